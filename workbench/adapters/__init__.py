@@ -1,0 +1,1 @@
+"""Everything that speaks to a client, a driver or a model runtime."""

@@ -1,0 +1,1 @@
+"""What capabilities agree on: tables, records and the schemas of what leaves the product."""

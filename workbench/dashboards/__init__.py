@@ -1,0 +1,1 @@
+"""Theme, figures, panels and published pages."""

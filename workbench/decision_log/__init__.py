@@ -1,0 +1,1 @@
+"""The decision log: an append-only, signed tlog-tiles log of decision records."""

@@ -1,0 +1,1 @@
+"""Model packages that run at the edge: manifest, digest, loading."""

@@ -1,0 +1,1 @@
+"""What drives a forecast and the reasons behind a proposal."""

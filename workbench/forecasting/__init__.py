@@ -1,0 +1,1 @@
+"""Probabilistic demand forecasts and their backtests."""

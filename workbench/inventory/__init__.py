@@ -1,0 +1,1 @@
+"""Newsvendor, safety stock, replenishment policies and the digital twin."""

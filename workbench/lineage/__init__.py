@@ -1,0 +1,1 @@
+"""OpenLineage events, their durable journal and their validation."""

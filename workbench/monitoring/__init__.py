@@ -1,0 +1,1 @@
+"""Drift of inputs and of forecast errors."""

@@ -1,0 +1,1 @@
+"""Governed execution of notebooks and steps."""

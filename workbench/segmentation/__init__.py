@@ -1,0 +1,1 @@
+"""Segments of items and the policy that each gets."""

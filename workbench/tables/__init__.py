@@ -1,0 +1,1 @@
+"""The table store: versions of canonical tables with content digests and provenance."""

@@ -1,0 +1,1 @@
+"""Evaluation of vision models that count and inspect."""
