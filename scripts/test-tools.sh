@@ -1,0 +1,13 @@
+#!/bin/sh
+# Programs that tests use beside Python: Chromium for pages, strace and Go for the decision log.
+# Installed when root on Debian; elsewhere the tests that need one skip, saying so.
+set -eu
+missing=""
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "test: installing Debian's$missing"
+  apt-get update -q >/dev/null && apt-get install -y -q $missing >/dev/null && exit 0
+fi
+echo "test: not installed:$missing (Debian: sudo apt-get install$missing); tests that need them skip."

@@ -1,0 +1,23 @@
+"""Fixtures that several suites share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """Path of real data or vectors beside the project; skips, saying so, where they are missing."""
+    root = Path(os.environ.get("WORKBENCH_SHARED", CHECKOUT.parent / "shared"))
+
+    def find(name: str) -> Path:
+        path = root / name
+        if not path.exists():
+            pytest.skip(f"{name} not found under WORKBENCH_SHARED ({root})")
+        return path
+
+    return find

@@ -1,0 +1,68 @@
+"""The command line: parse, call, print.
+
+Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage. Commands import
+what they need when they run, so that `workbench --help` answers at once.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
+from workbench.commands.ingest import ingest
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="Analytics and governance workbench for inventory.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Analytics and governance workbench for inventory."""
+
+
+app.command()(workspaces.init)
+app.command()(workspaces.doctor)
+app.command()(workspaces.demo)
+app.command()(workspaces.lab)
+app.command()(ingest)
+app.command()(runs.run)
+app.add_typer(runs.runs_app, name="runs")
+app.add_typer(log.app, name="log")
+app.command()(trace.trace)
+app.add_typer(lineage.app, name="lineage")
+app.add_typer(dashboards.app, name="dashboards")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except WorkbenchError as error:
+        print(f"workbench: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("workbench: interrupted; nothing half-written, run again to go on.", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of our output has gone (for example `| head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
