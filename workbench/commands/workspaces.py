@@ -1,0 +1,142 @@
+"""`workbench init`, `doctor`, `demo` and `lab`."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.errors import ConfigError, WorkbenchError
+from workbench.resources import resource
+from workbench.workspace import CONFIG_FILE, Workspace, find_workspace, open_workspace
+
+_SHIPPED = ("notebooks", "governance", "edge_models")
+_IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\n.ipynb_checkpoints/\n"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make into a workspace.")],
+    name: Annotated[str, typer.Option(help="Name of the workspace; default: the folder's.")] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of its money.")] = "USD",
+) -> None:
+    """Make a workspace: notebooks, governance templates, the demo's model, a signing key."""
+    workspace = create_workspace(folder, name=name, currency=currency)
+    from workbench.decision_log.keys import ensure_key, verifier_key
+
+    ensure_key(workspace.log_origin())
+    typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
+    typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
+    typer.echo(f"Next: cd {folder} && workbench demo")
+
+
+def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
+    """Copy what ships into `folder` and write its `workbench.toml` last.
+
+    Raises:
+        ConfigError: The folder is a workspace already, or a file is in the way.
+    """
+    name = name or folder.resolve().name
+    if (folder / CONFIG_FILE).exists():
+        raise ConfigError(f"{folder}: is a workspace already; choose another folder.")
+    if not all(c.isalnum() or c in "-_" for c in name):
+        raise ConfigError(
+            f"workspace name {name!r}: expected letters, digits, '-' and '_' only; give --name."
+        )
+    for shipped in _SHIPPED:
+        target = folder / shipped
+        if target.exists():
+            raise ConfigError(f"{target}: is in the way; choose an empty folder.")
+    try:
+        for shipped in _SHIPPED:
+            skip = shutil.ignore_patterns("log", ".ipynb_checkpoints", "__pycache__")
+            shutil.copytree(resource(shipped), folder / shipped, ignore=skip)
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
+        text = f'[workspace]\nname = "{name}"\ncurrency = "{currency}"\n'
+        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder."
+        ) from error
+    return open_workspace(folder)
+
+
+def doctor() -> None:
+    """Check this machine and workspace; exit 1 when something stands in the way."""
+    failed = 0
+    for name, check in _CHECKS:
+        try:
+            good, text = check()
+        except WorkbenchError as error:
+            good, text = False, str(error)
+        failed += not good
+        typer.echo(f"{'ok  ' if good else 'FAIL'}  {name}: {text}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _check_python() -> tuple[bool, str]:
+    found = sys.version_info
+    return (3, 11) <= found < (3, 14), f"{found.major}.{found.minor} (expected 3.11 to 3.13)"
+
+
+def _check_workspace() -> tuple[bool, str]:
+    return True, str(find_workspace().root)
+
+
+def _check_key() -> tuple[bool, str]:
+    from workbench.decision_log.keys import verifier_key
+
+    return True, verifier_key(find_workspace().log_origin())
+
+
+def _check_disk() -> tuple[bool, str]:
+    free = shutil.disk_usage(find_workspace().root).free / 1e9
+    return free >= 2, f"{free:.1f} GB free (expected at least 2)"
+
+
+def _check_browser() -> tuple[bool, str]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    return True, found or "chromium not found; only the tests of pages need it"
+
+
+_CHECKS = (
+    ("Python", _check_python),
+    ("workspace", _check_workspace),
+    ("decision log key", _check_key),
+    ("disk", _check_disk),
+    ("browser", _check_browser),
+)
+
+
+def demo(
+    max_series: Annotated[
+        int, typer.Option(help="Forecast only so many series; 0 takes all (about 5,200).")
+    ] = 0,
+    force: Annotated[bool, typer.Option(help="Run every step again, cached or not.")] = False,
+) -> None:
+    """Do the main job on real grocery sales: from ingest to the executive's page."""
+    from workbench.runs.demo import run_demo
+
+    run_demo(find_workspace(), max_series=max_series, force=force, say=typer.echo)
+
+
+def lab(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open JupyterLab on the workspace's notebooks."""
+    workspace = find_workspace()
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ip=127.0.0.1"]
+    command += [
+        f"--ServerApp.root_dir={workspace.root}",
+        "--LabApp.default_url=/lab/tree/notebooks",
+    ]
+    if not browser:
+        command.append("--no-browser")
+    if os.geteuid() == 0:
+        command.append("--allow-root")  # asked for by running as root, as in a container
+    os.chdir(workspace.root)
+    os.execv(sys.executable, command)
