@@ -30,6 +30,7 @@ ITEMS = table(
     "item_id",
     text("item_id description category? department? brand? manufacturer?"),
     text("base_uom pack_uom?"),  # UN/CEFACT Recommendation 20 codes
+    text("pack_text?"),  # package size as the source writes it, where it was parsed from text
     number("pack_size? pack_count? unit_cost? unit_price?", minimum=0),
     text("currency gtin?"),
     number("shelf_life_days? volume_m3? weight_kg?", minimum=0),
@@ -126,7 +127,8 @@ ORDERS = table(
     "order_id",
     text("order_id customer_hash? channel"),
     time("ordered promised?"),
-    observed="ordered",
+    date("date"),  # business day of `ordered` where it was placed
+    observed="date",
 )
 ORDER_LINES = table(
     "order_lines",

@@ -11,6 +11,9 @@ Rules where the trade's own notation is loose:
       (`1/2 GAL`); else it is a multipack of a pieces of b (`6/12 OZ`).
     - `a-b UNIT` is a multipack only for OZ, FL OZ, ML and L; for all other units it is a range.
     - `N PK/x UNIT` is N pieces of x. Where a count stands beside a size in another way
+      (`12 CT/11 OZ`, `12 OZ/8 PK`), the text does not say whether the size is each or in total:
+      the pieces are kept and the size is left out. Two counts (`40/50 CT`) stay unparsed.
+    - A number of seven digits or more is an article code run into the size, and stays unparsed.
 """
 
 import re
@@ -224,17 +227,15 @@ def _multipack(text: str) -> PackSize | None:
 
 
 def _is_multipack(match: re.Match[str], unit: str) -> bool:
-    """Whether `count mark size` means pieces of a size, not a fraction, a range or a mixed number."""
+    """Whether `count mark size` means pieces of a size, not a fraction, a range or more."""
     if match["pack"] is not None:
         return match["pack"] in _PACKS and unit != PIECE
     if match["mark"] == "-":
         return unit in _PER_PIECE and "/" not in match["size"]
     if unit == PIECE:
         return False
-    is_fraction = (
-        match["size"].isdigit() and _value(f"{match['count']}/{match['size']}") is not None
-    )
-    return not is_fraction
+    quotient = f"{match['count']}/{match['size']}"
+    return not (match["size"].isdigit() and _value(quotient) is not None)
 
 
 def _pieces_beside_size(text: str) -> PackSize | None:
