@@ -122,7 +122,8 @@ def error_ratio(
     Raises:
         ContractError: A period has no demand to measure against.
     """
-    sums = errors.groupby([cluster, current])[[numerator, denominator]].sum().unstack(fill_value=0)
+    by_item = errors.groupby([cluster, current])[[numerator, denominator]].sum()
+    sums = pd.DataFrame(by_item.unstack(fill_value=0))
     wanted = [(name, period) for period in (False, True) for name in (numerator, denominator)]
     table = sums.reindex(columns=wanted, fill_value=0).to_numpy(dtype=float)
     total = table.sum(axis=0)
