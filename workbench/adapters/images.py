@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import SourceError
-from workbench.vision.render import Scene
+from workbench.vision.render import Scene, render_racks
+
+
+def load_scenes(folder: str, *, count: int, seed: int) -> list[Scene]:
+    """Photographs of a folder, or rendered racks where `folder` is empty."""
+    if not folder:
+        return render_racks(count, seed=seed)
+    return read_coco_folder(Path(folder), limit=count, seed=seed)
 
 
 def read_coco_folder(folder: Path, *, limit: int = 0, seed: int = 0) -> list[Scene]:
