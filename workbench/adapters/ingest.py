@@ -1,0 +1,149 @@
+"""Ingest: read the described sources and write them as versioned tables.
+
+Each table is all or nothing: its rows are staged, checked against the contract and counted; only
+when every source row is accounted for does the new version become the current one. A table that
+fails leaves its earlier version, and every other table, as they were.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from workbench.adapters import completejourney
+from workbench.adapters.loads import Load, Progress, connect
+from workbench.adapters.mapping import mapped_load
+from workbench.adapters.pseudonyms import ensure_pseudonym_key
+from workbench.adapters.sources import CompleteJourneySource, Source, Sources, load_sources
+from workbench.errors import ContractError, SourceError
+from workbench.resources import resource
+from workbench.tables.store import TableStore, TableVersion
+from workbench.workspace import Workspace, keys_folder
+
+DEMO_SOURCES = "notebooks/sources/completejourney.toml"
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """One table as written, with the account of its source rows.
+
+    read + expanded = loaded + merged + rejected.
+    """
+
+    version: TableVersion
+    source: str
+    read: int
+    expanded: int
+    merged: int
+    rejected: int
+    loaded: int
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> str:
+        return self.version.table
+
+    def summary(self) -> str:
+        """One line for people."""
+        parts = [f"{self.read:,} read"]
+        parts += [f"{self.expanded:,} more from rows that hold two"] if self.expanded else []
+        parts += [f"{self.merged:,} merged"] if self.merged else []
+        parts += [f"{self.rejected:,} rejected"] if self.rejected else []
+        return f"{self.table}: {', '.join(parts)} = {self.loaded:,} loaded"
+
+
+def ingest_sources(
+    store: TableStore,
+    description: Sources,
+    *,
+    key: bytes,
+    progress: Progress = lambda _: None,
+    run_id: str | None = None,
+) -> list[IngestResult]:
+    """Write one version of every table that the sources fill.
+
+    Args:
+        store: Where tables go.
+        description: The sources, checked.
+        key: Pseudonym key for columns that identify people.
+        progress: Called with one line per table.
+        run_id: Run that the versions belong to.
+
+    Raises:
+        SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
+            rows do not add up.
+        ContractError: Rows break the contract of their table.
+    """
+    results = []
+    with connect() as connection:
+        for source in description.source:
+            for load in _loads(connection, source, description.folder, key):
+                results.append(_write(store, load, source.name, run_id))
+                progress(results[-1].summary())
+    return results
+
+
+def _loads(
+    connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, key: bytes
+) -> Iterator[Load]:
+    if isinstance(source, CompleteJourneySource):
+        yield from completejourney.loads(connection, source, key=key)
+    else:
+        yield mapped_load(connection, source, folder, key=key)
+
+
+def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> IngestResult:
+    store.root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".ingest-", dir=store.root))
+    try:
+        staged = store.stage(
+            folder,
+            load.table,
+            load.rows,
+            provenance=load.provenance,
+            source=load.origin,
+            run_id=run_id,
+        )
+        if staged.rows != load.expected:
+            raise SourceError(
+                f"source {source!r}, table {load.table!r}: {staged.rows:,} rows loaded, but the"
+                f" source accounts for {load.expected:,}; nothing was changed. Report this."
+            )
+        version = store.publish(staged)
+    except ContractError as error:
+        raise ContractError(f"source {source!r}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return IngestResult(
+        version,
+        source,
+        load.read,
+        load.expanded,
+        load.merged,
+        load.rejected,
+        version.rows,
+        load.notes,
+    )
+
+
+def ingest_step(
+    workspace: Workspace,
+    sources: Path | None = None,
+    *,
+    progress: Progress = lambda _: None,
+    run_id: str | None = None,
+) -> list[IngestResult]:
+    """Ingest into a workspace; without a description, the demo's data.
+
+    Raises:
+        SourceError: See `ingest_sources`.
+        ContractError: See `ingest_sources`.
+        KeyFileError: The pseudonym key is unusable.
+    """
+    description = load_sources(sources or resource(DEMO_SOURCES))
+    key = ensure_pseudonym_key(keys_folder(), workspace.workspace_id())
+    store = TableStore(workspace.tables)
+    return ingest_sources(store, description, key=key, progress=progress, run_id=run_id)
