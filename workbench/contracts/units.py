@@ -240,8 +240,8 @@ def _is_multipack(match: re.Match[str], unit: str) -> bool:
 
 def _pieces_beside_size(text: str) -> PackSize | None:
     """`12 CT/11 OZ` and `12 OZ/8 PK`: the pieces are certain, the size of one is not."""
-    counted = r"(?P<count>\d+) ?(?:CT|PK|PC|PCS|STEMS?|ROLLS?|DZ)"
-    other = rf"{_NUMBER} ?(?!(?:CT|PK|PC|PCS)\b)[A-Z]*"
+    counted = r"(?P<count>\d+) ?(?:CT|PK|PC|PCS|STEMS?|ROLLS?)"
+    other = rf"{_NUMBER} ?(?!(?:CT|PK|PC|PCS)\b)[A-Z]+"
     for pattern in (rf"{counted}[/ ]+{other}{_TRAILING_WORDS}", rf"{other}[/ ]+{counted}"):
         match = re.fullmatch(pattern, text)
         if match and not re.search(r"\d ?X ?\d", text):
