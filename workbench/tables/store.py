@@ -1,0 +1,333 @@
+"""The table store: immutable versions of the canonical tables under one folder.
+
+    <root>/<table>/<version>/part-*.parquet   rows in key order
+                             leaves.bin       hash of each block of 4,096 rows
+                             manifest.json    digest, provenance, parents, files
+    <root>/<table>/current                    name of the version in force
+
+A version is built in a hidden folder, made durable and renamed; `current` is replaced last. So a
+reader sees a whole version or none, and a failed or killed writer leaves what was there before.
+The format of the digest is in `docs/table-digest.md`.
+"""
+
+import errno
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pandas as pd
+
+from workbench.contracts import tables as contracts
+from workbench.contracts.schema import Origin
+from workbench.errors import TableError, TableNotFoundError
+from workbench.tables import evidence, reading
+from workbench.tables.build import Facts, build_version
+from workbench.tables.evidence import RowProof
+from workbench.tables.folders import (
+    link_or_copy,
+    locked,
+    move_into_place,
+    replace_durably,
+    work_folder,
+)
+from workbench.tables.staging import Rows
+from workbench.tables.versions import TableVersion, check_files, contract_of, open_version
+
+CURRENT: Final = "current"
+_MEMORY_MEGABYTES: Final = 1_200
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TableStore:
+    """Versions of tables below one folder; several processes may use it at the same time."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        now: Callable[[], datetime] = _now,
+        memory_megabytes: int = _MEMORY_MEGABYTES,
+    ) -> None:
+        """Use the store at `root`, which is made at the first write.
+
+        Args:
+            root: Folder of all tables.
+            now: Clock, UTC.
+            memory_megabytes: What DuckDB may hold in memory before it spills to disk.
+        """
+        self.root = root
+        self._now = now
+        self._memory = memory_megabytes
+        self._checked: set[tuple[Path, int, int]] = set()
+
+    # --- write ------------------------------------------------------------------------------
+
+    def write(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        provenance: Origin | Mapping[str, Origin],
+        source: str,
+        parents: Sequence[TableVersion] = (),
+        run_id: str | None = None,
+        allow_empty: bool = False,
+    ) -> TableVersion:
+        """Check, sort, digest and store rows as a version, and make it the current one.
+
+        The same rows with the same provenance are the same version, whenever they are written.
+
+        Args:
+            table: Name of a canonical table.
+            rows: A pandas frame, an Arrow table or reader, or a DuckDB relation, in any order;
+                columns that may be empty can be left out.
+            provenance: Origin of all columns, or of each.
+            source: Where the rows come from, for people.
+            parents: Versions that the rows were made from.
+            run_id: Run that wrote them.
+            allow_empty: Whether no rows at all are in order.
+
+        Raises:
+            ContractError: The rows break the table's contract.
+            TableError: The rows cannot be read, or the version cannot be written.
+        """
+        facts = Facts(provenance, source, parents, run_id, self._now(), allow_empty)
+        return self._publish(self._build(self.root, table, rows, facts))
+
+    def stage(
+        self,
+        folder: Path,
+        table: str,
+        rows: Rows,
+        *,
+        provenance: Origin | Mapping[str, Origin],
+        source: str,
+        parents: Sequence[TableVersion] = (),
+        run_id: str | None = None,
+        allow_empty: bool = False,
+    ) -> TableVersion:
+        """Write a version below `folder` without publishing it; otherwise as `write`."""
+        facts = Facts(provenance, source, parents, run_id, self._now(), allow_empty)
+        return self._build(folder, table, rows, facts)
+
+    def publish(self, staged: TableVersion) -> TableVersion:
+        """Bring a staged version into the store and make it current; repeating changes nothing.
+
+        Raises:
+            TableError: A staged file is missing or altered, or the store cannot be written.
+        """
+        check_files(staged)
+        return self._publish(staged)
+
+    def _build(self, root: Path, table: str, rows: Rows, facts: Facts) -> TableVersion:
+        home = root / contracts.contract(table).name
+        with _writable(home), work_folder(home) as work:
+            version = build_version(work, table, rows, facts, memory_megabytes=self._memory)
+            return _settled(version, home)
+
+    def _publish(self, version: TableVersion) -> TableVersion:
+        home = self.root / version.table
+        with _writable(home):
+            if version.path.parent != home:
+                version = _linked(version, home)
+            with locked(home):
+                replace_durably(home / CURRENT, f"{version.version}\n".encode())
+        return version
+
+    # --- find -------------------------------------------------------------------------------
+
+    def current(self, table: str) -> TableVersion:
+        """The version of a table that is in force.
+
+        Raises:
+            TableNotFoundError: The table was never written here.
+            TableError: The version in force is damaged.
+        """
+        contracts.contract(table)
+        pointer = self.root / table / CURRENT
+        try:
+            name = pointer.read_text(encoding="utf-8").strip()
+        except FileNotFoundError as error:
+            raise TableNotFoundError(
+                f"{self.root}: no version of table {table!r} yet; expected one. Run the ingest or"
+                " the notebook that writes it."
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise TableError(f"{pointer}: cannot be read ({error}).") from error
+        return self.version(table, name)
+
+    def version(self, table: str, version: str) -> TableVersion:
+        """One version of a table by name.
+
+        Raises:
+            TableNotFoundError: There is no such version.
+            TableError: It is damaged.
+        """
+        contracts.contract(table)
+        folder = self.root / table / version
+        if not version or Path(version).name != version or not folder.is_dir():
+            known = ", ".join(self._version_names(table)[:5]) or "none"
+            raise TableNotFoundError(
+                f"{self.root / table}: no version {version!r}, found {known}; expected a folder of"
+                " that name. Restore it from a backup, or write the table again."
+            )
+        return open_version(folder)
+
+    def versions(self, table: str) -> list[TableVersion]:
+        """Every version of a table, oldest first."""
+        found = [self.version(table, name) for name in self._version_names(table)]
+        return sorted(found, key=lambda version: (version.created_at, version.version))
+
+    def tables(self) -> list[str]:
+        """Names of the tables that have a current version."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{CURRENT}"))
+
+    def _version_names(self, table: str) -> list[str]:
+        folders = (self.root / table).glob("*/manifest.json")
+        return sorted(p.parent.name for p in folders if not p.parent.name.startswith("."))
+
+    # --- read -------------------------------------------------------------------------------
+
+    def read(
+        self,
+        table: str | TableVersion,
+        *,
+        columns: Sequence[str] | None = None,
+        as_of: date | None = None,
+        where: str | None = None,
+    ) -> pd.DataFrame:
+        """Rows of a version, or of a table's current one, in key order.
+
+        Args:
+            table: Name or version.
+            columns: Which columns, in this order; all by default.
+            as_of: Leave out what became known after this day.
+            where: SQL condition over the table's columns.
+
+        Raises:
+            TableError: A column or the condition is wrong, or a file is damaged.
+        """
+        version = self._opened(table)
+        contract = contract_of(version)
+        chosen = ", ".join(f'"{name}"' for name in columns or contract.names)
+        reading.select(version, columns=columns)  # refuses unknown names before anything is read
+        condition = f" WHERE ({where})" if where else ""
+        with self.connect(versions={version.table: version}, as_of=as_of) as connection:
+            sql = f'SELECT {chosen} FROM "{version.table}"{condition}'
+            return reading.to_frame(reading.fetch(connection, sql), contract)
+
+    def query(
+        self,
+        sql: str,
+        *,
+        versions: Mapping[str, TableVersion] | None = None,
+        as_of: date | None = None,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Result of a DuckDB query over views named as tables; see `connect`."""
+        with self.connect(versions=versions, as_of=as_of) as connection:
+            return reading.to_frame(reading.fetch(connection, sql, parameters=parameters))
+
+    def connect(
+        self, *, versions: Mapping[str, TableVersion] | None = None, as_of: date | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with a view per table, for the caller to close.
+
+        Args:
+            versions: Table name to version; only these are visible. All current ones by default.
+            as_of: Leave out what became known after this day.
+        """
+        pinned = (
+            [self.current(table) for table in self.tables()]
+            if versions is None
+            else [self._opened(version) for version in versions.values()]
+        )
+        return reading.connect(pinned, as_of=as_of, memory_megabytes=self._memory)
+
+    def _opened(self, table: str | TableVersion) -> TableVersion:
+        version = self.current(table) if isinstance(table, str) else open_version(table.path)
+        self._check_once(version)
+        return version
+
+    def _check_once(self, version: TableVersion) -> None:
+        """Compare checksums at the first use, and again where a file's size or time changed."""
+        stats = [(path, path.stat()) for path in version.data_paths]
+        seen = {(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats}
+        if not seen <= self._checked:
+            check_files(version)
+            self._checked |= seen
+
+    # --- evidence ---------------------------------------------------------------------------
+
+    def verify_version(self, version: TableVersion) -> None:
+        """Recompute checksums and digests from the files.
+
+        Raises:
+            TableError: Naming what differs from what was written.
+        """
+        evidence.verify_version(open_version(version.path), memory_megabytes=self._memory)
+
+    def locate(self, version: TableVersion, by: Sequence[str]) -> pd.DataFrame:
+        """Row ranges of each group; see `evidence.locate`."""
+        return evidence.locate(self._opened(version), by, memory_megabytes=self._memory)
+
+    def row_proof(self, version: TableVersion, row: int) -> RowProof:
+        """Proof that a row is in a version; see `evidence.row_proof`."""
+        return evidence.row_proof(open_version(version.path), row)
+
+
+class _writable:  # noqa: N801 - used as a statement
+    """Turns a refusal of the file system into a `TableError` that names the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise TableError(
+                f"{self._folder}: cannot be written ({error.strerror or error}); expected room on"
+                " the disk and permission to write. Earlier versions are unchanged: mend that and"
+                " run again."
+            ) from error
+
+
+def _settled(version: TableVersion, home: Path) -> TableVersion:
+    """Move a built version to its final name; if it is there already, that one stands.
+
+    A damaged version of the same content is moved aside, under a hidden name, for inspection.
+    """
+    target = home / version.version
+    with locked(home):
+        for _ in range(2):
+            try:
+                move_into_place(version.path, target)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            try:
+                open_version(target)
+                check_files(open_version(target))
+                break
+            except TableError:
+                target.rename(home / f".damaged-{version.version}-{secrets.token_hex(4)}")
+    return open_version(target)
+
+
+def _linked(version: TableVersion, home: Path) -> TableVersion:
+    with work_folder(home) as work:
+        folder = work / "version"
+        folder.mkdir()
+        for path in sorted(version.path.iterdir()):
+            link_or_copy(path, folder / path.name)
+        return _settled(replace(version, path=folder), home)
