@@ -114,7 +114,10 @@ def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> In
             )
         version = store.publish(staged)
     except ContractError as error:
-        raise ContractError(f"source {source!r}: {error}") from error
+        # The manifest's text with the source's terms is too long for an error's place.
+        raise ContractError(
+            str(error).replace(f"from {load.origin}", f"from {source!r}")
+        ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return IngestResult(

@@ -1,0 +1,71 @@
+"""A small, clean warehouse in SQL, to plant defects in."""
+
+import duckdb
+import pytest
+
+from workbench.contracts import tables
+
+_SQL_TYPES = {
+    "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN",
+    "date": "DATE", "time": "TIMESTAMP",
+}  # fmt: skip
+_DAY = "DATE '2023-01-01' + CAST(d AS INTEGER)"
+_ROWS = {
+    "items": """
+        SELECT 'I' || i AS item_id, 'Item ' || i AS description, 'C' || i % 2 AS category,
+            'D' AS department, 'EA' AS base_uom, 'GRM' AS pack_uom, (i + 1) || ' G' AS pack_text,
+            i + 1.0 AS pack_size, 1.0 AS pack_count, 2.0 AS unit_cost, 4.0 AS unit_price,
+            'EUR' AS currency, '400638133393' || i AS gtin, true AS is_demand FROM range(5) t(i)""",
+    "locations": "SELECT 'L' || l AS location_id, 'store' AS kind FROM range(2) t(l)",
+    "calendar": """SELECT DATE '2023-12-25' AS date, 'Christmas Day' AS event,
+        'public_holiday' AS type""",
+    "sales": f"""
+        SELECT 'I' || i AS item_id, 'L' || l AS location_id, {_DAY} AS date, 'store' AS channel,
+            2.0 AS quantity, 8.0 AS revenue, true AS in_stock
+        FROM range(5) a(i), range(2) b(l), range(730) c(d) WHERE d <> 358""",
+    "orders": """
+        SELECT 'O-' || item_id || location_id || date AS order_id, 'H' || hash(item_id) % 9
+                || location_id AS customer_hash, 'store' AS channel,
+            date + INTERVAL 10 HOUR + INTERVAL 1 SECOND * (ascii(substr(item_id, 2))) AS ordered,
+            date FROM sales""",
+    "order_lines": """
+        SELECT 'O-' || item_id || location_id || date AS order_id, 1 AS line, item_id, location_id,
+            date, quantity, 4.0 AS price FROM sales""",
+    "prices": """SELECT item_id, '*' AS location_id, DATE '2023-01-01' + CAST(7 * w AS INTEGER) AS valid_from,
+        4.0 + w % 2 AS price, 'EUR' AS currency FROM items, range(104) t(w)""",
+    "promotions": """SELECT item_id, location_id, DATE '2023-03-06' AS valid_from,
+        'mailer' AS kind, DATE '2023-03-13' AS valid_to FROM items, locations""",
+    "supplier_items": """SELECT 'S' AS supplier_id, item_id, location_id, 3.0 AS lead_time_days,
+        1.0 AS lead_time_sd_days, 6.0 AS minimum_order_quantity, 6.0 AS order_multiple,
+        2.0 AS unit_cost, 'EUR' AS currency FROM items, locations""",
+    "stock": f"""
+        SELECT item_id, location_id, {_DAY} AS date, 100.0 + 10 * (d // 7) - d AS on_hand,
+            0.0 AS on_order FROM items, locations, range(100) t(d)""",
+    "stock_movements": f"""
+        SELECT concat_ws('-', item_id, location_id, d, moved) AS movement_id, item_id, location_id,
+            {_DAY} + INTERVAL 9 HOUR AS time, moved AS kind,
+            CASE WHEN moved = 'receipt' THEN 10.0 ELSE -1.0 END AS quantity
+        FROM items, locations, range(1, 100) t(d), (VALUES ('receipt'), ('issue')) k(moved)
+        WHERE moved = 'issue' OR d % 7 = 0""",
+    "purchase_orders": f"""
+        SELECT concat_ws('-', item_id, location_id, d) AS po_id, 1 AS line, 'S' AS supplier_id,
+            item_id, location_id, {_DAY} - 3 AS ordered, {_DAY} AS due, 10.0 AS quantity,
+            2.0 AS unit_cost
+        FROM items, locations, range(1, 100) t(d) WHERE d % 7 = 0""",
+    "receipts": """SELECT 'R' || po_id AS receipt_id, po_id, line, due AS received, quantity,
+        0.0 AS rejected FROM purchase_orders""",
+}
+
+
+@pytest.fixture
+def warehouse():
+    """An in-memory DuckDB with tables by contract and not a single defect."""
+    connection = duckdb.connect()
+    for table, rows in _ROWS.items():
+        columns = ", ".join(
+            f"{column.name} {_SQL_TYPES[column.type]}" for column in tables.contract(table).columns
+        )
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"INSERT INTO {table} BY NAME {rows}")
+    yield connection
+    connection.close()
