@@ -115,8 +115,8 @@ def test_households_are_hidden_by_the_key(ask):
 
 def test_prices_are_what_was_paid_in_the_week(ask):
     ((item, week, price),) = ask("""
-        SELECT item_id, valid_from, price FROM prices WHERE location_id = '*' AND item_id = '1029743'
-        ORDER BY valid_from LIMIT 1""")
+        SELECT item_id, valid_from, price FROM prices
+        WHERE location_id = '*' AND item_id = '1029743' ORDER BY valid_from LIMIT 1""")
     paid = ask(f"""
         SELECT DISTINCT round(sales_value / quantity, 4) FROM transactions
         WHERE product_id = {item} AND quantity > 0

@@ -31,7 +31,8 @@ _ROWS = {
     "order_lines": """
         SELECT 'O-' || item_id || location_id || date AS order_id, 1 AS line, item_id, location_id,
             date, quantity, 4.0 AS price FROM sales""",
-    "prices": """SELECT item_id, '*' AS location_id, DATE '2023-01-01' + CAST(7 * w AS INTEGER) AS valid_from,
+    "prices": """SELECT item_id, '*' AS location_id,
+        DATE '2023-01-01' + CAST(7 * w AS INTEGER) AS valid_from,
         4.0 + w % 2 AS price, 'EUR' AS currency FROM items, range(104) t(w)""",
     "promotions": """SELECT item_id, location_id, DATE '2023-03-06' AS valid_from,
         'mailer' AS kind, DATE '2023-03-13' AS valid_to FROM items, locations""",

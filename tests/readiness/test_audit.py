@@ -50,7 +50,9 @@ SEEDED = {
     "sales-given-away": ("UPDATE sales SET revenue = 0 WHERE date = '2023-05-01'", 10),
     "sales-negative-revenue": ("UPDATE sales SET revenue = -1 WHERE date = '2023-05-01'", 10),
     "lines-price-outlier": ("UPDATE order_lines SET price = 40 WHERE date = '2023-05-01'", 10),
-    "lines-quantity-outlier": ("UPDATE order_lines SET quantity = 80 WHERE date = '2023-05-01'", 10),
+    "lines-quantity-outlier": (
+        "UPDATE order_lines SET quantity = 80 WHERE date = '2023-05-01'", 10,
+    ),
     "sales-not-in-orders": ("DELETE FROM order_lines WHERE date = '2023-05-01'", 10),
     "lines-without-order": ("DELETE FROM orders WHERE date = '2023-05-01'", 10),
     "orders-repeated": (
