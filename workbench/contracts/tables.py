@@ -278,10 +278,12 @@ COUNTS = table(
 )
 SCENARIOS = table(
     "scenarios",
-    "run_id scenario item_id location_id",
+    "run_id scenario item_id location_id window_start",
     text("run_id scenario item_id location_id"),
+    date("window_start window_end"),  # first and last simulated day of the row
     number("demand sold lost", minimum=0),
     number("average_on_hand average_stock_value", minimum=0),
+    number("end_stock_value", minimum=0),  # on hand and on order at the end of the last day
     number("orders holding_cost ordering_cost stockout_cost total_cost", minimum=0),
     text("currency"),
     run="run_id",

@@ -59,12 +59,13 @@ class ReplenishmentConfig(BaseModel):
         review_days: Days between reviews (R).
         annual_holding_rate: Cost of holding one unit of money in stock for a year, as a share.
         order_line_cost: Cost of one order line, placed and put away, in the workspace's currency.
+        maximum_cover_days: No order exceeds its level by more than so many days of demand.
         target_high, target_standard, target_lean: Highest service target of the segments whose
             rule is `order_up_to_high`, `order_up_to_standard` and `order_up_to_lean`; the ratio of
             costs decides below it.
         legacy_trailing_days: Lengths of history among which the legacy policy is tuned.
         legacy_maximum_factor: Largest safety factor z among which it is tuned.
-        tuning_days: Days before the test period on which it is tuned.
+        tuning_days: Days before the test period on which it is tuned; as many days size batches.
         swept_targets: Service targets of the what-if curve.
         max_series: Plan only so many series, those of highest revenue; 0 plans all.
     """
@@ -74,12 +75,13 @@ class ReplenishmentConfig(BaseModel):
     seed: int = Field(default=70, ge=0)
     review_days: int = Field(default=7, ge=1, le=28)
     annual_holding_rate: float = Field(default=0.25, gt=0, le=2)
-    order_line_cost: float = Field(default=0.35, ge=0)
+    order_line_cost: float = Field(default=0.30, ge=0)
+    maximum_cover_days: int = Field(default=28, ge=0, le=365)
     target_high: Share = 0.99
     target_standard: Share = 0.98
     target_lean: Share = 0.95
     legacy_trailing_days: list[Annotated[int, Field(ge=7, le=365)]] = [28, 56, 84, 112]
-    legacy_maximum_factor: float = Field(default=4.0, gt=0, le=6)
+    legacy_maximum_factor: float = Field(default=6.0, gt=0, le=6)
     tuning_days: int = Field(default=112, ge=28)
     swept_targets: list[Share] = [0.80, 0.85, 0.90, 0.925, 0.95, 0.965, 0.98, 0.985, 0.99]
     max_series: int = Field(default=0, ge=0)

@@ -1,4 +1,4 @@
-"""Replenishment policies: the order-up-to level of a series at each review."""
+"""Replenishment policies: levels and order quantities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,25 +66,52 @@ def base_stock_levels(
 
 
 def order_quantity(
-    gap: ArrayLike, *, minimum_order_quantity: ArrayLike, order_multiple: ArrayLike
+    gap: ArrayLike,
+    *,
+    batch: ArrayLike = 0.0,
+    minimum_order_quantity: ArrayLike,
+    order_multiple: ArrayLike,
 ) -> FloatVector:
-    """Order that raises the inventory position by `gap` at least; none where `gap` is not positive.
+    """Order that raises the position by `gap` + `batch` at least; none where there is no gap.
 
     Args:
-        gap: Order-up-to level less inventory position, base units.
+        gap: Level s less inventory position, base units.
+        batch: Base units by which an order exceeds the level (Q).
         minimum_order_quantity: Smallest order; rounded up to a multiple itself.
         order_multiple: Orders are whole multiples of it.
 
     Raises:
         ContractError: An order multiple is not positive.
     """
-    need, least, multiple = np.broadcast_arrays(
-        np.asarray(gap, dtype=np.float64), minimum_order_quantity, order_multiple
+    need, extra, least, multiple = np.broadcast_arrays(
+        np.asarray(gap, dtype=np.float64), batch, minimum_order_quantity, order_multiple
     )
     if multiple.size and not multiple.min() > 0:
         raise ContractError(
             f"order_multiple is {multiple.min():g}; expected more than zero."
             " Use 1 where any quantity may be ordered."
         )
-    wanted = np.maximum(need, least)
+    wanted = np.maximum(need + extra, least)
     return np.where(need > 1e-9, np.ceil(wanted / multiple - 1e-9) * multiple, 0.0)
+
+
+def economic_order_quantity(
+    demand_per_day: ArrayLike, *, order_cost: float, holding_cost_per_day: ArrayLike
+) -> FloatVector:
+    """Batch that balances ordering against holding, √(2·K·λ/h); zero where nothing is sold.
+
+    Source: Snyder and Shen, Fundamentals of Supply Chain Theory, 2nd edition, section 3.2.
+
+    Args:
+        demand_per_day: Base units (λ).
+        order_cost: Per order (K).
+        holding_cost_per_day: Per base unit (h); where it is zero, so is the batch.
+    """
+    demand, holding = np.broadcast_arrays(
+        np.asarray(demand_per_day, dtype=np.float64), holding_cost_per_day
+    )
+    square = np.divide(
+        2 * order_cost * demand, holding, out=np.zeros(demand.shape), where=holding > 0
+    )
+    batch: FloatVector = np.sqrt(square)
+    return batch

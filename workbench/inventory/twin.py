@@ -225,6 +225,7 @@ def _history(
         terms[c.MINIMUM_ORDER_QUANTITY].to_numpy(),
         terms[c.ORDER_MULTIPLE].to_numpy(),
         draw_lead_days(config.seed, terms, len(reviews), purpose="history"),
+        np.zeros(len(terms)),
     )
     start = StartState(np.ceil(levels[:, 0]), np.zeros((len(terms), 0)))
     outcome = simulate(
