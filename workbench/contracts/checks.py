@@ -3,8 +3,8 @@
 Limits and messages are the same as for relations (`relation_checks`).
 """
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,6 @@ from workbench.contracts.schema import Column, TableContract
 
 if TYPE_CHECKING:
     import pandera.pandas as pa_schema
-
-_MIXED: Final = "values of more than one kind"
 
 
 def pandera_schema(contract: TableContract) -> "pa_schema.DataFrameSchema":
@@ -43,7 +41,7 @@ def pandera_schema(contract: TableContract) -> "pa_schema.DataFrameSchema":
 
 
 def check_frame(
-    frame: pd.DataFrame, contract: TableContract, *, where: str, allow_empty: bool = True
+    frame: pd.DataFrame, contract: TableContract, *, where: str, allow_empty: bool = False
 ) -> pd.DataFrame:
     """Check a frame against a contract; return its columns in contract order, coerced.
 
@@ -63,8 +61,7 @@ def check_frame(
     import pandera.errors
 
     violations.check_names(where, contract, [str(name) for name in frame.columns])
-    if not allow_empty and frame.empty:
-        raise violations.no_rows(where)
+    violations.check_count(where, contract, len(frame), allow_empty=allow_empty)
     coerced = pd.DataFrame(
         {column.name: _coerced(frame, column, where) for column in contract.columns}
     ).reset_index(drop=True)
@@ -95,9 +92,9 @@ def _first_breach(
     return violations.duplicates(where, contract, count=len(repeats), key=key)
 
 
-def _keeps(column: Column, limit: violations.Limit) -> Any:
+def _keeps(column: Column, limit: violations.Limit) -> Callable[[Any], Any]:
     """Function from values to whether each keeps the limit; an empty value breaks only `null`."""
-    tests = {
+    tests: dict[str, Callable[[Any], Any]] = {
         "null": lambda values: values.notna(),
         "whole": lambda values: values.isna() | (values == np.floor(values.astype("float64"))),
         "midnight": lambda values: values.isna() | (values == values.dt.normalize()),
@@ -139,14 +136,15 @@ def _empty(index: pd.Index, column: Column) -> pd.Series:
 
 def _text(values: pd.Series, column: Column) -> pd.Series | None:
     plain = values.astype(object)
-    kinds = set(plain.dropna().map(type))
-    if any(not issubclass(kind, str) for kind in kinds):
+    if _inferred(plain) != "string":
         return None
     try:
         "".join(plain.dropna().unique()).encode("utf-8")
     except UnicodeEncodeError:
         return None
-    return plain.where(plain.notna(), None)
+    coerced: pd.Series = plain.copy()
+    coerced[plain.isna()] = None
+    return coerced
 
 
 def _number(values: pd.Series, column: Column) -> pd.Series | None:
@@ -169,28 +167,20 @@ def _numeric(values: pd.Series) -> pd.Series | None:
         return None
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
-    if values.dtype != object or values.dropna().map(lambda v: isinstance(v, (bool, str))).any():
-        return None
-    try:
+    if _inferred(values) in ("integer", "floating", "mixed-integer-float", "decimal"):
         return pd.to_numeric(values)
-    except (TypeError, ValueError):
-        return None
+    return None
 
 
 def _truth(values: pd.Series, column: Column) -> pd.Series | None:
-    if pd.api.types.is_bool_dtype(values.dtype) and values.dtype != object:
-        return values.astype("boolean")
-    present = values.dropna()
-    if values.dtype != object or not present.map(lambda v: isinstance(v, (bool, np.bool_))).all():
-        return None
-    return values.astype("boolean")
+    return values.astype("boolean") if _inferred(values) == "boolean" else None
 
 
 def _instant(values: pd.Series, column: Column) -> pd.Series | None:
     """Days and instants as naive datetime64; an instant with a zone becomes UTC."""
     if values.dtype == object:
-        allowed = date if column.type == "date" else datetime
-        if not values.dropna().map(lambda value: isinstance(value, allowed)).all():
+        allowed = {"date", "datetime"} if column.type == "date" else {"datetime"}
+        if _inferred(values) not in allowed:
             return None
         values = pd.to_datetime(values, utc=_has_zone(values))
     if not pd.api.types.is_datetime64_any_dtype(values.dtype):
@@ -208,7 +198,14 @@ def _kind(values: pd.Series) -> str:
     if values.dtype != object:
         return f"values of type {values.dtype}"
     kinds = sorted({type(value).__name__ for value in values.dropna()})
-    return f"values of type {kinds[0]}" if len(kinds) == 1 else f"{_MIXED} ({', '.join(kinds)})"
+    if len(kinds) > 1:
+        return f"values of more than one type ({', '.join(kinds)})"
+    return f"values of type {kinds[0]}"
+
+
+def _inferred(values: pd.Series) -> str:
+    """Pandas' name for what an object column holds, empty values left out."""
+    return str(pd.api.types.infer_dtype(values, skipna=True))
 
 
 def _final_types(frame: pd.DataFrame, contract: TableContract) -> pd.DataFrame:

@@ -68,8 +68,7 @@ def check_relation(
     limits = [(c, limit) for c in contract.columns for limit in violations.limits(c)]
     counts = [f"count(*) FILTER (WHERE {breaks(column, limit)})" for column, limit in limits]
     (found,) = fetch(f"SELECT {', '.join(['count(*)', *counts])} FROM {relation}")
-    if not found[0] and not allow_empty:
-        raise violations.no_rows(where)
+    violations.check_count(where, contract, found[0], allow_empty=allow_empty)
     for (column, limit), count in zip(limits, found[1:], strict=True):
         if count:
             key = ", ".join(quoted(name) for name in contract.key)

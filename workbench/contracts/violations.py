@@ -80,11 +80,16 @@ def duplicates(
     )
 
 
-def no_rows(where: str) -> ContractError:
-    """Error for a table without rows where that is not allowed."""
-    return ContractError(
-        f"{where}: no rows; expected at least one. Check the source's path and filters."
-    )
+def check_count(where: str, contract: TableContract, rows: int, *, allow_empty: bool) -> None:
+    """Refuse a table without rows, unless that is allowed or it tells what a run concluded.
+
+    Raises:
+        ContractError: There are no rows.
+    """
+    if not rows and not allow_empty and not contract.run_columns:
+        raise ContractError(
+            f"{where}: no rows; expected at least one. Check the source's path and filters."
+        )
 
 
 def wrong_type(where: str, column: Column, found: str) -> ContractError:

@@ -50,7 +50,7 @@ class _Fixed:
     bitmap: Array
     values: Array
 
-    def pieces(self, start: int, stop: int) -> tuple[Array | memoryview, ...]:
+    def pieces(self, start: int, stop: int) -> tuple[Any, ...]:
         return self.bitmap[start // 8 : -(-stop // 8)], self.values[start:stop]
 
 
@@ -61,7 +61,7 @@ class _Text:
     lengths: Array
     data: memoryview
 
-    def pieces(self, start: int, stop: int) -> tuple[Array | memoryview, ...]:
+    def pieces(self, start: int, stop: int) -> tuple[Any, ...]:
         text = self.data[self.offsets[start] : self.offsets[stop]]
         return self.bitmap[start // 8 : -(-stop // 8)], self.lengths[start:stop], text
 
@@ -125,7 +125,7 @@ def _fixed_values(values: pa.Array, kind: Type) -> Array:
         numbers = values
     if numbers.null_count:
         numbers = numbers.fill_null(0)
-    plain = numbers.to_numpy(zero_copy_only=False).astype(_WIDTHS[kind], copy=False)
+    plain: Array = numbers.to_numpy(zero_copy_only=False).astype(_WIDTHS[kind], copy=False)
     if kind != "number":
         return np.ascontiguousarray(plain)
     plain = plain + 0.0  # IEEE 754: -0.0 + 0.0 is 0.0

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from workbench.contracts import tables, violations
 from workbench.contracts.relation_checks import quoted
-from workbench.contracts.schema import Column, Origin, TableContract, Type
+from workbench.contracts.schema import Column, Origin, TableContract
 from workbench.errors import TableError
 from workbench.tables import staging
 from workbench.tables.blocks import BATCH_ROWS
@@ -123,10 +123,9 @@ def _with_facts(
     simulated = "simulated" in provenance.values() or any(
         parent.rests_on_simulated for parent in facts.parents
     )
-    schema = cast(Mapping[str, Type], found.schema)
     return replace(
         found,
-        version=version_name(found.table, found.digest, schema, provenance, simulated),
+        version=version_name(found.table, found.digest, found.schema, provenance, simulated),
         provenance=provenance,
         rests_on_simulated=simulated,
         created_at=facts.created_at,

@@ -33,7 +33,7 @@ def connect(
         memory_megabytes: Beyond this DuckDB spills to the system's temporary folder.
     """
     spill = Path(tempfile.gettempdir()) / f"workbench-{os.getpid()}-{secrets.token_hex(4)}"
-    settings = {
+    settings: dict[str, Any] = {
         "memory_limit": f"{memory_megabytes}MB",
         "temp_directory": str(spill),
         "threads": str(len(os.sched_getaffinity(0))),

@@ -1,8 +1,8 @@
 """From rows of any kind to sorted, checked Parquet files: the part of the store that uses DuckDB.
 
-Rows are loaded once into a temporary table that spills to disk, checked against the contract in
-one pass, then sorted and written. Text columns of few distinct values become enumerations first:
-sorting their positions instead of text made 23 million promotions five times faster.
+Rows are loaded once into a database file in the work folder, which DuckDB compresses, checked
+against the contract in one pass, then sorted and written. Text columns of few distinct values are
+read as enumerations: sorting positions instead of text costs a third for 23 million promotions.
 """
 
 import contextlib
@@ -26,19 +26,19 @@ Rows: TypeAlias = Any
 """A pandas frame, an Arrow table or record batch reader, or a DuckDB relation."""
 
 DATA_FILE: Final = "part-00000.parquet"
-_LARGEST_ENUM: Final = 65_000
+_LARGEST_ENUM: Final = 250_000
 
 
 @contextlib.contextmanager
 def session(work: Path, *, memory_megabytes: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own that spills below `work` and stays within the given memory."""
-    settings = {
+    """A DuckDB of its own that keeps what it stages and spills below `work`, in bounded memory."""
+    settings: dict[str, Any] = {
         "memory_limit": f"{memory_megabytes}MB",
         "temp_directory": str(work / "spill"),
         "threads": str(len(os.sched_getaffinity(0))),
         "autoinstall_known_extensions": "false",
     }
-    connection = duckdb.connect(":memory:", config=settings)
+    connection = duckdb.connect(str(work / "staged.duckdb"), config=settings)
     try:
         yield connection
     finally:
@@ -53,7 +53,8 @@ def arrow_stream(rows: Rows, contract: TableContract, *, where: str) -> pa.Recor
         TableError: The rows are of a kind that the store does not read.
     """
     if isinstance(rows, pd.DataFrame):
-        return frame_to_arrow(check_frame(rows, contract, where=where), contract).to_reader()
+        checked = check_frame(rows, contract, where=where, allow_empty=True)  # counted in `check`
+        return frame_to_arrow(checked, contract).to_reader()
     if isinstance(rows, pa.RecordBatch):
         rows = pa.Table.from_batches([rows])
     if isinstance(rows, pa.Table):
@@ -81,7 +82,7 @@ def load(
     *,
     where: str,
 ) -> None:
-    """Load a stream into the temporary table `staged`, with every column of the contract.
+    """Load a stream into the table `staged`, with every column of the contract.
 
     Raises:
         ContractError: A column is unknown, missing or of another type.
@@ -93,7 +94,7 @@ def load(
             raise violations.wrong_type(where, column, f"values of type {types[column.name]}")
     selected = ", ".join(_loaded(column, types.get(column.name)) for column in contract.columns)
     connection.register("incoming", reader)
-    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {selected} FROM incoming")
+    connection.execute(f"CREATE TABLE staged AS SELECT {selected} FROM incoming")
     connection.unregister("incoming")
 
 
@@ -115,14 +116,13 @@ def check(
 
 
 def encode(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> None:
-    """Replace `staged` by `encoded`: final types, and enumerations where values are few."""
+    """Make `encoded`, a view of `staged`: final types, enumerations where values are few."""
     enums = _enums(connection, contract)
     columns = [
         f"{quoted(c.name)}::{enums.get(c.name, SQL_TYPES[c.type])} AS {quoted(c.name)}"
         for c in contract.columns
     ]
-    connection.execute(f"CREATE TEMP TABLE encoded AS SELECT {', '.join(columns)} FROM staged")
-    connection.execute("DROP TABLE staged")
+    connection.execute(f"CREATE VIEW encoded AS SELECT {', '.join(columns)} FROM staged")
 
 
 def export(connection: duckdb.DuckDBPyConnection, contract: TableContract, path: Path) -> None:

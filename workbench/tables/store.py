@@ -92,7 +92,7 @@ class TableStore:
             source: Where the rows come from, for people.
             parents: Versions that the rows were made from.
             run_id: Run that wrote them.
-            allow_empty: Whether no rows at all are in order.
+            allow_empty: Whether no rows at all are in order; tables of runs may always be empty.
 
         Raises:
             ContractError: The rows break the table's contract.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.contracts import tables
-from workbench.contracts.schema import Origin, Type
+from workbench.contracts.schema import Origin, TableContract, Type
 from workbench.errors import ContractError, TableError
 
 MANIFEST: Final = "manifest.json"
@@ -218,7 +218,7 @@ def _check_identity(version: TableVersion, content: dict[str, Any], path: Path) 
         raise TableError(f"{path}: its files do not add up to {version.rows:,} rows. {_REMEDY}")
 
 
-def contract_of(version: TableVersion) -> tables.TableContract:
+def contract_of(version: TableVersion) -> TableContract:
     """The contract that a version was written under.
 
     Raises:
