@@ -173,9 +173,9 @@ def test_unknown_unit_is_named_with_its_remedy(tmp_path, store):
 def test_unknown_unit_can_be_mapped(tmp_path, store):
     (tmp_path / "items.csv").write_text("SKU,Text,Unit,Size\nA,Soup,Gebinde,1 L\n")
     columns = items_source()["columns"]
-    columns["base_uom"] = {"column": "Unit", "units": {"Gebinde": "CS"}}
+    columns["base_uom"] = {"column": "Unit", "units": {"Gebinde": "XCS"}}
     ingest(tmp_path, store, items_source(columns=columns))
-    assert store.read("items")["base_uom"].tolist() == ["CS"]
+    assert store.read("items")["base_uom"].tolist() == ["XCS"]
 
 
 def truncated_parquet(folder):
@@ -268,3 +268,36 @@ def test_bad_input_is_one_sentence_and_changes_nothing(tmp_path, store, name):
     assert store.current("sales").digest == before.digest
     assert len(store.read("sales")) == 3
     assert [path.name for path in store.root.iterdir()] == ["sales"]
+
+
+def test_a_real_erp_dump_without_heading_arrives_whole(shared, store):
+    # AdventureWorks, a fictional company: tab-separated, no heading, units padded with blanks
+    folder = shared("data/adventureworks")
+    names = "id product vendor lead price cost received minimum maximum on_order unit modified"
+    source = {
+        "name": "erp terms", "kind": "csv", "path": "ProductVendor.csv", "table": "supplier_items",
+        "delimiter": "\t", "header": names.split(), "terms": "MIT",
+        "columns": {
+            "supplier_id": "vendor", "item_id": "product", "lead_time_days": "lead",
+            "minimum_order_quantity": "minimum", "unit_cost": "price", "capacity": "maximum",
+        },
+        "constants": {
+            "location_id": "*", "lead_time_sd_days": 0, "order_multiple": 1, "currency": "USD",
+        },
+    }  # fmt: skip
+    (result,) = ingest(folder, store, source)
+    lines = (folder / "ProductVendor.csv").read_text().splitlines()
+    assert result.read == result.loaded == len(lines)
+
+
+def test_real_credit_notes_are_refused_with_their_number(shared, store):
+    # Online Retail: 9,288 lines belong to credit notes; 10,624 lines have a negative quantity
+    folder = shared("data/online_retail")
+    source = {
+        "name": "invoices", "kind": "parquet", "path": "online_retail.parquet",
+        "table": "returns", "columns": {
+            "return_id": "InvoiceNo", "order_id": "InvoiceNo", "quantity": "Quantity",
+        },
+    }  # fmt: skip
+    with pytest.raises(ContractError, match=r"'quantity'.*10,?624"):
+        ingest(folder, store, source)

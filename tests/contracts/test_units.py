@@ -84,7 +84,16 @@ def test_any_text_gives_a_size_or_a_reason(text):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("kg", "KGM"), ("Each", "EA"), ("fl oz", "OZA"), ("LTR", "LTR"), ("blob", None)],
+    [
+        ("kg", "KGM"),
+        ("Each", "EA"),
+        ("fl oz", "OZA"),
+        ("LTR", "LTR"),
+        ("CS ", "XCS"),
+        ("CTN", "XCT"),
+        ("XPX", "XPX"),
+        ("blob", None),
+    ],
 )
 def test_unit_code_of_names_and_codes(name, code):
     assert unit_code(name) == code

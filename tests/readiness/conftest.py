@@ -40,12 +40,12 @@ _ROWS = {
         1.0 AS lead_time_sd_days, 6.0 AS minimum_order_quantity, 6.0 AS order_multiple,
         2.0 AS unit_cost, 'EUR' AS currency FROM items, locations""",
     "stock": f"""
-        SELECT item_id, location_id, {_DAY} AS date, 100.0 + 10 * (d // 7) - d AS on_hand,
+        SELECT item_id, location_id, {_DAY} AS date, 1000.0 + 10 * (d // 7) - 2 * d AS on_hand,
             0.0 AS on_order FROM items, locations, range(100) t(d)""",
     "stock_movements": f"""
         SELECT concat_ws('-', item_id, location_id, d, moved) AS movement_id, item_id, location_id,
             {_DAY} + INTERVAL 9 HOUR AS time, moved AS kind,
-            CASE WHEN moved = 'receipt' THEN 10.0 ELSE -1.0 END AS quantity
+            CASE WHEN moved = 'receipt' THEN 10.0 ELSE -2.0 END AS quantity
         FROM items, locations, range(1, 100) t(d), (VALUES ('receipt'), ('issue')) k(moved)
         WHERE moved = 'issue' OR d % 7 = 0""",
     "purchase_orders": f"""

@@ -87,6 +87,9 @@ SEEDED = {
     "promotions-without-sales": ("DELETE FROM sales WHERE location_id = 'L1'", 5),
     "stock-negative": ("UPDATE stock SET on_hand = -1 WHERE date = '2023-02-01'", 10),
     "stock-unbalanced": ("DELETE FROM stock_movements WHERE kind = 'receipt'", 10 * 14),
+    "stock-unexplained": ("DELETE FROM receipts WHERE received = '2023-01-08'", 10),
+    "supply-cost-above-price": ("UPDATE supplier_items SET unit_cost = 4 " + I0, 2),
+    "supply-lead-time-odd": ("UPDATE supplier_items SET lead_time_days = 0 " + I0, 2),
     "stock-of-unknown-items": ("DELETE FROM items " + I0, 1),
     "stock-gaps": (f"DELETE FROM stock {I0} AND date = '2023-02-01'", 2),
     "receipts-over": ("UPDATE receipts SET quantity = 11 WHERE received = '2023-01-08'", 10),
@@ -125,7 +128,7 @@ def test_findings_meet_their_contract(warehouse):
 
 
 def test_checks_without_their_tables_are_listed_not_scored(warehouse):
-    warehouse.execute("DROP TABLE stock; DROP TABLE receipts")
+    warehouse.execute("DROP TABLE stock; DROP TABLE receipts; DROP TABLE supplier_items")
     result = audited(warehouse)
     checks = result.checks.set_index("check_id")
     assert checks.loc["stock-negative", "status"] == "not measured"

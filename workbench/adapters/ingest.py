@@ -20,7 +20,8 @@ from workbench.adapters.pseudonyms import ensure_pseudonym_key
 from workbench.adapters.sources import CompleteJourneySource, Source, Sources, load_sources
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
-from workbench.tables.store import TableStore, TableVersion
+from workbench.tables.store import TableStore
+from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, keys_folder
 
 DEMO_SOURCES = "notebooks/sources/completejourney.toml"

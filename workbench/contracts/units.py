@@ -36,9 +36,13 @@ UNIT_NAMES: Final[dict[str, str]] = {
     "NL": "load",
     "E27": "dose",
     "E55": "use",
-    "CS": "case",
-    "BX": "box",
-    "PK": "pack",
+    "XBG": "bag",  # codes with X are packages of Recommendation 21
+    "XBX": "box",
+    "XCS": "case",
+    "XCT": "carton",
+    "XPK": "package",
+    "XPX": "pallet",
+    "XRO": "roll",
     "MGM": "milligram",
     "GRM": "gram",
     "KGM": "kilogram",
@@ -67,12 +71,13 @@ UNIT_NAMES: Final[dict[str, str]] = {
 }
 """Codes that this product understands, with their English names."""
 
-_SYNONYMS: Final[dict[str, str]] = {
-    code: code_of
-    for code_of, names in {
-        "EA": "EA EACH",
-        "H87": "CT CNT COUNT PC PCS PIECE PIECES PK PKS PACK PACKS PCK STEM STEMS ROLL ROLLS"
-        " SHEET SHEETS PAD PADS CTN TABLET TABLETS",
+
+def _by_name(names: dict[str, str]) -> dict[str, str]:
+    return {name: code for code, text in names.items() for name in text.split()}
+
+
+_MEASURES: Final = _by_name(
+    {
         "PR": "PAIR PR",
         "DZN": "DZ DOZ DZN DOZEN",
         "SET": "SET",
@@ -80,8 +85,6 @@ _SYNONYMS: Final[dict[str, str]] = {
         "NL": "LOAD LOADS LD LDS",
         "E27": "DOSE DOSES",
         "E55": "USE USES",
-        "CS": "CS CASE CASES",
-        "BX": "BX BOX",
         "MGM": "MG MGM",
         "GRM": "G GM GR GRAM GRAMS GRM",
         "KGM": "KG KGM KILO KILOGRAM",
@@ -105,9 +108,29 @@ _SYNONYMS: Final[dict[str, str]] = {
         "INK": "SQIN INK",
         "FTK": "SQFT FTK",
         "INQ": "CUIN INQ",
-    }.items()
-    for code in names.split()
-}
+    }
+)
+# What a record in an ERP is counted in.
+_UNITS: Final = _MEASURES | _by_name(
+    {
+        "EA": "EACH",
+        "H87": "PC PCS PCE PIECE PIECES ST STK STUECK",
+        "XBG": "BAG",
+        "XBX": "BX BOX",
+        "XCS": "CS CASE CASES",
+        "XCT": "CTN CARTON",
+        "XPK": "PK PACK PKG PACKAGE",
+        "XPX": "PAL PALLET",
+        "XRO": "ROLL",
+    }
+)
+# What the same words mean in a package size, where they count the pieces inside.
+_SIZE_WORDS: Final = _MEASURES | _by_name(
+    {
+        "H87": "EA EACH CT CNT COUNT PC PCS PIECE PIECES PK PKS PACK PACKS PCK CTN STEM STEMS ROLL"
+        " ROLLS SHEET SHEETS PAD PADS TABLET TABLETS"
+    }
+)
 _IMPLAUSIBLE: Final = 1_000_000
 _PACKS: Final = frozenset("PK PKS PACK PACKS P".split())
 _PER_PIECE: Final = frozenset({"ONZ", "OZA", "MLT", "LTR"})
@@ -146,7 +169,7 @@ class Unparsed:
 def unit_code(name: str) -> str | None:
     """Recommendation 20 code of a unit's code, name or usual abbreviation; None if unknown."""
     compact = re.sub(r"[ .]", "", name.strip().upper())
-    return compact if compact in UNIT_NAMES else _SYNONYMS.get(compact)
+    return compact if compact in UNIT_NAMES else _UNITS.get(compact)
 
 
 def parse_size(text: str) -> PackSize | Unparsed:
@@ -199,7 +222,7 @@ def _pack(count: float, size: float, unit: str) -> PackSize | None:
     """Pieces and dozens are counts; everything else has a size. Zero of anything is no size."""
     if not 0 < count < _IMPLAUSIBLE or not 0 < size < _IMPLAUSIBLE:
         return None
-    if unit in (PIECE, EACH):
+    if unit == PIECE:
         return PackSize(count * size, 1.0, PIECE)
     if unit == "DZN":
         return PackSize(count * size * 12, 1.0, PIECE)
@@ -220,7 +243,7 @@ def _multipack(text: str) -> PackSize | None:
     )
     if match is None:
         return None
-    unit, size = _SYNONYMS.get(match["unit"]), _value(match["size"])
+    unit, size = _SIZE_WORDS.get(match["unit"]), _value(match["size"])
     if unit is None or size is None or not _is_multipack(match, unit):
         return None
     return _pack(float(match["count"]), size, unit)
@@ -253,12 +276,12 @@ def _single(text: str) -> PackSize | None:
     match = re.fullmatch(rf"(?P<size>{_NUMBER})[ -]?{_UNIT}{_TRAILING_WORDS}", text)
     if match is None:
         return None
-    unit, size = _SYNONYMS.get(match["unit"]), _value(match["size"])
+    unit, size = _SIZE_WORDS.get(match["unit"]), _value(match["size"])
     return None if unit is None or size is None else _pack(1, size, unit)
 
 
 def _bare_unit(text: str) -> PackSize | None:
-    return _pack(1, 1, _SYNONYMS[text]) if text in _STAND_ALONE else None
+    return _pack(1, 1, _SIZE_WORDS[text]) if text in _STAND_ALONE else None
 
 
 def _why_not(text: str) -> str:

@@ -39,6 +39,43 @@ def unbalanced(config: ReadinessConfig) -> str:
 
 
 @check(
+    "stock-unexplained", area=STOCK, severity="error",
+    reads="stock sales purchase_orders receipts items", unit="days of items at locations",
+    remedy="Look for unbooked receipts, shrinkage and wrong counts; count the worst items first.",
+    money_means="difference at the price last paid to suppliers",
+)  # fmt: skip
+def unexplained(config: ReadinessConfig) -> str:
+    """{affected} of {checked} daily stock records do not follow from receipts and sales."""
+    # Demand beyond the stock is lost, so stock cannot fall below zero. A location without sales
+    # of its own, such as a distribution centre, is taken to serve all locations.
+    off = "abs(closing - greatest(opening + arrived - sold, 0)) > 0.001"
+    return f"""
+        WITH own AS (
+            SELECT item_id, location_id, date, sum(quantity) AS sold FROM sales GROUP BY ALL),
+        total AS (SELECT item_id, date, sum(sold) AS sold FROM own GROUP BY ALL),
+        sellers AS (SELECT DISTINCT location_id, true AS sells FROM sales),
+        arrivals AS (
+            SELECT item_id, location_id, received AS date, sum(r.quantity - r.rejected) AS arrived
+            FROM receipts r JOIN purchase_orders p USING (po_id, line) GROUP BY ALL),
+        costs AS (
+            SELECT item_id, arg_max(unit_cost, ordered) AS cost FROM purchase_orders GROUP BY ALL),
+        days AS (
+            SELECT item_id, location_id, date, on_hand AS closing,
+                lag(on_hand) OVER w AS opening, date - lag(date) OVER w AS step
+            FROM stock WINDOW w AS (PARTITION BY item_id, location_id ORDER BY date)),
+        balance AS (
+            SELECT d.item_id, opening, closing, coalesce(arrived, 0) AS arrived,
+                coalesce(CASE WHEN sells THEN own.sold ELSE total.sold END, 0) AS sold
+            FROM days d LEFT JOIN own USING (item_id, location_id, date)
+            LEFT JOIN total USING (item_id, date) LEFT JOIN sellers USING (location_id)
+            LEFT JOIN arrivals USING (item_id, location_id, date) WHERE step = 1)
+        SELECT count(*) FILTER ({off}) AS affected, count(*) AS checked,
+            sum(abs(closing - greatest(opening + arrived - sold, 0)) * cost) FILTER ({off})
+                AS money
+        FROM balance LEFT JOIN costs USING (item_id)"""
+
+
+@check(
     "stock-of-unknown-items", area=STOCK, severity="error", reads="stock items",
     unit="stocked items",
     remedy="Add the item to the master, or correct its id.",
@@ -136,3 +173,27 @@ def supply_terms_missing(config: ReadinessConfig) -> str:
         SELECT count(*) FILTER (t.item_id IS NULL) AS affected, count(*) AS checked
         FROM (SELECT DISTINCT item_id FROM stock) s
         LEFT JOIN (SELECT DISTINCT item_id FROM supplier_items) t USING (item_id)"""
+
+
+@check(
+    "supply-cost-above-price", area=STOCK, severity="error", reads="supplier_items items",
+    unit="supplier terms",
+    remedy="Check cost and price, and whether both are per the same unit.",
+)  # fmt: skip
+def cost_above_price(config: ReadinessConfig) -> str:
+    """{affected} of {checked} supplier terms cost as much as the item sells for, or more."""
+    return """
+        SELECT count(*) FILTER (t.unit_cost >= i.unit_price) AS affected, count(*) AS checked
+        FROM supplier_items t JOIN items i USING (item_id) WHERE i.unit_price IS NOT NULL"""
+
+
+@check(
+    "supply-lead-time-odd", area=STOCK, severity="warning", reads="supplier_items",
+    unit="supplier terms",
+    remedy="Measure lead times from receipts instead of typing them in.",
+)  # fmt: skip
+def lead_time_odd(config: ReadinessConfig) -> str:
+    """{affected} of {checked} supplier terms state a lead time of zero or beyond a year."""
+    return """
+        SELECT count(*) FILTER (lead_time_days <= 0 OR lead_time_days > 365) AS affected,
+            count(*) AS checked FROM supplier_items"""

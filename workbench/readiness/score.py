@@ -23,6 +23,7 @@ MEASURED: Final = "measured"
 NOT_MEASURED: Final = "not measured"
 CHECKS: Final = "checks"
 WITHOUT_FINDING: Final = "without_finding"
+NOT_MEASURED_CHECKS: Final = "not_measured"
 ARITHMETIC: Final = "arithmetic"
 TOTAL: Final = "total"
 
@@ -54,7 +55,7 @@ def _area(area: str, checks: pd.DataFrame) -> dict[str, object]:
         SCORE: 100 * earned / possible if possible else float("nan"),
         CHECKS: len(measured),
         WITHOUT_FINDING: int((measured[c.ROWS_AFFECTED] == 0).sum()),
-        "not_measured": len(checks) - len(measured),
+        NOT_MEASURED_CHECKS: len(checks) - len(measured),
         ARITHMETIC: f"{earned:.1f} of {possible:.0f} points" if possible else "not measured",
     }
 

@@ -1,0 +1,238 @@
+"""Figures of the readiness audit."""
+
+from math import log10
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from workbench.contracts import columns as c
+from workbench.dashboards import theme
+from workbench.readiness import coverage, score
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_SEVERITY_COLOURS = {"error": "bad", "warning": "attention", "info": "reference"}
+_SEVERITY_SIGNS = {"error": "✕", "warning": "!", "info": "i"}
+_ROW_HEIGHT, _FRAME_HEIGHT = 34, 150
+
+
+def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
+    """One bar per area, worst on top, with the sum behind its score."""
+    import plotly.graph_objects as go
+
+    worst = areas.dropna(subset=[score.SCORE]).iloc[0]
+    figure = theme.figure(
+        title=f"Readiness {total:.0f} of 100; {worst[c.AREA]} needs most work",
+        subtitle="score by area, 0 to 100; checks weighted by severity, areas alike",
+        x="score",
+    )
+    rows = areas.iloc[::-1]
+    measured = rows[score.SCORE].notna()
+    figure.add_trace(
+        go.Bar(
+            x=rows[score.SCORE].fillna(0),
+            y=rows[c.AREA].str.capitalize(),
+            orientation="h",
+            marker={"color": theme.COLOURS["ours"]},
+            text=[
+                f"<b>{value:.0f}</b>  {earned}, {clear} of {checks} checks clear" if known else
+                f"not measured: the tables of {absent} checks are missing"
+                for value, earned, clear, checks, absent, known in zip(
+                    rows[score.SCORE], rows[score.ARITHMETIC], rows[score.WITHOUT_FINDING],
+                    rows[score.CHECKS], rows[score.NOT_MEASURED_CHECKS], measured, strict=True,
+                )
+            ],
+            textposition=["inside" if value > 60 else "outside" for value in rows[score.SCORE]],
+            hoverinfo="skip",
+            cliponaxis=False,
+        )
+    )  # fmt: skip
+    figure.update_xaxes(range=[0, 100])
+    return _bars(figure, len(rows))
+
+
+def gain_by_fix(fixes: pd.DataFrame, *, top: int) -> "Figure":
+    """What each repair would add to the total score, largest first, the rest as others."""
+    import plotly.graph_objects as go
+
+    shown = fixes.head(top)
+    rest = fixes.iloc[top:]
+    rows = pd.DataFrame(
+        {
+            "label": [
+                f"{_SEVERITY_SIGNS[severity]} {check.replace('-', ' ')}"
+                for severity, check in zip(shown[c.SEVERITY], shown[c.CHECK_ID], strict=True)
+            ],
+            "gain": shown["gain"],
+            "colour": [theme.COLOURS[_SEVERITY_COLOURS[s]] for s in shown[c.SEVERITY]],
+            "finding": shown[c.FINDING],
+        }
+    )
+    if len(rest):
+        others = f"{len(rest)} others"
+        rows.loc[len(fixes)] = [others, rest["gain"].sum(), theme.COLOURS["reference"], others]
+    rows = rows.iloc[::-1]
+    share = shown["gain"].head(3).sum() / max(fixes["gain"].sum(), 1e-9)
+    figure = theme.figure(
+        title=f"Three repairs hold {theme.share(share)} of all points to gain",
+        subtitle="points of the total score that a full repair adds; ✕ error, ! warning, i note",
+        x="points of 100",
+    )
+    figure.add_trace(
+        go.Bar(
+            x=rows["gain"], y=rows["label"], orientation="h", marker={"color": rows["colour"]},
+            text=[f"{gain:.1f}" for gain in rows["gain"]], textposition="outside",
+            hovertext=rows["finding"], hoverinfo="text", cliponaxis=False,
+        )
+    )  # fmt: skip
+    return _bars(figure, len(rows))
+
+
+def money_at_stake(fixes: pd.DataFrame, *, currency: str, top: int) -> "Figure":
+    """Money that each finding touches, largest first, with what the money is."""
+    import plotly.graph_objects as go
+
+    rows = fixes.dropna(subset=[c.MONEY_AT_STAKE]).nlargest(top, c.MONEY_AT_STAKE)
+    first = rows.iloc[0]
+    amount = theme.money(first[c.MONEY_AT_STAKE], currency)
+    figure = theme.figure(
+        title=f"{amount} at stake: {first['money_means']}",
+        subtitle=f"money at stake by finding, {currency}, logarithmic; sums overlap, do not add up",
+        x=currency,
+    )
+    rows = rows.iloc[::-1]
+    figure.add_trace(
+        go.Scatter(
+            x=rows[c.MONEY_AT_STAKE],
+            y=rows[c.CHECK_ID].str.replace("-", " "),
+            mode="markers+text",
+            marker={
+                "size": 12,
+                "color": [theme.COLOURS[_SEVERITY_COLOURS[s]] for s in rows[c.SEVERITY]],
+            },
+            text=[f"  {theme.money(value, currency)}" for value in rows[c.MONEY_AT_STAKE]],
+            textposition="middle right",
+            hovertext=rows["money_means"],
+            hoverinfo="text",
+            cliponaxis=False,
+        )
+    )
+    low, high = (log10(max(float(rows[c.MONEY_AT_STAKE].iloc[i]), 0.01)) for i in (0, -1))
+    figure.update_xaxes(type="log", range=[low - 0.3, high + 0.2 * (high - low) + 0.5])
+    return _bars(figure, len(rows))
+
+
+def weekly_coverage(weekly: pd.DataFrame) -> "Figure":
+    """Selling days per week of every location, the busiest location on top."""
+    import plotly.graph_objects as go
+
+    grid = weekly.pivot(index=c.LOCATION_ID, columns=coverage.WEEK, values=coverage.DAYS)
+    grid = grid.loc[grid.sum(axis=1).sort_values(ascending=False).index]
+    steady = int((grid.fillna(0).median(axis=1) >= 6).sum())
+    figure = theme.figure(
+        title=f"{steady} of {len(grid)} locations sell on six or more days in a usual week",
+        subtitle="days with a sale per location and week; blank: none that week",
+        x="week that begins on",
+        y="locations, most selling days first",
+    )
+    figure.add_trace(
+        go.Heatmap(
+            z=grid.to_numpy(dtype=float),
+            x=grid.columns,
+            y=list(range(1, len(grid) + 1)),
+            customdata=[[location] * grid.shape[1] for location in grid.index],
+            zmin=0,
+            zmax=7,
+            colorscale=[[0, "#e6f0f7"], [1, theme.COLOURS["ours"]]],
+            colorbar={"title": {"text": "days"}, "thickness": 12, "tickvals": [1, 3, 5, 7]},
+            hoverongaps=False,
+            hovertemplate="location %{customdata}<br>week of %{x|%Y-%m-%d}: %{z:.0f} days"
+            "<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False)
+    figure.update_layout(height=460)
+    return figure
+
+
+def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
+    """Share of items and of revenue by how often an item sells."""
+    import plotly.graph_objects as go
+
+    first = next(
+        position
+        for position, label in enumerate(bands[coverage.BAND])
+        if int(label.rstrip("+").split()[0]) >= enough
+    )
+    tail = bands.iloc[first:]
+    items, money = tail[coverage.ITEMS].sum(), tail[coverage.REVENUE_SHARE].sum()
+    figure = theme.figure(
+        title=f"{items:,} items sell on {enough} days or more and bring {theme.share(money)} of"
+        " revenue",
+        subtitle="share of merchandise items and of their revenue, by days with a sale",
+        x="days with a sale, all locations",
+        y="share",
+    )
+    shares = {
+        "items": (bands[coverage.ITEMS] / max(bands[coverage.ITEMS].sum(), 1), "reference"),
+        "revenue": (bands[coverage.REVENUE_SHARE], "ours"),
+    }
+    for name, (values, colour) in shares.items():
+        figure.add_trace(
+            go.Bar(
+                x=bands[coverage.BAND], y=values, name=name,
+                marker={"color": theme.COLOURS[colour]},
+                text=[theme.share(value) for value in values], textposition="outside",
+                hovertemplate=f"%{{x}} days: %{{y:.1%}} of {name}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.update_layout(barmode="group", showlegend=True)
+    figure.update_xaxes(type="category", tickangle=0)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def size_reading(sizes: pd.DataFrame, *, top: int = 12) -> "Figure":
+    """Share of items per department whose package size was read, was not, or is absent."""
+    import plotly.graph_objects as go
+
+    totals = sizes[[coverage.READ, coverage.NOT_READ, coverage.ABSENT]].sum()
+    typed = totals[coverage.READ] + totals[coverage.NOT_READ]
+    rows = sizes.head(top).set_index("department")
+    if len(sizes) > top:
+        rows.loc[f"{len(sizes) - top} others"] = sizes.iloc[top:].drop(columns="department").sum()
+    rows = rows.iloc[::-1]
+    counts = rows.sum(axis=1)
+    figure = theme.figure(
+        title=f"{theme.share(totals[coverage.READ] / max(typed, 1))} of typed package sizes were"
+        f" read; {theme.share(totals[coverage.ABSENT] / max(totals.sum(), 1))} of items have none",
+        subtitle="share of items per department, largest department on top",
+        x="share of items",
+    )
+    parts = {
+        coverage.READ: ("read", "ours"),
+        coverage.NOT_READ: ("typed, not readable", "attention"),
+        coverage.ABSENT: ("no size", "reference"),
+    }
+    for column, (name, colour) in parts.items():
+        figure.add_trace(
+            go.Bar(
+                x=rows[column] / counts, y=rows.index.str.capitalize(), orientation="h", name=name,
+                marker={"color": theme.COLOURS[colour]}, customdata=rows[column],
+                hovertemplate=f"%{{y}}: %{{customdata:,}} items {name}, %{{x:.1%}}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", showlegend=True)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1])
+    return _bars(figure, len(rows), legend=True)
+
+
+def _bars(figure: "Figure", rows: int, *, legend: bool = False) -> "Figure":
+    """Horizontal bars: one height per row whatever their number, no grid between them."""
+    figure.update_layout(
+        height=_FRAME_HEIGHT + _ROW_HEIGHT * max(rows, 3), showlegend=legend, bargap=0.3
+    )
+    figure.update_yaxes(showgrid=False, title=None, automargin=True, ticksuffix="  ")
+    return figure
