@@ -10,9 +10,10 @@ reader sees a whole version or none, and a failed or killed writer leaves what w
 The format of the digest is in `docs/table-digest.md`.
 """
 
+import contextlib
 import errno
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -128,13 +129,13 @@ class TableStore:
 
     def _build(self, root: Path, table: str, rows: Rows, facts: Facts) -> TableVersion:
         home = root / contracts.contract(table).name
-        with _writable(home), work_folder(home) as work:
+        with _writing(home), work_folder(home) as work:
             version = build_version(work, table, rows, facts, memory_megabytes=self._memory)
             return _settled(version, home)
 
     def _publish(self, version: TableVersion) -> TableVersion:
         home = self.root / version.table
-        with _writable(home):
+        with _writing(home):
             if version.path.parent != home:
                 version = _linked(version, home)
             with locked(home):
@@ -283,22 +284,16 @@ class TableStore:
         return evidence.row_proof(open_version(version.path), row)
 
 
-class _writable:  # noqa: N801 - used as a statement
-    """Turns a refusal of the file system into a `TableError` that names the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise TableError(
-                f"{self._folder}: cannot be written ({error.strerror or error}); expected room on"
-                " the disk and permission to write. Earlier versions are unchanged: mend that and"
-                " run again."
-            ) from error
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Tell a refusal of the file system in one sentence that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise TableError(
+            f"{folder}: cannot be written ({error.strerror or error}); expected room on the disk"
+            " and permission to write. Earlier versions are unchanged: mend that and run again."
+        ) from error
 
 
 def _settled(version: TableVersion, home: Path) -> TableVersion:
@@ -316,7 +311,6 @@ def _settled(version: TableVersion, home: Path) -> TableVersion:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
             try:
-                open_version(target)
                 check_files(open_version(target))
                 break
             except TableError:
