@@ -5,7 +5,7 @@ item depend on each other (the centre serves the stores), so whole items are dra
 Percentile intervals: Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13; resampling
 of clusters: Cameron, Gelbach and Miller, Review of Economics and Statistics 90 (2008).
 
-Entry of the experiments capability: `Bootstrap`.
+Entry of the experiments capability: `bootstrap_totals`.
 """
 
 from collections.abc import Callable

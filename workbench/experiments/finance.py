@@ -32,7 +32,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.experiments.config import RoiConfig
-from workbench.experiments.effect import Bootstrap, bootstrap_totals
+from workbench.experiments.effect import Bootstrap, bootstrap_totals, paired_difference
 
 OURS: Final = "ours"
 LEGACY: Final = "legacy"
@@ -69,8 +69,11 @@ def measures(scenarios: pd.DataFrame) -> pd.DataFrame:
     totals = rows.pivot_table(index=SERIES, columns=c.SCENARIO, values=wanted, aggfunc="sum")
     names = totals.columns.to_frame(index=False).to_numpy()
     totals.columns = [f"{policy}:{name}" for name, policy in names]
+    summed = rows.groupby([*SERIES, c.SCENARIO], as_index=False)[wanted].sum()
     for name in (*COMPONENTS.values(), c.TOTAL_COST):
-        totals[f"saving:{name}"] = totals[f"{LEGACY}:{name}"] - totals[f"{OURS}:{name}"]
+        totals[f"saving:{name}"] = paired_difference(
+            summed, keys=SERIES, arm=c.SCENARIO, treated=OURS, control=LEGACY, value=name
+        )
     weekly = rows.pivot_table(
         index=SERIES, columns=[c.WINDOW_START, c.SCENARIO], values=c.TOTAL_COST, aggfunc="sum"
     )

@@ -6,12 +6,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.inventory.newsvendor import critical_ratio
 from workbench.inventory.simulate import Simulation
 
 FloatMatrix = NDArray[np.float64]
 FloatVector = NDArray[np.float64]
 DAYS_PER_YEAR: Final = 365
 SMALLEST_MARGIN_SHARE: Final = 0.01  # of unit cost: a loss leader is still worth having in stock
+NOTHING: Final = 1e-12  # stands for zero where a ratio of two costs is taken
 
 
 @dataclass(frozen=True)
@@ -72,5 +74,6 @@ def service_target(costs: Costs, *, cycle_days: FloatVector) -> FloatVector:
     """
     margin = np.maximum(costs.unit_margin, SMALLEST_MARGIN_SHARE * costs.unit_cost)
     holding = costs.holding_per_day * cycle_days
-    total = margin + holding
-    return np.divide(margin, total, out=np.full_like(total, 0.5), where=total > 0)
+    return critical_ratio(
+        holding_cost=np.maximum(holding, NOTHING), stockout_cost=np.maximum(margin, NOTHING)
+    )

@@ -47,9 +47,10 @@ def window_forecasts(forecasts: pd.DataFrame, series: pd.DataFrame) -> WindowFor
     Raises:
         ContractError: A series lacks a quantile that others have, or there are no window rows.
     """
-    days = (forecasts[c.HORIZON_END] - forecasts[c.HORIZON_START]).dt.days + 1
+    length = (forecasts[c.HORIZON_END] - forecasts[c.HORIZON_START]).dt.days + 1
     starts = forecasts[c.HORIZON_START] == forecasts[c.CUTOFF] + pd.Timedelta(1, unit="D")
-    rows = forecasts[(days > 1) & starts]
+    window = ((length > 1) & starts).to_numpy()
+    rows, days = forecasts[window], length.to_numpy()[window]
     if rows.empty:
         raise ContractError(
             "forecasts: no row forecasts a window; expected cumulative demand of several days."
@@ -57,7 +58,8 @@ def window_forecasts(forecasts: pd.DataFrame, series: pd.DataFrame) -> WindowFor
         )
     wanted = pd.MultiIndex.from_frame(series[SERIES])
     place = wanted.get_indexer(pd.MultiIndex.from_frame(rows[SERIES]))
-    rows, days, place = rows[place >= 0], days[rows.index][place >= 0], place[place >= 0]
+    known = place >= 0
+    rows, days, place = rows[known], days[known], place[known]
     axes = [np.unique(axis) for axis in (rows[c.CUTOFF], days, rows[c.QUANTILE])]
     values = np.full((len(series), *(len(axis) for axis in axes)), np.nan)
     index = [
