@@ -33,7 +33,7 @@ def tree_root(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def _split(size: int) -> int:
+def largest_power_below(size: int) -> int:
     """Largest power of two smaller than `size`."""
     return 1 << ((size - 1).bit_length() - 1)
 
@@ -95,7 +95,7 @@ def _subproof(first: int, hashes: Sequence[bytes], *, complete: bool) -> list[by
     size = len(hashes)
     if first == size:
         return [] if complete else [tree_root(hashes)]
-    middle = _split(size)
+    middle = largest_power_below(size)
     if first <= middle:
         below = _subproof(first, hashes[:middle], complete=complete)
         return [*below, tree_root(hashes[middle:])]
