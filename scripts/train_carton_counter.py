@@ -21,7 +21,7 @@ from workbench.vision.render import IMAGE_SIZE, render_racks
 
 CELL = 8  # pixels of the image per cell of the heat map
 CELLS = IMAGE_SIZE // CELL
-TRAINING_SEED, SCENES, EPOCHS, BATCH = 20_001, 1_000, 16, 16
+TRAINING_SEED, SCENES, EPOCHS, BATCH = 20_001, 1_024, 14, 16
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

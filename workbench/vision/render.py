@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IMAGE_SIZE = 416  # pixels, the size of the public carton photographs
 _SUPERSAMPLE = 2
+_CARTONS = ((176, 140, 100), (176, 140, 100), (150, 110, 80), (205, 200, 185))  # RGB
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def render_racks(count: int, *, seed: int, size: int = IMAGE_SIZE) -> list[Scene
 
 
 def _scene(name: str, rng: np.random.Generator, size: int) -> Scene:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFilter
 
     side = size * _SUPERSAMPLE
     canvas = Image.new("RGB", (side, side), _shade((96, 100, 104), rng, 50))
@@ -54,9 +55,39 @@ def _scene(name: str, rng: np.random.Generator, size: int) -> Scene:
         draw.rectangle((0, floor, side, floor + side * 0.025), _shade((214, 96, 32), rng, 20))
     for x in (rng.uniform(-0.02, 0.03), rng.uniform(0.96, 1.0)):
         draw.rectangle((x * side, 0, (x + 0.025) * side, side), _shade((40, 70, 150), rng, 20))
+    _draw_clutter(draw, rng, side)
+    degrees = rng.normal(0, 3.5)
+    canvas = canvas.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=(20, 20, 20))
+    canvas = canvas.filter(ImageFilter.GaussianBlur(max(0.0, rng.uniform(-3, 4))))
     image = canvas.resize((size, size), Image.Resampling.BILINEAR)
     pixels = _photograph(np.asarray(image, dtype=np.float64), rng)
-    return Scene(name, pixels, np.array(boxes).reshape(-1, 4) / _SUPERSAMPLE)
+    turned = _rotated(np.array(boxes).reshape(-1, 4), degrees, side / 2)
+    return Scene(name, pixels, turned / _SUPERSAMPLE)
+
+
+def _draw_clutter(draw: "ImageDraw.ImageDraw", rng: np.random.Generator, side: float) -> None:
+    """What stands in front: a post, stickers, dirt on the lens."""
+    if rng.random() < 0.3:
+        x = rng.uniform(0.2, 0.8) * side
+        draw.rectangle((x, 0, x + side * 0.03, side), _shade((40, 70, 150), rng, 30))
+    for _ in range(int(rng.integers(0, 6))):
+        x, y, width = rng.uniform(0, side), rng.uniform(0, side), side * rng.uniform(0.02, 0.06)
+        draw.rectangle((x, y, x + width, y + width), _shade((110, 110, 110), rng, 100))
+
+
+def _rotated(
+    boxes: npt.NDArray[np.float64], degrees: float, centre: float
+) -> npt.NDArray[np.float64]:
+    """Upright boxes around boxes turned anticlockwise about the image's centre."""
+    angle = np.deg2rad(degrees)
+    low, high = boxes[:, :2] - centre, boxes[:, :2] + boxes[:, 2:] - centre
+    x = np.stack([low[:, 0], high[:, 0], low[:, 0], high[:, 0]], axis=1)
+    y = np.stack([low[:, 1], low[:, 1], high[:, 1], high[:, 1]], axis=1)
+    turned_x = x * np.cos(angle) + y * np.sin(angle) + centre
+    turned_y = y * np.cos(angle) - x * np.sin(angle) + centre
+    edges = [turned_x.min(1), turned_y.min(1), turned_x.max(1), turned_y.max(1)]
+    left, top, right, bottom = (np.clip(edge, 0, 2 * centre) for edge in edges)
+    return np.stack([left, top, right - left, bottom - top], axis=1)
 
 
 def _draw_back(
@@ -81,7 +112,8 @@ def _draw_pallets(
     while x < side * 0.92:
         width, height = side * rng.uniform(0.07, 0.22), side * rng.uniform(0.06, 0.18)
         columns, rows = int(rng.integers(1, 4)), max(1, int(room * rng.uniform(0.3, 1) / height))
-        colour = _shade((176, 140, 100), rng, 45)
+        colour = _shade(_CARTONS[int(rng.integers(len(_CARTONS)))], rng, 45)
+        contrast = rng.uniform(0.5, 0.9)
         base = floor - side * 0.025
         end = min(x + columns * width, side * 0.96)
         draw.rectangle((x, base, end, floor), _shade((150, 120, 80), rng, 20))
@@ -95,7 +127,7 @@ def _draw_pallets(
                 if top < floor - room:
                     break
                 box = (left + rng.normal(0, 2), top, width - 1, height - 1)
-                _draw_carton(draw, rng, box, colour)
+                _draw_carton(draw, rng, box, colour, contrast)
                 boxes.append(box)
         x += columns * width + side * rng.uniform(0.01, 0.1)
     return boxes
@@ -106,10 +138,11 @@ def _draw_carton(
     rng: np.random.Generator,
     box: tuple[float, float, float, float],
     colour: tuple[int, int, int],
+    contrast: float,
 ) -> None:
     left, top, width, height = box
     right, bottom = left + width, top + height
-    edge = tuple(int(c * 0.55) for c in colour)
+    edge = tuple(int(c * contrast) for c in colour)
     draw.rectangle((left, top, right, bottom), _shade(colour, rng, 10), outline=edge, width=3)
     if rng.random() < 0.6:  # tape along the top flaps
         middle = left + width * rng.uniform(0.4, 0.6)
@@ -132,7 +165,7 @@ def _shade(
 def _photograph(pixels: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Uneven light and sensor noise."""
     height, width, _ = pixels.shape
-    across = np.linspace(rng.uniform(0.55, 1.15), rng.uniform(0.55, 1.15), width)
+    across = np.linspace(rng.uniform(0.35, 1.2), rng.uniform(0.35, 1.2), width)
     down = np.linspace(rng.uniform(0.75, 1.1), rng.uniform(0.75, 1.1), height)
     lit = pixels * across[None, :, None] * down[:, None, None]
     return np.clip(lit + rng.normal(0, rng.uniform(2, 10), pixels.shape), 0, 255).astype(np.uint8)
