@@ -70,7 +70,7 @@ def test_killed_writer_leaves_the_earlier_version_and_is_cleaned_up(tmp_path):
     store = TableStore(tmp_path)
     earlier = small(store)
     process = writer(tmp_path, 3_000_000)
-    work = wait_for(lambda: list((tmp_path / "prices").glob(".writing-*/staged.duckdb")))
+    work = wait_for(lambda: list((tmp_path / "prices").glob(".writing-*/staged.parquet")))
     assert work
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -92,7 +92,7 @@ def wait_for(found, seconds: float = 30) -> object:
 
 def test_work_of_a_living_writer_is_not_removed(tmp_path):
     process = writer(tmp_path, 400_000)
-    assert wait_for(lambda: list((tmp_path / "prices").glob(".writing-*/staged.duckdb")))
+    assert wait_for(lambda: list((tmp_path / "prices").glob(".writing-*/staged.parquet")))
     small(TableStore(tmp_path))
     assert process.communicate(timeout=50)[1] == ""
     assert_only_whole_versions(TableStore(tmp_path), 2)

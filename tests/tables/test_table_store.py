@@ -182,9 +182,37 @@ def test_tables_of_runs_may_be_empty_and_others_if_asked(store):
 
 
 def test_a_failing_relation_is_told_as_such(store):
-    relation = duckdb.connect().sql("SELECT error('boom') AS location_id, 'dc' AS kind")
+    relation = duckdb.connect().sql("SELECT error('boom')::VARCHAR AS location_id, 'dc' AS kind")
     with pytest.raises(TableError, match=r"table 'locations' from a test: its rows .*boom"):
         store.write("locations", relation, **FACTS)
+
+
+def test_missing_file_behind_a_relation_is_not_told_as_a_full_disk(store, tmp_path):
+    path = tmp_path / "gone.parquet"
+    duckdb.sql("SELECT 'a' AS location_id, 'dc' AS kind").write_parquet(str(path))
+    relation = duckdb.connect().from_parquet(str(path))
+    path.unlink()
+    with pytest.raises(TableError, match=r"rows cannot be read .*gone\.parquet"):
+        store.write("locations", relation, **FACTS)
+
+
+def test_sums_decimals_and_unsigned_numbers_of_a_query_are_read_as_numbers(store):
+    lines = duckdb.connect().sql(
+        "SELECT 'o' AS order_id, sum(1) AS line, 'i' AS item_id, 'l' AS location_id,"
+        " DATE '2017-01-01' AS date, 3::UTINYINT AS quantity, 1.25::DECIMAL(9, 2) AS price"
+    )
+    store.write("order_lines", lines, **FACTS)
+    row = store.read("order_lines").iloc[0]
+    assert (row["line"], row["quantity"], row["price"]) == (1, 3.0, 1.25)
+
+
+def test_decimal_that_is_not_whole_is_no_line_number(store):
+    lines = duckdb.connect().sql(
+        "SELECT 'o' AS order_id, 1.5::DECIMAL(9, 2) AS line, 'i' AS item_id, 'l' AS location_id,"
+        " DATE '2017-01-01' AS date, 1 AS quantity"
+    )
+    with pytest.raises(ContractError, match="'line' is not whole in 1 row"):
+        store.write("order_lines", lines, **FACTS)
 
 
 def test_nan_and_negative_zero_are_normalised(store):

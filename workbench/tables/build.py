@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast, get_args
+from typing import Final, cast, get_args
 
 import duckdb
 import pyarrow as pa
@@ -29,6 +29,8 @@ from workbench.tables.versions import (
     sha256_of,
     version_name,
 )
+
+_WRITE_ERRORS: Final = (duckdb.IOException, duckdb.OutOfMemoryException, OSError)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def build_version(
     folder = work / "version"
     folder.mkdir()
     with _explained(where), staging.session(work, memory_megabytes=memory_megabytes) as connection:
-        reader = staging.arrow_stream(rows, contract, where=where)
-        staging.load(connection, reader, contract, where=where)
+        staging.load(connection, rows, contract, work=work, where=where)
         allow_empty = facts.allow_empty
         count = staging.check(connection, contract, where=where, allow_empty=allow_empty)
         staging.encode(connection, contract)
@@ -168,15 +169,16 @@ def _explained(where: str) -> Iterator[None]:
     """Turn errors of the file system, DuckDB and Arrow into one sentence."""
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        reason = _first_line(error)
+        if isinstance(error, _WRITE_ERRORS) and "No files found" not in reason:
+            raise TableError(
+                f"{where}: cannot be written ({reason}); expected room on the disk and permission"
+                " to write. Earlier versions are unchanged: mend that and run again."
+            ) from error
         raise TableError(
-            f"{where}: cannot be written ({_first_line(error)}); expected room on the disk and"
-            " permission to write. Earlier versions are unchanged: mend that and run again."
-        ) from error
-    except (duckdb.Error, pa.ArrowException) as error:
-        raise TableError(
-            f"{where}: its rows cannot be read ({_first_line(error)}). Correct the query or file"
-            " that they come from; earlier versions are unchanged."
+            f"{where}: its rows cannot be read ({reason}). Correct the query or file that they"
+            " come from; earlier versions are unchanged."
         ) from error
 
 
