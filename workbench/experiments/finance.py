@@ -90,7 +90,7 @@ def roi_kpis(
 
     Args:
         scenarios: The `scenarios` table of one run.
-        segments: item_id, location_id, segment as known before the simulated period.
+        segments: item_id, location_id, segment.
         dc: Location id of the distribution centre.
         currency: ISO 4217 code of all money.
         config: Level, resamples and seed of the intervals.

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.contracts import columns as c
 from workbench.inventory.config import ReplenishmentConfig
 from workbench.inventory.costs import cost_components
 from workbench.inventory.plan import Period, Plan
@@ -48,6 +49,12 @@ class LegacyPolicy:
                 statistics, plan.protection_days[mine], self.service_factor[mine]
             )
         return result
+
+
+def tuning_groups(segments: pd.DataFrame, *, dc: str) -> pd.Series:
+    """Segment and kind of site of each series, for example "AX dc" and "AX store"."""
+    kind = np.where(segments[c.LOCATION_ID] == dc, " dc", " store")
+    return segments[c.SEGMENT] + pd.Series(kind, index=segments.index)
 
 
 def tune_legacy(

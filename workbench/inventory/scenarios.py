@@ -58,6 +58,7 @@ def run_policies(
     period: Period,
     *,
     seed: int,
+    paths: bool = False,
 ) -> dict[str, Simulation]:
     """Simulate each policy over the period with the same lead times and start.
 
@@ -67,11 +68,12 @@ def run_policies(
         start: State before the first review.
         period: Days simulated.
         seed: Seed of the lead times.
+        paths: Keep stock of every day.
     """
     terms = plan.order_terms(period, seed=seed, purpose="comparison")
     demand = period.demand(plan)
     return {
-        name: simulate(demand, level, terms, start, review_days=plan.review_days)
+        name: simulate(demand, level, terms, start, review_days=plan.review_days, paths=paths)
         for name, level in levels.items()
     }
 

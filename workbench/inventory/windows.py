@@ -60,12 +60,10 @@ def window_forecasts(forecasts: pd.DataFrame, series: pd.DataFrame) -> WindowFor
     place = wanted.get_indexer(pd.MultiIndex.from_frame(rows[SERIES]))
     known = place >= 0
     rows, days, place = rows[known], days[known], place[known]
-    axes = [np.unique(axis) for axis in (rows[c.CUTOFF], days, rows[c.QUANTILE])]
+    columns = [rows[c.CUTOFF].to_numpy(), days, rows[c.QUANTILE].to_numpy(dtype=np.float64)]
+    axes = [np.unique(column) for column in columns]
     values = np.full((len(series), *(len(axis) for axis in axes)), np.nan)
-    index = [
-        np.searchsorted(axis, column)
-        for axis, column in zip(axes, (rows[c.CUTOFF], days, rows[c.QUANTILE]), strict=True)
-    ]
+    index = [np.searchsorted(axis, column) for axis, column in zip(axes, columns, strict=True)]
     values[place, index[0], index[1], index[2]] = rows[c.VALUE]
     _check_complete(values, series)
     ordered = np.maximum.accumulate(values, axis=3)  # quantiles that cross are put in order

@@ -11,6 +11,9 @@ class SegmentConfig(BaseModel):
     """Parameters of `20-segment-items`.
 
     Attributes:
+        dc: Location id that stands for all stores of an item together.
+        minimum_days_dc: An item is segmented there if it sold on so many days.
+        minimum_days_store: An item-store is segmented if it sold on so many days.
         a_share: Series that together make up this share of revenue are class A.
         b_share: Those that make up this share are A or B; the rest is C.
         x_maximum_cv: Largest coefficient of variation of demand per bucket in class X.
@@ -27,6 +30,9 @@ class SegmentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    dc: str = Field(default="DC1", min_length=1)
+    minimum_days_dc: int = Field(default=100, ge=2)
+    minimum_days_store: int = Field(default=26, ge=2)
     a_share: float = Field(default=0.80, gt=0, lt=1)
     b_share: float = Field(default=0.95, gt=0, lt=1)
     x_maximum_cv: float = Field(default=0.5, gt=0)

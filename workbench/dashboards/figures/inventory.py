@@ -1,0 +1,268 @@
+"""Figures of the replenishment policy: targets, tuning, one item's stock, frontier, proposals."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.contracts import columns as c
+from workbench.dashboards import theme
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_COMPONENTS: Final = (
+    (c.STOCKOUT_COST, "lost margin", "bad"),
+    (c.HOLDING_COST, "holding", "ours"),
+    (c.ORDERING_COST, "ordering", "reference"),
+)
+TOP: Final = 20
+
+
+def service_targets(targets: pd.Series, rule: pd.Series) -> "Figure":
+    """How many series have which service target."""
+    import plotly.graph_objects as go
+
+    figure = theme.figure(
+        title=f"Costs ask for {theme.share(float(targets.median()))} in half of all series",
+        subtitle="series by service target: probability that a protection window ends in stock",
+        x="service target, %",
+        y="series",
+    )
+    edges = np.arange(np.floor(targets.min() * 200) / 2, 100.01, 0.5)
+    counts, edges = np.histogram(targets * 100, bins=edges)
+    figure.add_trace(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2, y=counts, width=0.44,
+            marker={"color": theme.COLOURS["ours"]},
+            hovertemplate="%{x:.1f}%: %{y:,} series<extra></extra>",
+        )
+    )  # fmt: skip
+    capped = int((targets >= targets.groupby(rule.to_numpy()).transform("max") - 1e-9).sum())
+    figure.add_annotation(
+        x=0.01, y=1, xref="paper", yref="paper", xanchor="left", showarrow=False,
+        text=f"{capped:,} of {len(targets):,} at the highest target of their rule",
+        font={"color": theme.MUTED, "size": 12},
+    )  # fmt: skip
+    return figure
+
+
+def legacy_tuning(tuning: pd.DataFrame, *, group: str, currency: str) -> "Figure":
+    """Simulated cost of every legacy setting for one group, the chosen one marked."""
+    import plotly.graph_objects as go
+
+    rows = tuning[tuning["group"] == group]
+    best = rows[rows["chosen"]].iloc[0]
+    figure = theme.figure(
+        title=f"{group}: z = {best['service_factor']:g} over {best['trailing_days']} days is"
+        " the legacy's best",
+        subtitle=f"simulated cost before the comparison, {currency}, by safety factor and history",
+        x="safety factor z",
+        y=f"cost, {currency}",
+    )
+    for length, line in rows.groupby("trailing_days"):
+        chosen = length == best["trailing_days"]
+        colour = theme.INK if chosen else theme.COLOURS["reference"]
+        figure.add_trace(
+            go.Scatter(
+                x=line["service_factor"], y=line["cost"], mode="lines", showlegend=False,
+                line={"color": colour, "width": 2.5 if chosen else 1.2},
+                hovertemplate=f"{length} days, z %{{x}}: %{{y:,.0f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    ends = rows[rows["service_factor"] == rows["service_factor"].max()].sort_values("cost")
+    _spread_labels(figure, ends, [f"{days} days" for days in ends["trailing_days"]])
+    figure.add_trace(
+        go.Scatter(
+            x=[best["service_factor"]], y=[best["cost"]], mode="markers", showlegend=False,
+            marker={"size": 11, "color": theme.COLOURS["attention"], "symbol": "diamond"},
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_layout(margin={"r": 90})
+    return figure
+
+
+def _spread_labels(figure: "Figure", ends: pd.DataFrame, labels: list[str]) -> None:
+    """Name lines at their right end, moved apart where they would overlap."""
+    height = max(float(ends["cost"].max()), 1e-9)
+    last = -np.inf
+    for (_, row), label in zip(ends.iterrows(), labels, strict=True):
+        place = max(float(row["cost"]), last + 0.06 * height)
+        last = place
+        figure.add_annotation(
+            x=row["service_factor"], y=place, text=label, showarrow=False, xanchor="left",
+            xshift=6, font={"size": 12, "color": theme.MUTED},
+        )  # fmt: skip
+
+
+def stock_paths(
+    days: pd.DatetimeIndex, paths: dict[str, Any], demand: Any, *, item: str, unit: str
+) -> "Figure":
+    """Stock of one series under both policies over the same demand."""
+    import plotly.graph_objects as go
+
+    empty = {name: int((np.asarray(path) <= 0).sum()) for name, path in paths.items()}
+    figure = theme.figure(
+        title=f"{item}: out of stock on {empty['ours']} days, legacy {empty['legacy']}",
+        subtitle=f"stock at the end of each day and demand, {unit}, simulated",
+        y=unit,
+    )
+    figure.add_trace(
+        go.Bar(
+            x=days, y=demand, marker={"color": theme.HAIRLINE}, name="demand",
+            hovertemplate="%{x|%Y-%m-%d}: demand %{y:,.0f}<extra></extra>",
+        )
+    )  # fmt: skip
+    for name, colour in (("legacy", theme.COLOURS["reference"]), ("ours", theme.COLOURS["ours"])):
+        figure.add_trace(
+            go.Scatter(
+                x=days, y=paths[name], mode="lines", name=name,
+                line={"color": colour, "width": 2, "shape": "hv"},
+                hovertemplate=f"%{{x|%Y-%m-%d}}: {name} %{{y:,.0f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(tickformat="%Y-%m-%d")
+    return figure
+
+
+def cost_by_policy(totals: pd.DataFrame, *, currency: str) -> "Figure":
+    """Cost of both policies, split into what it is paid for."""
+    import plotly.graph_objects as go
+
+    ours, legacy = (float(totals.loc[name, c.TOTAL_COST]) for name in ("ours", "legacy"))
+    change = ours / legacy - 1
+    word = "less" if change < 0 else "more"
+    figure = theme.figure(
+        title=f"Ours costs {theme.share(abs(change))} {word} than the tuned legacy (simulated)",
+        subtitle=f"holding, ordering and lost margin in the test period, {currency}",
+        x=currency,
+    )
+    names = ["legacy", "ours"][::-1]
+    for column, label, colour in _COMPONENTS:
+        values = [float(totals.loc[name, column]) for name in names]
+        figure.add_trace(
+            go.Bar(
+                x=values, y=names, orientation="h", name=label,
+                marker={"color": theme.COLOURS[colour]},
+                text=[f"{label} {theme.money(value, currency)}" for value in values],
+                textposition="inside", insidetextanchor="middle", constraintext="none",
+                insidetextfont={"size": 12, "color": "#ffffff"}, textangle=0,
+                hovertemplate=f"{label}: %{{x:,.0f}}<extra></extra>", showlegend=False,
+            )
+        )  # fmt: skip
+    for name, value in (("ours", ours), ("legacy", legacy)):
+        figure.add_annotation(
+            x=value, y=name, text=f"<b>{theme.money(value, currency)}</b>", showarrow=False,
+            xanchor="left", xshift=8,
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", height=300, bargap=0.35)
+    figure.update_xaxes(range=[0, max(ours, legacy) * 1.15])
+    return figure
+
+
+def frontier(swept: pd.DataFrame, totals: pd.DataFrame, *, currency: str) -> "Figure":
+    """Fill rate against stock value of both policies over a range of targets.
+
+    Args:
+        swept: Totals of the scenarios `service_target=…` and `legacy_target=…`.
+        totals: Totals of `ours` and `legacy` as chosen.
+        currency: Currency of the stock value.
+    """
+    import plotly.graph_objects as go
+
+    curves = {
+        "ours": _curve(swept, "service_target="), "legacy": _curve(swept, "legacy_target=")
+    }  # fmt: skip
+    figure = theme.figure(
+        title=_frontier_title(curves, totals),
+        subtitle=f"fill rate, %, and average stock at cost, {currency}, as the target rises"
+        f" from {curves['ours'].index[0]:.0%} to {curves['ours'].index[-1]:.0%}; simulated",
+        x=f"average stock value, {currency}",
+        y="fill rate, %",
+    )
+    for name, colour in (("legacy", theme.COLOURS["reference"]), ("ours", theme.COLOURS["ours"])):
+        curve = curves[name]
+        figure.add_trace(
+            go.Scatter(
+                x=curve["stock_value"], y=curve["fill_rate"] * 100, mode="lines+markers",
+                line={"color": colour, "width": 2.5}, marker={"size": 5}, showlegend=False,
+                customdata=curve.index * 100,
+                hovertemplate=f"{name}, target %{{customdata:.1f}}%<br>stock %{{x:,.0f}}, fill"
+                " %{y:.1f}%<extra></extra>",
+            )
+        )  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=[totals.loc[name, "stock_value"]], y=[totals.loc[name, "fill_rate"] * 100],
+                mode="markers+text", text=[f"{name}, as chosen"], textposition="bottom right",
+                marker={"size": 12, "color": colour, "symbol": "diamond"}, showlegend=False,
+                textfont={"color": theme.INK, "size": 12}, hoverinfo="skip", cliponaxis=False,
+            )
+        )  # fmt: skip
+    figure.update_layout(margin={"r": 110})
+    return figure
+
+
+def _curve(swept: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    mine = swept[swept.index.str.startswith(prefix)]
+    targets = mine.index.str.removeprefix(prefix).astype(float)
+    return mine.set_axis(targets, axis=0).sort_index()
+
+
+def _frontier_title(curves: dict[str, pd.DataFrame], totals: pd.DataFrame) -> str:
+    """Fill rate of our curve at the legacy's stock value, less the legacy's."""
+    value = float(totals.loc["legacy", "stock_value"])
+    ours = curves["ours"].sort_values("stock_value")
+    if not ours["stock_value"].min() <= value <= ours["stock_value"].max():
+        return "More stock serves more: where each policy stands"
+    fill = float(np.interp(value, ours["stock_value"], ours["fill_rate"]))
+    points = (fill - float(totals.loc["legacy", "fill_rate"])) * 100
+    word = "more" if points >= 0 else "less"
+    return f"With the legacy's stock, ours would serve {abs(points):.1f} points {word} of demand"
+
+
+def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) -> "Figure":
+    """Proposals with most money at stake, the rest added up.
+
+    Args:
+        proposals: The `proposals` rows of one review.
+        names: Description by item_id.
+        currency: Currency of the money.
+    """
+    import plotly.graph_objects as go
+
+    ranked = proposals.sort_values(c.MONEY_AT_STAKE, ascending=False)
+    top, rest = ranked.head(TOP), ranked.iloc[TOP:]
+    share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
+    label = [
+        f"{str(names.get(item, item)).lower()[:26]} · {item} at {location}"
+        for item, location in zip(top[c.ITEM_ID], top[c.LOCATION_ID], strict=True)
+    ]
+    text = [
+        f"{theme.money(stake, currency)}  order {new:,.0f}, legacy {old:,.0f}"
+        for stake, new, old in zip(
+            top[c.MONEY_AT_STAKE], top[c.PROPOSED], top[c.BEFORE], strict=True
+        )
+    ]
+    figure = theme.figure(
+        title=f"{len(top)} of {len(ranked):,} proposals hold {theme.share(share)} of what is at"
+        " stake",
+        subtitle=f"expected cost that the order avoids, {currency}; the other {len(rest):,} add up"
+        f" to {theme.money(float(rest[c.MONEY_AT_STAKE].sum()), currency)}",
+        x=currency,
+    )
+    figure.add_trace(
+        go.Bar(
+            x=top[c.MONEY_AT_STAKE][::-1], y=label[::-1], orientation="h",
+            marker={"color": theme.COLOURS["ours"]}, text=text[::-1], cliponaxis=False,
+            textposition="outside", hoverinfo="skip", textfont={"size": 12},
+        )
+    )  # fmt: skip
+    largest = float(top[c.MONEY_AT_STAKE].max()) if len(top) else 1.0
+    figure.update_xaxes(range=[0, max(largest, 1e-9) * 1.45])
+    figure.update_yaxes(automargin=True, tickfont={"size": 12})
+    figure.update_layout(height=180 + 26 * len(top), bargap=0.3)
+    return figure
