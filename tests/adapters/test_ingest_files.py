@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from workbench.adapters.ingest import ingest_sources
+from workbench.adapters.ingest import fingerprints, ingest_sources
 from workbench.adapters.sources import Sources
 from workbench.errors import ContractError, SourceError, WorkbenchError
 from workbench.tables.store import TableStore
@@ -70,6 +70,15 @@ def test_row_order_of_the_file_does_not_change_the_digest(tmp_path, store):
     first = ingest(tmp_path, store)[0].version.digest
     write(tmp_path, ROWS[::-1])
     assert ingest(tmp_path, store)[0].version.digest == first
+
+
+def test_fingerprint_follows_the_bytes_of_the_files(tmp_path):
+    description = Sources.model_validate({"folder": tmp_path, "source": [SALES]})
+    write(tmp_path, ROWS)
+    first = fingerprints(description)
+    assert fingerprints(description) == first
+    write(tmp_path, ROWS[::-1])
+    assert fingerprints(description) != first
 
 
 def test_several_files_of_one_pattern_are_read_together(tmp_path, store):

@@ -61,6 +61,12 @@ def data_folder() -> Path:
     return folder
 
 
+def data_files() -> list[Path]:
+    """The files that are read; raises as `data_folder`."""
+    folder = data_folder()
+    return [folder / f"{name}.parquet" for name in _FILES]
+
+
 def loads(
     connection: duckdb.DuckDBPyConnection, source: CompleteJourneySource, *, key: bytes
 ) -> Iterator[Load]:

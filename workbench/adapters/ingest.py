@@ -5,6 +5,7 @@ when every source row is accounted for does the new version become the current o
 fails leaves its earlier version, and every other table, as they were.
 """
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from workbench.adapters import completejourney
+from workbench.adapters.files import matching
 from workbench.adapters.loads import Load, Progress, connect
 from workbench.adapters.mapping import mapped_load
 from workbench.adapters.pseudonyms import ensure_pseudonym_key
@@ -131,6 +133,28 @@ def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> In
         version.rows,
         load.notes,
     )
+
+
+def fingerprints(description: Sources) -> dict[str, str]:
+    """SHA-256 of what each source reads, by the source's name: equal bytes give equal tables.
+
+    Raises:
+        SourceError: A file is missing.
+    """
+    found = {}
+    for source in description.source:
+        digest = hashlib.sha256()
+        for path in _files_of(source, description.folder):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        found[source.name] = digest.hexdigest()
+    return found
+
+
+def _files_of(source: Source, folder: Path) -> list[Path]:
+    if isinstance(source, CompleteJourneySource):
+        return completejourney.data_files()
+    return matching(folder, source.path, source.name)
 
 
 def ingest_step(

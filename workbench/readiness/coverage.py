@@ -1,9 +1,11 @@
 """What the audit's pictures show: how densely the history, the prices and the sizes are filled."""
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import pandas as pd
 
+from workbench.contracts import tables
 from workbench.readiness.audit import Ask
 from workbench.readiness.config import ReadinessConfig
 
@@ -81,3 +83,18 @@ def pseudo_items(ask: Ask) -> pd.DataFrame:
             coalesce(sum(s.revenue), 0) AS revenue
         FROM items i LEFT JOIN sales s USING (item_id) WHERE NOT is_demand
         GROUP BY ALL ORDER BY revenue DESC, department, category""")
+
+
+def inventory(ask: Ask, available: Collection[str]) -> pd.DataFrame:
+    """Rows of every table, and its first and last day where it records days.
+
+    Returns:
+        table, rows, first, last.
+    """
+    answers = []
+    for table in sorted(available):
+        day = tables.contract(table).observed
+        span = f"CAST(min({day}) AS DATE), CAST(max({day}) AS DATE)" if day else "NULL, NULL"
+        sql = f"SELECT '{table}' AS \"table\", count(*) AS rows, {span} FROM {table}"
+        answers.append(ask(sql).set_axis(["table", "rows", "first", "last"], axis=1))
+    return pd.concat(answers, ignore_index=True)
