@@ -93,7 +93,7 @@ def test_start_state_is_that_of_the_stock_records(plan, world, start, period):
 
 
 def test_start_needs_a_stock_record(plan, world):
-    with pytest.raises(ContractError, match="no record for the day before 2019-01-01"):
+    with pytest.raises(ContractError, match="has no record for 2018-12-31"):
         start_state(
             plan, world["stock"], world["purchase_orders"], world["receipts"],
             first_day=pd.Timestamp("2019-01-01"),

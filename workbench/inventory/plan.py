@@ -222,15 +222,7 @@ def start_state(
     Raises:
         ContractError: A series has no stock record for the day before.
     """
-    before = stock[stock[c.DATE] == first_day - pd.Timedelta(1, unit="D")]
-    on_hand = plan.series.merge(before, on=SERIES, how="left")[c.ON_HAND]
-    if on_hand.isna().any():
-        missing = plan.series.iloc[int(np.argmax(on_hand.isna()))]
-        raise ContractError(
-            f"stock: item {missing[c.ITEM_ID]} at {missing[c.LOCATION_ID]} has no record for"
-            f" the day before {first_day.date()}; expected one for every planned series. Start on a"
-            " later day."
-        )
+    on_hand = _records(plan, stock, first_day - pd.Timedelta(1, unit="D"))[c.ON_HAND]
     arrived = receipts.groupby([c.PO_ID, c.LINE])[c.RECEIVED].min().rename("arrives")
     recent = purchase_orders[purchase_orders[c.ORDERED] < first_day]
     known = recent.merge(arrived, left_on=[c.PO_ID, c.LINE], right_index=True, how="left")
@@ -244,3 +236,37 @@ def start_state(
     quantity = known[c.QUANTITY].to_numpy(dtype=np.float64)
     np.add.at(arrivals, (row[planned], column[planned]), quantity[planned])
     return StartState(on_hand.to_numpy(dtype=np.float64), arrivals)
+
+
+def current_stock(
+    plan: Plan, stock: pd.DataFrame, *, day: pd.Timestamp
+) -> tuple[FloatVector, FloatVector]:
+    """Stock on hand and on order at the end of a day, one value per series.
+
+    Args:
+        plan: The planned series.
+        stock: The `stock` table.
+        day: The day before the review.
+
+    Raises:
+        ContractError: A series has no stock record for the day.
+    """
+    records = _records(plan, stock, day)
+    return (
+        records[c.ON_HAND].to_numpy(dtype=np.float64),
+        records[c.ON_ORDER].to_numpy(dtype=np.float64),
+    )
+
+
+def _records(plan: Plan, stock: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Stock records of one day in the order of the series."""
+    records = plan.series.merge(stock[stock[c.DATE] == day], on=SERIES, how="left")
+    unknown = records[c.ON_HAND].isna()
+    if unknown.any():
+        missing = plan.series.iloc[int(np.argmax(unknown))]
+        raise ContractError(
+            f"stock: item {missing[c.ITEM_ID]} at {missing[c.LOCATION_ID]} has no record for"
+            f" {day.date()}; expected one for every planned series. Choose a day within the stock"
+            " records."
+        )
+    return records

@@ -231,3 +231,21 @@ def _sentences(last_day: str, facts: tuple[Any, ...]) -> list[str]:
             f" {money} {stake:,.2f} more."
         )
     return [demand, stock, worth]
+
+
+def headline(proposals: pd.DataFrame, total_cost: pd.Series) -> str:
+    """One sentence: what both policies cost in simulation, and what is proposed now.
+
+    Args:
+        proposals: Rows of `propose`.
+        total_cost: Cost in the comparison of `ours` and `legacy`.
+    """
+    change = float(total_cost["ours"] / total_cost["legacy"] - 1)
+    word = "less" if change < 0 else "more"
+    orders = int((proposals[c.PROPOSED] > 0).sum())
+    stake = float(proposals[c.MONEY_AT_STAKE].sum())
+    return (
+        f"Simulated: ours costs {abs(change):.1%} {word} than the tuned legacy;"
+        f" {orders:,} orders proposed for {len(proposals):,} series,"
+        f" {proposals[c.CURRENCY].iloc[0]} {stake:,.0f} at stake"
+    )

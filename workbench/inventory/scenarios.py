@@ -202,3 +202,16 @@ def scenario_columns(rows: pd.DataFrame) -> pd.DataFrame:
     """Only the columns of the contract that a run does not fill itself."""
     wanted = [name for name in tables.SCENARIOS.names if name != c.RUN_ID]
     return rows[wanted]
+
+
+def largest_difference(rows: pd.DataFrame, series: pd.DataFrame) -> int:
+    """Place in `series` of the one whose total cost differs most between ours and legacy.
+
+    Args:
+        rows: `scenarios` rows of both.
+        series: item_id, location_id.
+    """
+    keys = [c.ITEM_ID, c.LOCATION_ID]
+    cost = rows.pivot_table(index=keys, columns=c.SCENARIO, values=c.TOTAL_COST, aggfunc="sum")
+    order = pd.MultiIndex.from_frame(series[keys])
+    return int((cost[OURS] - cost[LEGACY]).abs().reindex(order).to_numpy().argmax())
