@@ -73,6 +73,8 @@ def test_bytes_that_are_not_text(tmp_path):
         (('quantity = "Units"\n', ""), "'tills'.*no column or constant for 'quantity'"),
         (('path = "sales.csv"\n', ""), "'tills' path: Field required"),
         (('quantity = "Units"', 'quantity = { column = "U", factor = 0 }'), "'tills'.*factor"),
+        (('channel = "store"', "quantity = 1"), "'tills'.*'quantity': mapped and constant"),
+        (('"Units"', '{ column = "U", format = "%d" }'), "'tills'.*'format' does not apply"),
         (('kind = "csv"', 'kind = "csv"\ndelimeter = ";"'), "'tills' delimeter: Extra inputs"),
     ],
 )

@@ -6,8 +6,6 @@ fails leaves its earlier version, and every other table, as they were.
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,30 +97,27 @@ def _loads(
 
 
 def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> IngestResult:
-    store.root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".ingest-", dir=store.root))
     try:
+        # Built beside the other versions, but not current before its rows are accounted for.
         staged = store.stage(
-            folder,
+            store.root,
             load.table,
             load.rows,
             provenance=load.provenance,
             source=load.origin,
             run_id=run_id,
         )
-        if staged.rows != load.expected:
-            raise SourceError(
-                f"source {source!r}, table {load.table!r}: {staged.rows:,} rows loaded, but the"
-                f" source accounts for {load.expected:,}; nothing was changed. Report this."
-            )
-        version = store.publish(staged)
     except ContractError as error:
         # The manifest's text with the source's terms is too long for an error's place.
         raise ContractError(
             str(error).replace(f"from {load.origin}", f"from {source!r}")
         ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    if staged.rows != load.expected:
+        raise SourceError(
+            f"source {source!r}, table {load.table!r}: {staged.rows:,} rows loaded, but the source"
+            f" accounts for {load.expected:,}; the current table was not changed. Report this."
+        )
+    version = store.publish(staged)
     return IngestResult(
         version,
         source,

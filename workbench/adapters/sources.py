@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from workbench.contracts import tables
+from workbench.contracts.schema import Column
 from workbench.errors import ContractError, SourceError
 
 
@@ -50,6 +51,21 @@ class ColumnMapping(_Strict):
     factor: float = Field(default=1.0, gt=0)
     units: dict[str, str] = Field(default_factory=dict)
     secret: bool = False
+
+    def refuse_unfitting(self, column: Column) -> None:
+        """Raise `ValueError` if a setting means nothing for a column of this type."""
+        fitting = {
+            "format": ("date", "time"),
+            "time_zone": ("time",),
+            "factor": ("number", "integer"),
+            "units": ("text",),
+            "secret": ("text",),
+        }
+        for setting, types in fitting.items():
+            if setting in self.model_fields_set and column.type not in types:
+                raise ValueError(
+                    f"column {column.name!r}: {setting!r} does not apply to {column.type}"
+                )
 
 
 class _Mapped(_Strict):
@@ -82,6 +98,10 @@ class _Mapped(_Strict):
                 contract.column(column)
         except ContractError as error:
             raise ValueError(str(error)) from error
+        for name, mapping in self.columns.items():
+            if name in self.constants:
+                raise ValueError(f"column {name!r}: mapped and constant; expected one of both")
+            mapping.refuse_unfitting(contract.column(name))
         missing = [
             column.name
             for column in contract.columns
