@@ -1,0 +1,336 @@
+"""What a notebook reads and leaves: `run = artefacts.open()`.
+
+Under the runner, tables are pinned versions and everything written lies in a temporary folder that
+becomes the report when the run completes. Opened by hand there is no runner: tables are the current
+ones, output goes to `reports/interactive/`, proposals are a draft that is never logged.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from workbench.contracts import columns as c
+from workbench.contracts.records import KINDS, ModelReference
+from workbench.contracts.schema import Origin
+from workbench.contracts.tables import contract
+from workbench.errors import ContractError, RunError
+from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
+from workbench.runs.facts import Facts
+from workbench.tables.store import TableStore
+from workbench.tables.versions import TableVersion
+from workbench.workspace import Workspace, find_workspace, open_workspace
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_INTERACTIVE = "interactive"
+
+
+def open() -> "Run":
+    """The run of this kernel."""
+    context = load_context()
+    if context is None:
+        return _interactive()
+    return Run(context, open_workspace(Path(context.workspace)), governed=True)
+
+
+def _interactive() -> "Run":
+    workspace = find_workspace()
+    store = TableStore(workspace.tables)
+    versions = {table: store.current(table) for table in store.tables()}
+    days = [version.last_observed for version in versions.values() if version.last_observed]
+    moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    folder = workspace.reports / _INTERACTIVE / moment
+    folder.mkdir(parents=True, exist_ok=True)
+    context = Context(
+        run_id=f"{_INTERACTIVE}-{moment}",
+        notebook=_INTERACTIVE,
+        as_of=max(days, default=date.today()).isoformat(),
+        folder=str(folder),
+        workspace=str(workspace.root),
+        inputs={table: version.version for table, version in versions.items()},
+        writes=(),
+        skip_key=_INTERACTIVE,
+        attempt=0,
+    )
+    print(f"Interactive: a draft under {folder}; nothing is logged.")
+    return Run(context, workspace, governed=False)
+
+
+class Run:
+    """Reads pinned tables, keeps what the notebook leaves.
+
+    Attributes:
+        workspace: Folders of the workspace.
+        governed: Whether the runner executes this notebook.
+    """
+
+    def __init__(self, context: Context, workspace: Workspace, *, governed: bool) -> None:
+        self.workspace = workspace
+        self.governed = governed
+        self._context = context
+        self._folder = Path(context.folder)
+        self._store = TableStore(workspace.tables)
+        self._facts = Facts.load(self._folder / FACTS_FILE)
+        self._versions = {
+            table: self._store.version(table, name) for table, name in context.inputs.items()
+        }
+        if any(v.rests_on_simulated for v in self._versions.values()) and governed:
+            names = [t for t, v in self._versions.items() if v.rests_on_simulated]
+            self.mark_simulated(*names)
+
+    # --- facts of the run -------------------------------------------------------------------
+
+    @property
+    def run_id(self) -> str:
+        return self._context.run_id
+
+    @property
+    def as_of(self) -> date:
+        """Business date: nothing observed later is read."""
+        return self._context.day
+
+    @property
+    def currency(self) -> str:
+        return self.workspace.currency
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a result of this run rests on simulated data."""
+        return bool(self._facts.simulated)
+
+    def mark_simulated(self, *what: str) -> None:
+        """Say that results rest on something simulated; the banner repeats it."""
+        self._facts.simulated = sorted({*self._facts.simulated, *what})
+        self._save()
+
+    def headline(self, text: str) -> None:
+        """The one sentence that answers the reader's question."""
+        self._facts.headline = text
+        self._save()
+
+    # --- read -------------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> list[str]:
+        """Tables that this run may read."""
+        return sorted(self._versions)
+
+    def version(self, table: str) -> TableVersion:
+        """The pinned version of a table.
+
+        Raises:
+            RunError: The notebook does not declare that it reads the table.
+        """
+        if table not in self._versions:
+            raise RunError(
+                f"{self._context.notebook}: reads table {table!r} without declaring it; add it to"
+                " 'reads' in the notebook's metadata."
+            )
+        return self._versions[table]
+
+    def read(
+        self, table: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> pd.DataFrame:
+        """Rows of the pinned version that were known on `as_of`."""
+        version = self.version(table)
+        return self._store.read(version, columns=columns, where=where, as_of=self.as_of)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
+        return self._store.query(sql, versions=self._versions, as_of=self.as_of)
+
+    def connect(self) -> Any:
+        """A DuckDB connection with a view per pinned table, for the caller to close."""
+        return self._store.connect(versions=self._versions, as_of=self.as_of)
+
+    def upstream_report(self, table: str) -> Path:
+        """Report folder of the run that wrote a pinned table.
+
+        Raises:
+            RunError: No report is found.
+        """
+        run_id = self.version(table).run_id
+        found = sorted(self.workspace.reports.glob(f"*/*/{run_id}")) if run_id else []
+        if not found:
+            raise RunError(f"table {table!r}: no report of run {run_id}; run its notebook again.")
+        return found[-1]
+
+    # --- write ------------------------------------------------------------------------------
+
+    def write(
+        self,
+        table: str,
+        rows: pd.DataFrame,
+        *,
+        provenance: Origin | Mapping[str, Origin] = "derived",
+    ) -> TableVersion:
+        """Stage a version of a table; it becomes current when the run completes.
+
+        Raises:
+            RunError: The notebook does not declare that it writes the table.
+            ContractError: The rows break the table's contract.
+        """
+        if self.governed and table not in self._context.writes:
+            raise RunError(
+                f"{self._context.notebook}: writes table {table!r} without declaring it; add it to"
+                " 'writes' in the notebook's metadata."
+            )
+        if c.RUN_ID in contract(table).names and c.RUN_ID not in rows:
+            rows = rows.assign(**{c.RUN_ID: self.run_id})
+        version = self._store.stage(
+            self._folder / STAGED_FOLDER,
+            table,
+            rows,
+            provenance=provenance,
+            source=f"run {self.run_id} of {self._context.notebook}",
+            parents=list(self._versions.values()),
+            run_id=self.run_id,
+            allow_empty=True,
+        )
+        self._facts.tables[table] = version.version
+        self._save()
+        return version
+
+    def propose(self, proposals: pd.DataFrame) -> pd.DataFrame:
+        """Stage proposals for the decision log.
+
+        Ids follow from what they are, so that a retry of the same run proposes nothing twice.
+
+        Args:
+            proposals: The `proposals` contract without `proposal_id` and `run_id`; `reasons` may
+                hold lists.
+
+        Returns:
+            The proposals as staged.
+        """
+        frame = proposals.assign(**{c.RUN_ID: self.run_id})
+        frame[c.REASONS] = [
+            value if isinstance(value, str) else json.dumps(list(value))
+            for value in frame[c.REASONS]
+        ]
+        keys = [c.KIND, c.ITEM_ID, c.LOCATION_ID, c.VALID_FROM]
+        seed = f"{self._context.skip_key}\n{self._context.attempt}"
+        frame[c.PROPOSAL_ID] = [
+            hashlib.sha256("\n".join([seed, *map(str, row)]).encode()).hexdigest()[:32]
+            for row in frame[keys].itertuples(index=False)
+        ]
+        if not self.governed:
+            print(f"{len(frame)} proposals: a draft, never logged.")
+            return frame
+        self.write("proposals", frame)
+        self.save_table(frame, "proposals")
+        return frame
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """Hand a fact other than a proposal to the decision log, once the run completes.
+
+        Args:
+            kind: A kind of decision record.
+            fields: Fields of the record; `id` makes it idempotent across runs.
+
+        Raises:
+            ContractError: The kind is unknown.
+        """
+        if kind not in KINDS:
+            raise ContractError(f"record: kind {kind!r} is unknown; expected one of {KINDS}.")
+        self._facts.records.append({"kind": kind, **fields})
+        self._save()
+
+    def save_model(self, name: str, data: bytes, *, version: str = "") -> ModelReference:
+        """Keep the bytes of a model that this run trained; decisions refer to its digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        reference = ModelReference(name, version or self.run_id, digest)
+        self.save_bytes(f"models/{name}", data)
+        self.use_model(reference)
+        return reference
+
+    def use_model(self, reference: ModelReference) -> None:
+        """Put a model that this run uses on record."""
+        self._facts.add_model(reference)
+        self._save()
+
+    def save_bytes(self, name: str, data: bytes) -> Path:
+        """Keep a file in the report folder."""
+        path = self._folder / name
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise RunError(f"artefact {name!r}: leaves the report folder; give a plain name.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def save_file(self, name: str, text: str) -> Path:
+        """Keep a text file in the report folder."""
+        return self.save_bytes(name, text.encode())
+
+    def save_table(self, frame: pd.DataFrame, name: str) -> Path:
+        """Keep a frame in the report folder as CSV and, for exact rereading, as Parquet."""
+        self.save_file(f"tables/{name}.csv", _safe_csv(frame))
+        path = self._folder / f"tables/{name}.parquet"
+        frame.to_parquet(path, index=False)
+        return path
+
+    def save_figure(self, figure: "Figure", name: str) -> Path:
+        """Keep a figure as plotly JSON in the report folder."""
+        return self.save_file(f"figures/{name}.json", str(figure.to_json()))
+
+    # --- show -------------------------------------------------------------------------------
+
+    def show(self, figure: "Figure", name: str) -> None:
+        """Caption, keep and display a figure."""
+        from IPython.display import display
+
+        from workbench.dashboards import theme
+
+        theme.caption(figure, self.run_id, self._digests(), simulated=self.simulated)
+        self.save_figure(figure, name)
+        bundle = {"application/vnd.plotly.v1+json": json.loads(str(figure.to_json()))}
+        display({**bundle, "text/plain": name}, raw=True)  # type: ignore[no-untyped-call]
+
+    def table(self, frame: pd.DataFrame, name: str, title: str, *, rows: int = 20) -> None:
+        """Keep a table whole and display its first rows under a title."""
+        from IPython.display import display
+
+        from workbench.dashboards import theme
+
+        self.save_table(frame, name)
+        html = theme.table_html(frame.head(rows), title=title, total=len(frame))
+        display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
+
+    def finish(self) -> pd.DataFrame:
+        """What this run leaves: files with their SHA-256, and staged tables with their digest."""
+        rows = [
+            (str(path.relative_to(self._folder)), hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted(self._folder.rglob("*"))
+            if path.is_file() and STAGED_FOLDER not in path.parts and path.name != FACTS_FILE
+            and path.suffix != ".ipynb"
+        ]  # fmt: skip
+        for table, name in self._facts.tables.items():
+            staged = self._folder / STAGED_FOLDER / table / name / "manifest.json"
+            rows.append((f"table {table}", json.loads(staged.read_text())["digest"]))
+        return pd.DataFrame(rows, columns=["artefact", "sha256"])
+
+    def _digests(self) -> list[str]:
+        return [version.digest for version in self._versions.values()]
+
+    def _save(self) -> None:
+        self._facts.save(self._folder / FACTS_FILE)
+
+
+def _safe_csv(frame: pd.DataFrame) -> str:
+    """CSV whose text cells no spreadsheet takes for a formula."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if safe[name].dtype == object:
+            text = safe[name].map(lambda v: isinstance(v, str) and v[:1] in "=+-@\t\r" and v != "")
+            safe.loc[text, name] = "'" + safe.loc[text, name].astype(str)
+    return str(safe.to_csv(index=False))

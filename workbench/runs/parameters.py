@@ -1,0 +1,162 @@
+"""Parameters of a notebook: declared once, checked before any kernel starts."""
+
+import ast
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nbformat
+from pydantic import BaseModel, ValidationError
+
+from workbench.contracts.tables import CONTRACTS
+from workbench.errors import ParameterError
+
+Config = TypeVar("Config", bound=BaseModel)
+PARAMETERS_TAG = "parameters"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the runner must know of a notebook before a kernel exists.
+
+    Attributes:
+        config: Pydantic model of the parameters.
+        defaults: Values of the cell tagged `parameters`.
+        reads: Tables that it reads.
+        writes: Tables that it writes.
+        title: Its first heading.
+    """
+
+    path: Path
+    config: type[BaseModel]
+    defaults: Mapping[str, Any]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    title: str
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def check(config: type[Config], **values: Any) -> Config:
+    """Validate parameters, with one sentence for the first that is wrong.
+
+    Raises:
+        ParameterError: A parameter is unknown, mistyped or out of range.
+    """
+    try:
+        return config.model_validate(values, strict=True)
+    except ValidationError as error:
+        raise ParameterError(_sentence(config, error)) from error
+
+
+def _sentence(config: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or config.__name__
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(config.model_fields)
+        return f"parameter {name!r}: unknown; expected one of {known}."
+    if first["type"] == "missing":
+        return f"parameter {name!r}: missing; give it a value."
+    reason = str(first["msg"])
+    reason = reason[0].lower() + reason[1:]
+    return f"parameter {name!r}: {first['input']!r} is refused, {reason}; correct it."
+
+
+def declared(path: Path) -> Declaration:
+    """Read a notebook's declaration without running it.
+
+    Raises:
+        ParameterError: The notebook, its metadata or its parameters cell is missing or malformed.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except FileNotFoundError as error:
+        raise ParameterError(f"{path}: no such notebook; name one under notebooks/.") from error
+    except Exception as error:  # nbformat raises many kinds for a malformed file
+        raise ParameterError(f"{path}: not a notebook ({error}); restore it.") from error
+    metadata = notebook.metadata.get("workbench")
+    if not isinstance(metadata, dict) or not {"config", "reads", "writes"} <= set(metadata):
+        raise ParameterError(
+            f"{path}: metadata 'workbench' lacks config, reads or writes; add them to the notebook."
+        )
+    reads, writes = tuple(metadata["reads"]), tuple(metadata["writes"])
+    unknown = sorted({*reads, *writes} - set(CONTRACTS))
+    if unknown:
+        raise ParameterError(f"{path}: declares table {unknown[0]!r}, which is not canonical.")
+    both = sorted(set(reads) & set(writes))
+    if both:
+        raise ParameterError(
+            f"{path}: reads and writes table {both[0]!r}; expected a notebook to do one of both."
+        )
+    config = _config(path, str(metadata["config"]))
+    title = next((c.source for c in notebook.cells if c.cell_type == "markdown"), path.stem)
+    return Declaration(
+        path, config, _defaults(path, notebook), reads, writes,
+        title.splitlines()[0].lstrip("# ").strip() if title else path.stem,
+    )  # fmt: skip
+
+
+def _config(path: Path, name: str) -> type[BaseModel]:
+    module, _, attribute = name.partition(":")
+    try:
+        config = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ParameterError(
+            f"{path}: config {name!r} cannot be imported ({error}); expected module:Class."
+        ) from error
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        raise ParameterError(f"{path}: config {name!r} is not a pydantic model.")
+    return config
+
+
+def _defaults(path: Path, notebook: Any) -> dict[str, Any]:
+    cells = [c for c in notebook.cells if PARAMETERS_TAG in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ParameterError(
+            f"{path}: {len(cells)} cells are tagged {PARAMETERS_TAG!r}; expected one."
+        )
+    try:
+        return {
+            statement.target.id: ast.literal_eval(statement.value)
+            for statement in ast.parse(cells[0].source).body
+            if isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        }
+    except (SyntaxError, ValueError) as error:
+        raise ParameterError(
+            f"{path}: its parameters cell holds more than literals ({error}); use plain values."
+        ) from error
+
+
+def resolved(declaration: Declaration, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults overridden by what is given, validated.
+
+    Raises:
+        ParameterError: Naming notebook and parameter.
+    """
+    try:
+        return check(declaration.config, **{**declaration.defaults, **given}).model_dump()
+    except ParameterError as error:
+        raise ParameterError(f"{declaration.name}: {error}") from error
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`name=value` of the command line; the value is a Python literal, else text.
+
+    Raises:
+        ParameterError: There is no `=`.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise ParameterError(f"-p {text!r}: expected name=value.")
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return name, value
