@@ -8,14 +8,17 @@ from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 
 
-def pin_inputs(store: TableStore, job: str, reads: Sequence[str]) -> dict[str, TableVersion]:
-    """Current version of every table that a job reads.
+def pin_inputs(
+    store: TableStore, job: str, reads: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, TableVersion]:
+    """Current version of every table that a job reads, and of the optional ones that exist.
 
     Raises:
         RunError: A table does not exist yet.
     """
     pinned = {}
-    for table in reads:
+    present = sorted(set(optional) & set(store.tables()))
+    for table in (*reads, *present):
         try:
             pinned[table] = store.current(table)
         except TableNotFoundError as error:

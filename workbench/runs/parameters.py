@@ -27,6 +27,7 @@ class Declaration:
         reads: Tables that it reads.
         writes: Tables that it writes.
         title: Its first heading.
+        reads_if_present: Tables that it reads where they exist, and does without where not.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Declaration:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     title: str
+    reads_if_present: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,10 +86,11 @@ def declared(path: Path) -> Declaration:
             f"{path}: metadata 'workbench' lacks config, reads or writes; add them to the notebook."
         )
     reads, writes = tuple(metadata["reads"]), tuple(metadata["writes"])
-    unknown = sorted({*reads, *writes} - set(CONTRACTS))
+    optional = tuple(metadata.get("reads_if_present", ()))
+    unknown = sorted({*reads, *optional, *writes} - set(CONTRACTS))
     if unknown:
         raise ParameterError(f"{path}: declares table {unknown[0]!r}, which is not canonical.")
-    both = sorted(set(reads) & set(writes))
+    both = sorted({*reads, *optional} & set(writes))
     if both:
         raise ParameterError(
             f"{path}: reads and writes table {both[0]!r}; expected a notebook to do one of both."
@@ -97,6 +100,7 @@ def declared(path: Path) -> Declaration:
     return Declaration(
         path, config, _defaults(path, notebook), reads, writes,
         title.splitlines()[0].lstrip("# ").strip() if title else path.stem,
+        optional,
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.lineage.events import RunLineage
-from workbench.lineage.journal import Journal
+from workbench.lineage.facts import JobDescription, ParentRun
+from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.runs import parameters as declarations
 from workbench.runs.context import (
     FACTS_FILE,
@@ -73,7 +73,7 @@ def run_notebook(
     as_of: date | None = None,
     force: bool = False,
     workers: int = 1,
-    parent: tuple[str, str] | None = None,
+    parent: ParentRun | None = None,
     progress: Progress = lambda cell, cells: None,
     step: Callable[[str], None] = lambda name: None,
 ) -> RunResult:
@@ -86,7 +86,7 @@ def run_notebook(
         as_of: Business date; default: the last date observed in its inputs.
         force: Run even if unchanged.
         workers: How many runs share this machine's cores.
-        parent: Run id and job of what started this run.
+        parent: What started this run.
         progress: Called as each cell starts.
         step: Called before each part of publishing; tests stop there.
 
@@ -99,7 +99,7 @@ def run_notebook(
     declaration = declarations.declared(find_notebook(workspace, notebook))
     values = declarations.resolved(declaration, parameters or {})
     store = TableStore(workspace.tables)
-    inputs = pin_inputs(store, declaration.name, declaration.reads)
+    inputs = pin_inputs(store, declaration.name, declaration.reads, declaration.reads_if_present)
     day = as_of or business_date(store, inputs)
     key = skip_key(
         declaration.name,
@@ -164,19 +164,21 @@ def _plan(
 
 
 def run_lineage(
-    workspace: Workspace, run_id: str, job: str, *, description: str = "", kind: str = "NOTEBOOK",
-    parent: tuple[str, str] | None = None,
-) -> RunLineage:  # fmt: skip
+    workspace: Workspace, run_id: str, job: JobDescription, parent: ParentRun | None = None
+) -> RunLineage:
     """Lineage of a run of this workspace."""
     return RunLineage(
         Journal(workspace.lineage),
         workspace_id=workspace.workspace_id(),
         job=job,
         run_id=run_id,
-        job_type=kind,
-        description=description,
         parent=parent,
     )
+
+
+def nominal_start(day: date) -> datetime:
+    """A business date as the time that a run is about: its midnight, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _execute(
@@ -184,17 +186,17 @@ def _execute(
     plan: _Plan,
     began: float,
     workers: int,
-    parent: tuple[str, str] | None,
+    parent: ParentRun | None,
     progress: Progress,
     step: Callable[[str], None],
 ) -> RunResult:
     context, ledger = plan.context, Ledger(workspace.ledger)
     ledger.start(_row(plan))
-    lineage = run_lineage(
-        workspace, context.run_id, context.notebook,
-        description=plan.declaration.title, parent=parent,
-    )  # fmt: skip
-    lineage.start(inputs=list(plan.inputs.values()), parameters=plan.parameters, as_of=context.day)
+    declaration = plan.declaration
+    job = JobDescription(context.notebook, documentation=declaration.title, source=declaration.path)
+    lineage = run_lineage(workspace, context.run_id, job, parent)
+    inputs = list(plan.inputs.values())
+    lineage.start(inputs, plan.parameters, nominal_start=nominal_start(context.day))
     try:
         _run_kernel(workspace, plan, workers, progress)
         report = workspace.reports / context.notebook / context.as_of / context.run_id
@@ -277,7 +279,7 @@ def _give_up(
     if state == "ABORT":
         lineage.abort(message)
     else:
-        lineage.fail(message, trace=trace)
+        lineage.fail(message, trace or None)
     status = {"ABORT": "aborted", "FAIL": "failed"}[state]
     Ledger(workspace.ledger).end(plan.context.run_id, status, error=message)
 
@@ -333,7 +335,8 @@ def in_order(notebooks: Sequence[Declaration]) -> list[Declaration]:
     while waiting:
         for notebook in waiting:
             others = [other for other in waiting if other is not notebook]
-            if not any(set(other.writes) & set(notebook.reads) for other in others):
+            wanted = {*notebook.reads, *notebook.reads_if_present}
+            if not any(set(other.writes) & wanted for other in others):
                 break
         else:
             names = ", ".join(n.name for n in waiting)
