@@ -1,1 +1,5 @@
-"""OpenLineage events, their durable journal and their validation."""
+"""Lineage: OpenLineage events of every run, kept in a durable journal.
+
+Entry: `lifecycle.RunLineage` writes a run's events, `validate.validate_journal` checks the journal,
+`graph.table_graph` answers what depends on what. Names and facets are in `docs/lineage.md`.
+"""

@@ -1,124 +1,84 @@
-"""Facets of OpenLineage events, as plain builders over the client's generated classes."""
+"""Facets of our own, beside the standard ones; their schemas are in `contracts/schemas`.
 
-from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any, ClassVar, Final
+Names follow the specification: class `Workbench<Name><Entity>Facet`, key `workbench_<name>`.
+"""
+
+from typing import Final
 
 import attr
-from openlineage.client.event_v2 import Dataset, InputDataset, OutputDataset
-from openlineage.client.facet_v2 import (
-    RunFacet,
-    dataset_version_dataset,
-    datasource_dataset,
-    execution_parameters_run,
-    input_statistics_input_dataset,
-    output_statistics_output_dataset,
-    schema_dataset,
-    storage_dataset,
-)
+from openlineage.client.generated.base import DatasetFacet, RunFacet
 
-from workbench.contracts.records import ModelReference
-from workbench.lineage.redaction import redacted
-from workbench.tables.versions import TableVersion
+from workbench.lineage.names import SCHEMA_PREFIX
 
-SCHEMAS: Final = "urn:inventory-workbench:schema"
+MODELS: Final = "workbench_models"
+DECISION_LOG: Final = "workbench_decisionLog"
+PROVENANCE: Final = "workbench_provenance"
+
+
+def _schema(name: str, version: str) -> str:
+    return f"{SCHEMA_PREFIX}{name}:{version}#/$defs/{name}"
 
 
 @attr.define
-class DecisionLogRunFacet(RunFacet):
-    """Entries that a run added to the decision log, under which signed tree."""
+class Gate:
+    """One check that a model had to pass."""
+
+    name: str
+    passed: bool
+    value: float | None = None
+    limit: float | None = None
+
+
+@attr.define
+class Model:
+    """A model that the run trained or used."""
+
+    name: str
+    version: str
+    digest: str
+    role: str
+    trainingInputs: dict[str, str]  # noqa: N815
+    gates: list[Gate]
+
+
+@attr.define
+class WorkbenchModelsRunFacet(RunFacet):
+    """Models that the run trained or used."""
+
+    models: list[Model]
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema("WorkbenchModelsRunFacet", "1-0-0")
+
+
+@attr.define
+class WorkbenchDecisionLogRunFacet(RunFacet):
+    """Entries of the decision log that the run appended."""
 
     origin: str
-    firstIndex: int | None  # noqa: N815 - JSON name
-    newEntries: int  # noqa: N815
+    entries: int
     treeSize: int  # noqa: N815
     rootHash: str  # noqa: N815
-    _additional_skip_redact: ClassVar[list[str]] = ["origin", "rootHash"]
+    firstIndex: int | None = None  # noqa: N815
+    checkpoint: str | None = None
 
     @staticmethod
     def _get_schema() -> str:
-        return f"{SCHEMAS}:DecisionLogRunFacet:1"
+        return _schema("WorkbenchDecisionLogRunFacet", "1-0-0")
 
 
 @attr.define
-class ModelsRunFacet(RunFacet):
-    """Models that a run made or used, by the SHA-256 of their bytes."""
+class WorkbenchProvenanceDatasetFacet(DatasetFacet):
+    """Where the columns of a table version come from, and whether it rests on simulated data."""
 
-    models: list[dict[str, str]]
-    _additional_skip_redact: ClassVar[list[str]] = ["models"]
+    version: str
+    contentDigest: str  # noqa: N815
+    source: str
+    restsOnSimulated: bool  # noqa: N815
+    columns: dict[str, str]
+    lastObserved: str | None = None  # noqa: N815
 
     @staticmethod
     def _get_schema() -> str:
-        return f"{SCHEMAS}:ModelsRunFacet:1"
-
-
-def parameters_facet(parameters: Mapping[str, Any]) -> Any:
-    """Parameters of a run as text, with secrets left out."""
-    return execution_parameters_run.ExecutionParametersRunFacet(
-        parameters=[
-            execution_parameters_run.ExecutionParameter(key=name, name=name, value=value)
-            for name, value in redacted(parameters).items()
-        ]
-    )
-
-
-def models_facet(models: Sequence[ModelReference]) -> Any:
-    """Models of a run."""
-    return ModelsRunFacet(
-        models=[{"name": m.name, "version": m.version, "digest": m.digest} for m in models]
-    )
-
-
-def input_dataset(namespace: str, version: TableVersion) -> InputDataset:
-    """A table version that a run reads."""
-    statistics = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
-        rowCount=version.rows, fileCount=len(version.files)
-    )
-    return InputDataset(
-        namespace=namespace,
-        name=version.table,
-        facets=_dataset_facets(version),
-        inputFacets={"inputStatistics": statistics},
-    )
-
-
-def output_dataset(namespace: str, version: TableVersion) -> OutputDataset:
-    """A table version that a run wrote."""
-    statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=version.rows,
-        fileCount=len(version.files),
-        size=sum(file.bytes for file in version.files),
-    )
-    return OutputDataset(
-        namespace=namespace,
-        name=version.table,
-        facets=_dataset_facets(version),
-        outputFacets={"outputStatistics": statistics},
-    )
-
-
-def file_dataset(path: str) -> Dataset:
-    """A file outside the workspace, by the naming rules of OpenLineage: namespace `file`."""
-    return InputDataset(namespace="file", name=path)
-
-
-def _dataset_facets(version: TableVersion) -> dict[str, Any]:
-    fields = [
-        schema_dataset.SchemaDatasetFacetFields(
-            name=name, type=kind, description=f"provenance: {version.provenance.get(name, '?')}"
-        )
-        for name, kind in version.schema.items()
-    ]
-    return {
-        "schema": schema_dataset.SchemaDatasetFacet(fields=fields),
-        "version": dataset_version_dataset.DatasetVersionDatasetFacet(
-            datasetVersion=version.digest
-        ),
-        "storage": storage_dataset.StorageDatasetFacet(storageLayer="file", fileFormat="parquet"),
-        "dataSource": datasource_dataset.DatasourceDatasetFacet(name=version.source[:200]),
-    }
-
-
-def nominal_day(as_of: date) -> str:
-    """Midnight UTC of a business date, as OpenLineage writes times."""
-    return f"{as_of.isoformat()}T00:00:00+00:00"
+        return _schema("WorkbenchProvenanceDatasetFacet", "1-0-0")

@@ -17,8 +17,8 @@ _STATES: Final = ("START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER")
 _TERMINAL: Final = ("COMPLETE", "FAIL", "ABORT")
 _NAMESPACE: Final = re.compile(r"^(workbench://[\w.-]+|file)$")
 _OWN_FACETS: Final = {
-    "workbench_decisionLog": "DecisionLogRunFacet.json",
-    "workbench_models": "ModelsRunFacet.json",
+    "workbench_decisionLog": "WorkbenchDecisionLogRunFacet.json",
+    "workbench_models": "WorkbenchModelsRunFacet.json",
 }
 
 

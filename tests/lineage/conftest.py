@@ -1,0 +1,31 @@
+"""A journal and real table versions for the lineage suite."""
+
+import pandas as pd
+import pytest
+
+from workbench.lineage.journal import Journal
+from workbench.tables import TableStore
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "lineage")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return TableStore(tmp_path / "tables")
+
+
+@pytest.fixture
+def suppliers(store):
+    rows = pd.DataFrame({"supplier_id": ["S1", "S2", "S3"], "country": ["NL", "DE", None]})
+    return store.write("suppliers", rows, provenance="source", source="supplier list")
+
+
+@pytest.fixture
+def locations(store, suppliers):
+    rows = pd.DataFrame({"location_id": ["DC1"], "kind": ["dc"]})
+    return store.write(
+        "locations", rows, provenance="simulated", source="test", parents=[suppliers]
+    )

@@ -1,0 +1,92 @@
+"""What a caller tells about a run; turned into facets by `events`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from workbench.contracts.records import ModelReference
+
+JobKind = Literal["notebook", "step"]
+
+
+@dataclass(frozen=True)
+class JobDescription:
+    """A job: the thing of which each execution is a run.
+
+    Attributes:
+        name: Notebook's stem or step's name, for example `10-forecast-demand`.
+        kind: `notebook` runs in a kernel, `step` is a function of the library.
+        documentation: What it does, for people.
+        source: File that holds its code.
+    """
+
+    name: str
+    kind: JobKind = "notebook"
+    documentation: str | None = None
+    source: Path | None = None
+
+
+@dataclass(frozen=True)
+class ParentRun:
+    """The run that started this one; `root` is the first of the chain, itself when absent."""
+
+    job: str
+    run_id: str
+    root: "ParentRun | None" = None
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """A file outside the table store that a run read or wrote; `digest` is SHA-256 in hex."""
+
+    path: Path
+    digest: str
+    size: int
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One check that a model had to pass before it could be used."""
+
+    name: str
+    passed: bool
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A model that a run trained or used.
+
+    Attributes:
+        training_inputs: Table name to digest of the versions that it was trained on.
+        gates: Checks it had to pass.
+    """
+
+    model: ModelReference
+    role: Literal["trained", "used"] = "used"
+    training_inputs: Mapping[str, str] = field(default_factory=dict)
+    gates: Sequence[GateResult] = ()
+
+
+@dataclass(frozen=True)
+class LogRange:
+    """Entries of the decision log that a run appended.
+
+    Attributes:
+        origin: Name of the log.
+        entries: How many entries of the log are this run's.
+        first_index: Index of the first of them; None when there are none.
+        tree_size: Size of the log after the append.
+        root_hash: Root at that size, in hex.
+        checkpoint: Signed note of that size; kept here, it shows later if an older log is put back.
+    """
+
+    origin: str
+    entries: int
+    first_index: int | None
+    tree_size: int
+    root_hash: str
+    checkpoint: str | None = None

@@ -1,0 +1,231 @@
+"""One run's events in the only order that is allowed: START, then RUNNING, then one ending.
+
+A run that was left open, because its process died, is found by `open_runs` and ended by whoever
+starts next: `RunLineage.resume(journal, run).abort(reason)` or `.complete(outputs)`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from workbench.errors import LineageError
+from workbench.lineage.facts import FileVersion, JobDescription, LogRange, ModelUse, ParentRun
+from workbench.lineage.journal import Journal, Position, utc_now
+from workbench.lineage.names import namespace
+from workbench.lineage.open_runs import OpenRun, has_ended, open_runs
+from workbench.lineage.redaction import Redactor
+
+if TYPE_CHECKING:
+    from openlineage.client.generated.base import OutputDataset, RunFacet
+
+    from workbench.lineage.events import EventType
+    from workbench.tables.versions import TableVersion
+
+__all__ = ["Journal", "OpenRun", "RunLineage", "open_runs"]
+
+
+class RunLineage:
+    """Writes the events of one run; refuses a second START and a second ending.
+
+    The ending is checked against the journal under its lock, so that two processes that clean up
+    after a crash cannot both end a run.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        workspace_id: str,
+        job: str | JobDescription,
+        run_id: str,
+        parent: ParentRun | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Describe a run that has not started.
+
+        Args:
+            journal: Where its events go.
+            workspace_id: Names the namespace of jobs and tables.
+            job: Notebook, or a description of it or of a step.
+            run_id: UUID, used once.
+            parent: Run that starts this one.
+            now: Clock, UTC. Where it steps back, events keep the time of the one before.
+
+        Raises:
+            LineageError: `run_id` is not a UUID, or the workspace id cannot stand in a URI.
+        """
+        self.run_id = _uuid(run_id)
+        self._journal = journal
+        self._namespace = namespace(workspace_id)
+        self._job = job if isinstance(job, JobDescription) else JobDescription(job)
+        self._parent = parent
+        self._now = now
+        self._redactor = Redactor()
+        self._started: Mapping[str, Any] | None = None
+        self._position = Position("", 0)
+        self._ended: str | None = None
+
+    @classmethod
+    def resume(
+        cls, journal: Journal, run: OpenRun, *, now: Callable[[], datetime] = utc_now
+    ) -> Self:
+        """Take over a run that its own process did not end."""
+        workspace_id = str(run.started["job"]["namespace"]).removeprefix("workbench://")
+        lineage = cls(journal, workspace_id=workspace_id, job=run.job, run_id=run.run_id, now=now)
+        lineage._started, lineage._position = run.started, run.position
+        return lineage
+
+    def start(
+        self,
+        inputs: Sequence["TableVersion"] = (),
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        files: Sequence[FileVersion] = (),
+        as_of: date | None = None,
+    ) -> Position:
+        """Write START.
+
+        Args:
+            inputs: Table versions that the run reads.
+            parameters: Checked parameters; secrets in them are redacted.
+            files: Files that it reads besides.
+            as_of: Business day that the run is about; its nominal time.
+
+        Raises:
+            LineageError: The run has started already, or the event cannot be written.
+        """
+        from openlineage.client.event_v2 import Run
+
+        from workbench.lineage import events
+
+        if self._started is not None:
+            raise LineageError(f"run {self.run_id}: has started already; expected one START.")
+        self._redactor = Redactor(parameters)
+        facets = events.start_facets(
+            self._namespace,
+            self._job,
+            parameters or {},
+            redactor=self._redactor,
+            parent=self._parent,
+            as_of=as_of,
+        )
+        read = [events.table_input(self._namespace, table) for table in inputs]
+        started = events.run_event(
+            "START",
+            self._now(),
+            run=Run(runId=self.run_id, facets=facets),
+            job=events.job_of(self._namespace, self._job),
+            inputs=[*read, *(events.file_input(file) for file in files)],
+        )
+        self._position = self._journal.append(started)
+        self._started = started
+        return self._position
+
+    def running(self) -> Position:
+        """Write RUNNING, for a run that takes long.
+
+        Raises:
+            LineageError: The run has not started or has ended, or the event cannot be written.
+        """
+        return self._follow("RUNNING", {})
+
+    def complete(
+        self,
+        outputs: Sequence["TableVersion"] = (),
+        *,
+        files: Sequence[FileVersion] = (),
+        models: Sequence[ModelUse] = (),
+        decisions: LogRange | None = None,
+    ) -> Position:
+        """Write COMPLETE with what the run made.
+
+        Args:
+            outputs: Table versions that it wrote.
+            files: Files that it wrote besides.
+            models: Models that it trained or used.
+            decisions: Its entries of the decision log.
+
+        Raises:
+            LineageError: The run has not started or has ended, or the event cannot be written.
+        """
+        from workbench.lineage import events
+
+        written = [events.table_output(self._namespace, table) for table in outputs]
+        return self._end(
+            "COMPLETE",
+            {**events.model_facet(models), **events.decision_log_facet(decisions)},
+            [*written, *(events.file_output(file) for file in files)],
+        )
+
+    def fail(self, message: str, traceback: str | None = None) -> Position:
+        """Write FAIL; secrets in both texts are redacted.
+
+        Raises:
+            LineageError: The run has not started or has ended, or the event cannot be written.
+        """
+        return self._give_up("FAIL", message, traceback)
+
+    def abort(self, reason: str) -> Position:
+        """Write ABORT: the run was stopped or its process died.
+
+        Raises:
+            LineageError: The run has not started or has ended, or the event cannot be written.
+        """
+        return self._give_up("ABORT", reason, None)
+
+    def _give_up(self, kind: "EventType", message: str, traceback: str | None) -> Position:
+        from workbench.lineage import events
+
+        trace = self._redactor.text(traceback) if traceback else None
+        return self._end(kind, events.error_facet(self._redactor.text(message), trace), [])
+
+    def _end(
+        self, kind: "EventType", facets: Mapping[str, "RunFacet"], outputs: list["OutputDataset"]
+    ) -> Position:
+        position = self._follow(kind, facets, outputs)
+        self._ended = kind
+        return position
+
+    def _follow(
+        self,
+        kind: "EventType",
+        facets: Mapping[str, "RunFacet"],
+        outputs: Sequence["OutputDataset"] = (),
+    ) -> Position:
+        """Append an event after START; it repeats what START said and adds what is new."""
+        from openlineage.client.event_v2 import Job, Run
+
+        from workbench.lineage import events
+
+        if self._started is None:
+            raise LineageError(f"run {self.run_id}: has not started; expected START before {kind}.")
+        started = self._started
+        earliest = datetime.fromisoformat(str(started["eventTime"]))
+        event = events.run_event(
+            kind,
+            max(self._now(), earliest),
+            run=Run(runId=self.run_id, facets=dict(facets)),
+            job=Job(namespace=self._namespace, name=self._job.name),
+            outputs=outputs,
+        )
+        event["job"] = started["job"]
+        event["inputs"] = started.get("inputs", [])
+        event["run"]["facets"] = {**started["run"].get("facets", {}), **event["run"]["facets"]}
+        return self._journal.append(event, check=lambda: self._refuse_after_end(kind))
+
+    def _refuse_after_end(self, kind: str) -> None:
+        ended = self._ended or has_ended(self._journal, self.run_id, self._position)
+        if ended is not None:
+            self._ended = ended
+            raise LineageError(
+                f"run {self.run_id}: has ended with {ended}; expected nothing after that, {kind}"
+                " was not written."
+            )
+
+
+def _uuid(run_id: str) -> str:
+    try:
+        return str(UUID(run_id))
+    except ValueError as error:
+        raise LineageError(f"run id {run_id!r}: not a UUID; expected one, used once.") from error
