@@ -1,0 +1,1 @@
+"""Figures of the notebooks: frames in, plotly figures out, one module per capability."""

@@ -1,0 +1,192 @@
+"""How pages and plots look, stated once: colours, type, plotly template, number formats.
+
+Series colours are those of Okabe and Ito 2008 ("Color Universal Design"), safe for colour-blind
+readers; a sign or a word always stands beside a colour that carries meaning.
+"""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+INK: Final = "#1b1f24"
+MUTED: Final = "#5c6670"
+HAIRLINE: Final = "#d9dee3"
+PAGE: Final = "#ffffff"
+PANEL: Final = "#f6f8fa"
+COLOURS: Final = {
+    "ours": "#0072B2",
+    "reference": "#8c959f",
+    "attention": "#E69F00",
+    "good": "#009E73",
+    "bad": "#D55E00",
+    "extra": "#CC79A7",
+    "second": "#56B4E9",
+}
+FONT: Final = (
+    'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "DejaVu Sans",'
+    " sans-serif"
+)
+_SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+_HEADER_PIXELS: Final = 76  # title and subtitle
+_FOOTER_PIXELS: Final = 84  # axis title and caption
+_TITLE_CHARACTERS: Final = 62  # fit on one line at 720 px
+
+
+def figure(
+    title: str, subtitle: str = "", *, x: str = "", y: str = "", height: int = 420
+) -> "Figure":
+    """An empty figure: the finding as title, what is plotted as subtitle, axes with units."""
+    import plotly.graph_objects as go
+
+    lines = [f"<b>{line}</b>" for line in _wrapped(title, _TITLE_CHARACTERS)]
+    small = [
+        f'<span style="font-size:13px;color:{MUTED}">{s}</span>' for s in _wrapped(subtitle, 96)
+    ]
+    top = _HEADER_PIXELS + 20 * (len(lines) - 1) + 16 * max(0, len(small) - 1)
+    result = go.Figure()
+    axis = {
+        "gridcolor": HAIRLINE, "linecolor": HAIRLINE, "zerolinecolor": HAIRLINE, "ticks": "",
+        "automargin": True, "title": {"font": {"size": 13, "color": MUTED}},
+        "tickfont": {"size": 12, "color": MUTED},
+    }  # fmt: skip
+    result.update_layout(
+        title={
+            "text": "<br>".join([*lines, *small]), "x": 0, "xanchor": "left", "xref": "container",
+            "y": 1, "yanchor": "top", "pad": {"t": 14, "l": 8}, "font": {"size": 16, "color": INK},
+        },
+        font={"family": FONT, "size": 13, "color": INK},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        colorway=list(COLOURS.values()),
+        margin={"l": 60, "r": 24, "t": top, "b": _FOOTER_PIXELS},
+        height=height, showlegend=False, hovermode="closest", bargap=0.25,
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        xaxis={**axis, "title": {"text": x, **axis["title"]}, "showgrid": False},
+        yaxis={**axis, "title": {"text": y, **axis["title"]}},
+        legend={
+            "orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom",
+            "font": {"size": 12},
+        },
+    )  # fmt: skip
+    return result
+
+
+def caption(
+    chart: "Figure", run_id: str, digests: Sequence[str] = (), *, simulated: bool = False
+) -> "Figure":
+    """The line below a figure: run, table digests (short), whether it rests on simulated data."""
+    parts = [f"run {run_id[-8:]}"]
+    if digests:
+        parts.append("tables " + ", ".join(digest[:8] for digest in digests[:3]))
+        if len(digests) > 3:
+            parts[-1] += f" and {len(digests) - 3} more"
+    if simulated:
+        parts.append("simulated")
+    chart.add_annotation(
+        text=" · ".join(parts), x=0, xanchor="left", xref="paper", y=0, yref="paper",
+        yanchor="top", yshift=-58, showarrow=False, font={"size": 12, "color": MUTED},
+    )  # fmt: skip
+    return chart
+
+
+def band(colour: str, opacity: float) -> str:
+    """A series colour as a translucent fill, for intervals."""
+    code = COLOURS[colour].lstrip("#")
+    red, green, blue = (int(code[i : i + 2], 16) for i in (0, 2, 4))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def direct_label(chart: "Figure", text: str, *, x: Any, y: Any, colour: str = INK) -> None:
+    """A label at the end of a line, instead of a legend."""
+    chart.add_annotation(
+        text=text, x=x, y=y, xanchor="left", xshift=6, showarrow=False,
+        font={"size": 12, "color": colour},
+    )  # fmt: skip
+
+
+def number(value: float) -> str:
+    """Three significant figures, with k, M or bn for thousands."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    size, unit = abs(value), ""
+    for limit, name in ((1e9, " bn"), (1e6, " M"), (1e4, " k")):
+        if size >= limit:
+            size, unit = size / (1e3 if limit == 1e4 else limit), name
+            break
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    text = f"{size:,.{digits}f}"
+    if not unit and float(value).is_integer() and size < 1e4:
+        text = f"{size:,.0f}"
+    return ("−" if value < 0 and float(text.replace(",", "")) else "") + text + unit
+
+
+def money(value: float, currency: str) -> str:
+    """Money with its currency and three significant figures."""
+    symbol = _SYMBOLS.get(currency, currency)
+    text = number(value)
+    sign, text = ("−", text[1:]) if text.startswith("−") else ("", text)
+    return f"{sign}{symbol} {text}"
+
+
+def share(value: float) -> str:
+    """A share in per cent with one decimal."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value * 100:.1f}%".replace("-", "−")
+
+
+def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> str:
+    """A table for reports: title, right-aligned numbers, a note when rows are left out."""
+    kinds = ["num" if pd.api.types.is_numeric_dtype(frame[name]) else "txt" for name in frame]
+    head = "".join(
+        f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
+        for name, kind in zip(frame.columns, kinds, strict=True)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{kind}">{html.escape(_cell(value))}</td>'
+            for value, kind in zip(row, kinds, strict=True)
+        )
+        + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    note = ""
+    if total is not None and total > len(frame):
+        note = f'<p class="wb-note">First {len(frame):,} of {total:,} rows.</p>'
+    return (
+        f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>'
+        f'<div class="wb-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f"</div>{note}</div>"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None or (not isinstance(value, (list, tuple, dict)) and pd.isna(value)):
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return (
+            f"{value:,.0f}"
+            if value.is_integer()
+            else f"{value:,.3g}"
+            if abs(value) < 1e3
+            else (f"{value:,.0f}")
+        )
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width) or [""]
