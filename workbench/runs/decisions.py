@@ -50,7 +50,10 @@ def run_records(
     if proposals is not None and proposals.rows:
         frame = store.read(proposals)
         evidence = _Evidence(store, inputs)
-        records = [_proposal(row, common, evidence) for row in frame.to_dict("records")]
+        records = [
+            _proposal({str(k): v for k, v in row.items()}, common, evidence)
+            for row in frame.to_dict("records")
+        ]
     for number, fields in enumerate(facts.records):
         default = sha256(f"{context.skip_key}/{context.attempt}/{number}".encode()).hexdigest()[:32]
         records.append(DecisionRecord(**{"id": default, **common, **_dates(fields)}))

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from papermill import execute_notebook
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from workbench import errors
 from workbench.errors import RunError
 from workbench.runs.context import CONTEXT_VARIABLE
 
@@ -121,15 +123,28 @@ def execute(
                 f"{notebook.stem}: the kernel died; expected it to live to the last cell. Look for"
                 " lack of memory or a crash in a native library, then run again."
             ) from error
+        finally:
+            _shut_down(kernel)
+
+
+def _shut_down(kernel: _Kernel) -> None:
+    """End the kernel: the client leaves a manager that it was given alone."""
+    if kernel.has_kernel:
+        run_sync(kernel._async_shutdown_kernel)(now=True)
+    kernel.cleanup_connection_file()
 
 
 def _cell_error(notebook: Path, error: PapermillExecutionError) -> NotebookError:
     text = str(error.evalue).strip() or error.ename
+    where = f"{notebook.stem}, cell {error.cell_index}"
+    trace = "\n".join(error.traceback)
+    if isinstance(getattr(errors, error.ename, None), type):  # ours: a whole sentence already
+        return NotebookError(f"{where}: {text}", trace)
     first = text.splitlines()[0].rstrip(".")
     return NotebookError(
-        f"{notebook.stem}, cell {error.cell_index}: {error.ename}: {first}; expected the cell to"
-        " run. Correct the cause and run again.",
-        "\n".join(error.traceback),
+        f"{where}: {error.ename}: {first}; expected the cell to run. Correct the cause and run"
+        " again.",
+        trace,
     )
 
 

@@ -10,19 +10,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.decision_log.append import Appended, open_log
 from workbench.errors import RunError
-from workbench.lineage.events import RunLineage
+from workbench.lineage.facts import LogRange, ModelUse
+from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
     FACTS_FILE,
     MANIFEST_FILE,
-    NOTEBOOK_FILE,
-    REPORT_FILE,
     STAGED_FOLDER,
     Context,
 )
@@ -129,10 +127,15 @@ def finish(
     step("log")
     appended = _append(workspace, report, context, facts, store, inputs, outputs)
     step("lineage")
-    log = None
-    if appended:
-        log = {**_fields(appended), "origin": workspace.log_origin()}
-    lineage.complete(outputs=list(outputs.values()), models=facts.references, log=log)
+    models = [
+        ModelUse(
+            model,
+            role="trained" if (report / "models" / model.name).exists() else "used",
+            training_inputs={table: version.digest for table, version in inputs.items()},
+        )
+        for model in facts.references
+    ]
+    lineage.complete(list(outputs.values()), models=models, decisions=_range(workspace, appended))
     step("ledger")
     names = {table: version.version for table, version in outputs.items()}
     where = report.relative_to(workspace.root).as_posix()
@@ -214,12 +217,17 @@ def _described(version: TableVersion) -> dict[str, Any]:
     }
 
 
-def _fields(appended: Appended) -> dict[str, Any]:
-    values = asdict(replace(appended))
-    return {
-        "first_index": appended.first_index,
-        **{k: values[k] for k in ("new", "size", "root")},
-    }
+def _range(workspace: Workspace, appended: Appended | None) -> LogRange | None:
+    if appended is None:
+        return None
+    return LogRange(
+        origin=workspace.log_origin(),
+        entries=len(appended.indexes),
+        first_index=min(appended.indexes, default=None),
+        tree_size=appended.size,
+        root_hash=appended.root,
+        checkpoint=appended.checkpoint,
+    )
 
 
 def _sync(path: Path) -> None:
@@ -228,14 +236,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-__all__ = [
-    "NOTEBOOK_FILE",
-    "REPORT_FILE",
-    "finish",
-    "latest_report",
-    "move_into_reports",
-    "point_latest",
-    "write_manifest",
-]

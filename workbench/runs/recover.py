@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 from workbench.errors import LineageError
-from workbench.lineage.events import RunLineage, open_runs
-from workbench.lineage.journal import Journal
+from workbench.lineage.lifecycle import Journal, OpenRun, RunLineage, open_runs
 from workbench.runs.context import MANIFEST_FILE, Context
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.publish import finish
@@ -21,29 +20,27 @@ def recover(workspace: Workspace) -> list[str]:
     dead = [row for row in ledger.running() if not _alive(row.pid)]
     if not dead:
         return []
-    unfinished = open_runs(Journal(workspace.lineage))
-    return [_settle(workspace, ledger, row, row.run_id in unfinished) for row in dead]
+    unfinished = {run.run_id: run for run in open_runs(Journal(workspace.lineage))}
+    return [_settle(workspace, ledger, row, unfinished.get(row.run_id)) for row in dead]
 
 
-def _settle(workspace: Workspace, ledger: Ledger, row: RunRow, open_in_lineage: bool) -> str:
-    lineage = _lineage(workspace, row)
+def _settle(workspace: Workspace, ledger: Ledger, row: RunRow, unfinished: OpenRun | None) -> str:
+    lineage = RunLineage.resume(Journal(workspace.lineage), unfinished) if unfinished else None
     day = row.as_of.isoformat() if row.as_of else ""
     report = workspace.reports / row.job / day / row.run_id
     folder = workspace.runtime / row.run_id
     if row.kind == "notebook" and (report / MANIFEST_FILE).is_file():
-        _finish(workspace, row, report, lineage, open_in_lineage)
+        _finish(workspace, row, report, lineage)
         shutil.rmtree(folder, ignore_errors=True)
         return f"{row.job}: run {row.run_id[:13]} was cut off while publishing; it is finished now."
-    if open_in_lineage:
+    if lineage:
         lineage.abort("the process that ran it ended")
     _keep_partial(workspace, folder, row.run_id)
     ledger.end(row.run_id, "aborted", error="the process that ran it ended")
     return f"{row.job}: run {row.run_id[:13]} was cut off; it is marked aborted."
 
 
-def _finish(
-    workspace: Workspace, row: RunRow, report: Path, lineage: RunLineage, open_in_lineage: bool
-) -> None:
+def _finish(workspace: Workspace, row: RunRow, report: Path, lineage: RunLineage | None) -> None:
     store = TableStore(workspace.tables)
     inputs = {table: store.version(table, name) for table, name in row.inputs.items()}
     manifest = json.loads((report / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -58,22 +55,12 @@ def _finish(
         skip_key=row.skip_key,
         attempt=row.attempt,
     )
-    if open_in_lineage:
+    if lineage:
         finish(workspace, report, context, lineage=lineage, inputs=inputs)
         return
     outputs = {table: facts["version"] for table, facts in manifest["outputs"].items()}
     where = report.relative_to(workspace.root).as_posix()
     Ledger(workspace.ledger).end(row.run_id, "complete", outputs=outputs, report=where)
-
-
-def _lineage(workspace: Workspace, row: RunRow) -> RunLineage:
-    return RunLineage(
-        Journal(workspace.lineage),
-        workspace_id=workspace.workspace_id(),
-        job=row.job,
-        run_id=row.run_id,
-        job_type=row.kind.upper(),
-    )
 
 
 def _keep_partial(workspace: Workspace, folder: Path, run_id: str) -> None:

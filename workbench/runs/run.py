@@ -176,11 +176,6 @@ def run_lineage(
     )
 
 
-def nominal_start(day: date) -> datetime:
-    """A business date as the time that a run is about: its midnight, UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
 def _execute(
     workspace: Workspace,
     plan: _Plan,
@@ -196,7 +191,7 @@ def _execute(
     job = JobDescription(context.notebook, documentation=declaration.title, source=declaration.path)
     lineage = run_lineage(workspace, context.run_id, job, parent)
     inputs = list(plan.inputs.values())
-    lineage.start(inputs, plan.parameters, nominal_start=nominal_start(context.day))
+    lineage.start(inputs, plan.parameters, as_of=context.day)
     try:
         _run_kernel(workspace, plan, workers, progress)
         report = workspace.reports / context.notebook / context.as_of / context.run_id
