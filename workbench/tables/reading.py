@@ -40,6 +40,7 @@ def connect(
         "autoinstall_known_extensions": "false",
     }
     connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = false")  # in Jupyter it would draw widgets
     for version in versions:
         selection = select(version, as_of=as_of)
         connection.execute(f"CREATE VIEW {quoted(version.table)} AS {selection}")
