@@ -91,10 +91,11 @@ def inventory(ask: Ask, available: Collection[str]) -> pd.DataFrame:
     Returns:
         table, rows, first, last.
     """
-    answers = []
+    rows = []
     for table in sorted(available):
         day = tables.contract(table).observed
         span = f"CAST(min({day}) AS DATE), CAST(max({day}) AS DATE)" if day else "NULL, NULL"
-        sql = f"SELECT '{table}' AS \"table\", count(*) AS rows, {span} FROM {table}"
-        answers.append(ask(sql).set_axis(["table", "rows", "first", "last"], axis=1))
-    return pd.concat(answers, ignore_index=True)
+        answer = ask(f"SELECT count(*), {span} FROM {table}").iloc[0]
+        rows.append((table, *answer))
+    frame = pd.DataFrame(rows, columns=["table", "rows", "first", "last"])
+    return frame.astype({"first": "datetime64[us]", "last": "datetime64[us]"})

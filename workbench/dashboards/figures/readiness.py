@@ -169,8 +169,7 @@ def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
     tail = bands.iloc[first:]
     items, money = tail[coverage.ITEMS].sum(), tail[coverage.REVENUE_SHARE].sum()
     figure = theme.figure(
-        title=f"{items:,} items sell on {enough} days or more and bring {theme.share(money)} of"
-        " revenue",
+        title=f"{items:,} items sell on {enough}+ days and bring {theme.share(money)} of revenue",
         subtitle="share of merchandise items and of their revenue, by days with a sale",
         x="days with a sale, all locations",
         y="share",
@@ -190,7 +189,8 @@ def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
         )  # fmt: skip
     figure.update_layout(barmode="group", showlegend=True)
     figure.update_xaxes(type="category", tickangle=0)
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    top = max(float(values.max()) for values, _ in shares.values())
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.15 * top])
     return figure
 
 
@@ -206,8 +206,8 @@ def size_reading(sizes: pd.DataFrame, *, top: int = 12) -> "Figure":
     rows = rows.iloc[::-1]
     counts = rows.sum(axis=1)
     figure = theme.figure(
-        title=f"{theme.share(totals[coverage.READ] / max(typed, 1))} of typed package sizes were"
-        f" read; {theme.share(totals[coverage.ABSENT] / max(totals.sum(), 1))} of items have none",
+        title=f"{theme.share(totals[coverage.READ] / max(typed, 1))} of typed sizes were read;"
+        f" {theme.share(totals[coverage.ABSENT] / max(totals.sum(), 1))} of items have none",
         subtitle="share of items per department, largest department on top",
         x="share of items",
     )
