@@ -19,6 +19,11 @@ _COMPONENTS: Final = (
 TOP: Final = 20
 
 
+def _number(totals: pd.DataFrame, name: str, column: str) -> float:
+    """One cell of a frame of totals."""
+    return float(totals[column][name])
+
+
 def service_targets(targets: pd.Series, rule: pd.Series) -> "Figure":
     """How many series have which service target."""
     import plotly.graph_objects as go
@@ -125,6 +130,7 @@ def stock_paths(
         )  # fmt: skip
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(tickformat="%Y-%m-%d")
+    figure.update_layout(showlegend=True)
     return figure
 
 
@@ -132,7 +138,7 @@ def cost_by_policy(totals: pd.DataFrame, *, currency: str) -> "Figure":
     """Cost of both policies, split into what it is paid for."""
     import plotly.graph_objects as go
 
-    ours, legacy = (float(totals.loc[name, c.TOTAL_COST]) for name in ("ours", "legacy"))
+    ours, legacy = (_number(totals, name, c.TOTAL_COST) for name in ("ours", "legacy"))
     change = ours / legacy - 1
     word = "less" if change < 0 else "more"
     figure = theme.figure(
@@ -142,12 +148,12 @@ def cost_by_policy(totals: pd.DataFrame, *, currency: str) -> "Figure":
     )
     names = ["legacy", "ours"][::-1]
     for column, label, colour in _COMPONENTS:
-        values = [float(totals.loc[name, column]) for name in names]
+        values = [_number(totals, name, column) for name in names]
         figure.add_trace(
             go.Bar(
                 x=values, y=names, orientation="h", name=label,
                 marker={"color": theme.COLOURS[colour]},
-                text=[f"{label} {theme.money(value, currency)}" for value in values],
+                text=[f"{label}<br>{theme.money(value, currency)}" for value in values],
                 textposition="inside", insidetextanchor="middle", constraintext="none",
                 insidetextfont={"size": 12, "color": "#ffffff"}, textangle=0,
                 hovertemplate=f"{label}: %{{x:,.0f}}<extra></extra>", showlegend=False,
@@ -158,7 +164,8 @@ def cost_by_policy(totals: pd.DataFrame, *, currency: str) -> "Figure":
             x=value, y=name, text=f"<b>{theme.money(value, currency)}</b>", showarrow=False,
             xanchor="left", xshift=8,
         )  # fmt: skip
-    figure.update_layout(barmode="stack", height=300, bargap=0.35)
+    figure.update_layout(barmode="stack", height=300, bargap=0.3)
+    figure.update_yaxes(showgrid=False)
     figure.update_xaxes(range=[0, max(ours, legacy) * 1.15])
     return figure
 
@@ -196,7 +203,8 @@ def frontier(swept: pd.DataFrame, totals: pd.DataFrame, *, currency: str) -> "Fi
         )  # fmt: skip
         figure.add_trace(
             go.Scatter(
-                x=[totals.loc[name, "stock_value"]], y=[totals.loc[name, "fill_rate"] * 100],
+                x=[_number(totals, name, "stock_value")],
+                y=[_number(totals, name, "fill_rate") * 100],
                 mode="markers+text", text=[f"{name}, as chosen"], textposition="bottom right",
                 marker={"size": 12, "color": colour, "symbol": "diamond"}, showlegend=False,
                 textfont={"color": theme.INK, "size": 12}, hoverinfo="skip", cliponaxis=False,
@@ -214,12 +222,12 @@ def _curve(swept: pd.DataFrame, prefix: str) -> pd.DataFrame:
 
 def _frontier_title(curves: dict[str, pd.DataFrame], totals: pd.DataFrame) -> str:
     """Fill rate of our curve at the legacy's stock value, less the legacy's."""
-    value = float(totals.loc["legacy", "stock_value"])
+    value = _number(totals, "legacy", "stock_value")
     ours = curves["ours"].sort_values("stock_value")
     if not ours["stock_value"].min() <= value <= ours["stock_value"].max():
         return "More stock serves more: where each policy stands"
     fill = float(np.interp(value, ours["stock_value"], ours["fill_rate"]))
-    points = (fill - float(totals.loc["legacy", "fill_rate"])) * 100
+    points = (fill - _number(totals, "legacy", "fill_rate")) * 100
     word = "more" if points >= 0 else "less"
     return f"With the legacy's stock, ours would serve {abs(points):.1f} points {word} of demand"
 
@@ -236,13 +244,15 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
 
     ranked = proposals.sort_values(c.MONEY_AT_STAKE, ascending=False)
     top, rest = ranked.head(TOP), ranked.iloc[TOP:]
+    others = float(rest[c.MONEY_AT_STAKE].sum())
     share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
     label = [
-        f"{str(names.get(item, item)).lower()[:26]} · {item} at {location}"
+        f"{str(names.get(item, item)).lower()[:20]} · {location}"
         for item, location in zip(top[c.ITEM_ID], top[c.LOCATION_ID], strict=True)
     ]
+    place = list(range(len(top), 0, -1))
     text = [
-        f"{theme.money(stake, currency)}  order {new:,.0f}, legacy {old:,.0f}"
+        f"{theme.money(stake, currency)} · {new:,.0f} / {old:,.0f}"
         for stake, new, old in zip(
             top[c.MONEY_AT_STAKE], top[c.PROPOSED], top[c.BEFORE], strict=True
         )
@@ -250,19 +260,21 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     figure = theme.figure(
         title=f"{len(top)} of {len(ranked):,} proposals hold {theme.share(share)} of what is at"
         " stake",
-        subtitle=f"expected cost that the order avoids, {currency}; the other {len(rest):,} add up"
-        f" to {theme.money(float(rest[c.MONEY_AT_STAKE].sum()), currency)}",
+        subtitle=f"expected cost that the order avoids, {currency} · units to order / the legacy's"
+        f" order; the other {len(rest):,} add up to {theme.money(others, currency)}",
         x=currency,
     )
     figure.add_trace(
         go.Bar(
-            x=top[c.MONEY_AT_STAKE][::-1], y=label[::-1], orientation="h",
-            marker={"color": theme.COLOURS["ours"]}, text=text[::-1], cliponaxis=False,
-            textposition="outside", hoverinfo="skip", textfont={"size": 12},
+            x=top[c.MONEY_AT_STAKE], y=place, orientation="h",
+            marker={"color": theme.COLOURS["ours"]}, text=text, cliponaxis=False,
+            textposition="outside", textfont={"size": 12},
+            customdata=top[[c.ITEM_ID, c.LOCATION_ID]],
+            hovertemplate="item %{customdata[0]} at %{customdata[1]}<extra></extra>",
         )
     )  # fmt: skip
     largest = float(top[c.MONEY_AT_STAKE].max()) if len(top) else 1.0
-    figure.update_xaxes(range=[0, max(largest, 1e-9) * 1.45])
-    figure.update_yaxes(automargin=True, tickfont={"size": 12})
+    figure.update_xaxes(range=[0, max(largest, 1e-9) * 1.55])
+    figure.update_yaxes(tickvals=place, ticktext=label, showgrid=False)
     figure.update_layout(height=180 + 26 * len(top), bargap=0.3)
     return figure

@@ -86,11 +86,12 @@ def cost_waterfall(kpis: pd.DataFrame) -> "Figure":
     unit = str(legacy[c.UNIT])
     steps = of_kind(kpis, "saving_component").set_index("label")
     steps = steps.reindex([name for name in _COMPONENT_WORDS if name in steps.index])
-    main = steps[c.VALUE].abs().idxmax()
-    verb = "saves" if steps.loc[main, c.VALUE] >= 0 else "costs"
+    main = str(steps[c.VALUE].abs().idxmax())
+    gained = float(steps[c.VALUE][main])
+    verb = "saves" if gained >= 0 else "costs"
     figure = theme.figure(
-        title=f"Most comes from {_COMPONENT_WORDS[str(main)]}: it {verb}"
-        f" {theme.money(abs(steps.loc[main, c.VALUE]), unit)} (simulated)",
+        title=f"Most comes from {_COMPONENT_WORDS[main]}: it {verb}"
+        f" {theme.money(abs(gained), unit)} (simulated)",
         subtitle=f"cost in the test period, {unit}, from the legacy to ours",
         y=unit,
     )
@@ -160,7 +161,7 @@ def saving_bars(kpis: pd.DataFrame, kpi: str, *, what: str, level: float, top: i
     )  # fmt: skip
     _name_values(figure, labels, values, low, high, unit)
     figure.add_vline(x=0, line={"color": theme.INK, "width": 1})
-    figure.update_yaxes(type="category", automargin=True)
+    figure.update_yaxes(type="category", showgrid=False)
     figure.update_layout(height=170 + 28 * len(labels), bargap=0.3, margin={"r": 96})
     return figure
 
@@ -207,7 +208,8 @@ def cost_by_target(kpis: pd.DataFrame) -> "Figure":
             )
         )  # fmt: skip
     figure.add_annotation(
-        x=float(best["label"]) * 100, y=best[c.VALUE], text=theme.money(best[c.VALUE], unit),
+        x=float(best["label"]) * 100, y=best[c.VALUE], text=theme.money(float(best[c.VALUE]), unit),
         showarrow=True, arrowhead=0, ay=32, ax=0, font={"size": 12},
     )  # fmt: skip
+    figure.update_layout(showlegend=True)
     return figure

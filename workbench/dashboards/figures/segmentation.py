@@ -75,7 +75,7 @@ def value_by_variability(segments: pd.DataFrame, *, where: str) -> "Figure":
     import plotly.graph_objects as go
 
     by = segments.groupby([c.ABC, c.XYZ])[c.REVENUE].agg(["sum", "size"])
-    revenue = by["sum"].unstack(fill_value=0.0).reindex(_VALUE, fill_value=0.0)
+    revenue = by["sum"].unstack(fill_value=0).reindex(_VALUE, fill_value=0.0)
     revenue = revenue.reindex(columns=_VARIABILITY, fill_value=0.0)
     count = by["size"].unstack(fill_value=0).reindex(_VALUE, fill_value=0)
     count = count.reindex(columns=_VARIABILITY, fill_value=0)
@@ -161,6 +161,7 @@ def demand_patterns(
         range=[-0.02, float(np.log10(max(widest, 2) * 1.05))],
     )  # fmt: skip
     figure.update_yaxes(range=[0, top * 1.04])
+    figure.update_layout(showlegend=True)
     return figure
 
 
@@ -193,4 +194,5 @@ def rules(segments: pd.DataFrame) -> "Figure":
     )  # fmt: skip
     figure.update_xaxes(range=[0, 100])
     figure.update_layout(height=300, bargap=0.35)
+    figure.update_yaxes(showgrid=False)
     return figure
