@@ -27,6 +27,9 @@ ZERO_AT = "zero_at"
 UNIT = c.UNIT
 MONEY_MEANS = "money_means"
 
+GAIN = "gain"
+SHORT_FORM = [c.FINDING, c.REMEDY, GAIN, c.MONEY_AT_STAKE]  # columns of a fix list that people read
+
 Ask = Callable[[str], pd.DataFrame]
 
 
@@ -131,11 +134,11 @@ def fix_list(result: Audit) -> pd.DataFrame:
     possible = measured.groupby(c.AREA)[WEIGHT].sum()
     lost = measured[WEIGHT] * (1 - measured[POINTS])
     gain = 100 * lost / measured[c.AREA].map(possible) / len(possible)
-    table = measured.assign(gain=gain)[measured[c.ROWS_AFFECTED] > 0]
+    table = measured.assign(**{GAIN: gain})[measured[c.ROWS_AFFECTED] > 0]
     names = [
         c.CHECK_ID, c.AREA, c.SEVERITY, c.FINDING, c.REMEDY, c.ROWS_AFFECTED, c.ROWS_CHECKED,
-        c.MONEY_AT_STAKE, MONEY_MEANS, "gain",
+        c.MONEY_AT_STAKE, MONEY_MEANS, GAIN,
     ]  # fmt: skip
-    return table.sort_values(["gain", c.MONEY_AT_STAKE], ascending=False)[names].reset_index(
+    return table.sort_values([GAIN, c.MONEY_AT_STAKE], ascending=False)[names].reset_index(
         drop=True
     )

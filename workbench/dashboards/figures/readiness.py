@@ -36,11 +36,9 @@ def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
             orientation="h",
             marker={"color": theme.COLOURS["ours"]},
             text=[
-                f"<b>{value:.0f}</b>  {earned}, {clear} of {checks} checks clear" if known else
-                f"not measured: the tables of {absent} checks are missing"
-                for value, earned, clear, checks, absent, known in zip(
-                    rows[score.SCORE], rows[score.ARITHMETIC], rows[score.WITHOUT_FINDING],
-                    rows[score.CHECKS], rows[score.NOT_MEASURED_CHECKS], measured, strict=True,
+                f"<b>{value:.0f}</b>  {earned}" if known else "tables missing, not measured"
+                for value, earned, known in zip(
+                    rows[score.SCORE], rows[score.ARITHMETIC], measured, strict=True
                 )
             ],
             textposition=["inside" if value > 60 else "outside" for value in rows[score.SCORE]],
@@ -188,6 +186,7 @@ def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
             )
         )  # fmt: skip
     figure.update_layout(barmode="group", showlegend=True)
+    figure.update_traces(textfont={"size": 11}, cliponaxis=False)
     figure.update_xaxes(type="category", tickangle=0)
     top = max(float(values.max()) for values, _ in shares.values())
     figure.update_yaxes(tickformat=".0%", range=[0, 1.15 * top])
