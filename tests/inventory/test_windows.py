@@ -25,6 +25,7 @@ CUTOFF = pd.Timestamp("2017-10-08")
 def _rows(item, window, values):
     return pd.DataFrame(
         {
+            c.MODEL: "boosting",
             c.ITEM_ID: item,
             c.LOCATION_ID: "DC1",
             c.CUTOFF: CUTOFF,
@@ -60,6 +61,13 @@ def test_puts_crossing_quantiles_in_order():
     series = pd.DataFrame({c.ITEM_ID: ["a"], c.LOCATION_ID: ["DC1"]})
     values = window_forecasts(_rows("a", 9, crossing), series).values[0, 0, 0]
     assert (np.diff(values) >= 0).all()
+
+
+def test_refuses_to_mix_models():
+    both = pd.concat([_rows("a", 9, LEVELS), _rows("a", 9, LEVELS).assign(model="naive")])
+    series = pd.DataFrame({c.ITEM_ID: ["a"], c.LOCATION_ID: ["DC1"]})
+    with pytest.raises(ContractError, match="2 models"):
+        window_forecasts(both, series)
 
 
 def test_names_the_series_without_forecast():

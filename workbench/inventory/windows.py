@@ -17,6 +17,15 @@ from workbench.errors import ContractError
 from workbench.inventory.demand import SERIES
 
 FloatArray = NDArray[np.float64]
+COLUMNS: Final = [
+    c.MODEL,
+    *SERIES,
+    c.CUTOFF,
+    c.HORIZON_START,
+    c.HORIZON_END,
+    c.QUANTILE,
+    c.VALUE,
+]  # what is read of the forecasts
 MEMBERS_PER_LEAD_TIME: Final = 100  # equally likely demands that stand for one distribution
 
 
@@ -45,8 +54,15 @@ def window_forecasts(forecasts: pd.DataFrame, series: pd.DataFrame) -> WindowFor
         series: item_id, location_id in the order wanted.
 
     Raises:
-        ContractError: A series lacks a quantile that others have, or there are no window rows.
+        ContractError: A series lacks a quantile that others have, there are no window rows, or
+            rows of several models.
     """
+    models = forecasts[c.MODEL].unique()
+    if len(models) > 1:
+        raise ContractError(
+            f"forecasts: hold {len(models)} models ({', '.join(sorted(models))}); expected one."
+            " Select the model that the orders rest on."
+        )
     length = (forecasts[c.HORIZON_END] - forecasts[c.HORIZON_START]).dt.days + 1
     starts = forecasts[c.HORIZON_START] == forecasts[c.CUTOFF] + pd.Timedelta(1, unit="D")
     window = ((length > 1) & starts).to_numpy()

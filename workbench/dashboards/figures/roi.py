@@ -34,7 +34,7 @@ def saving_sentence(kpis: pd.DataFrame, *, level: float) -> str:
     return (
         f"Simulated saving: {theme.money(total[c.VALUE], unit)}"
         f" ({level:.0%} interval {low} to {high}),"
-        f" {share[c.VALUE] * 100:+.1f}% of the legacy's cost"
+        f" {theme.share(share[c.VALUE])} of the legacy's cost"
     )
 
 
@@ -141,12 +141,13 @@ def saving_bars(kpis: pd.DataFrame, kpi: str, *, what: str, level: float, top: i
         " more",
         x=unit,
     )
-    labels = [f"{what} {label}" for label in shown["label"]]
+    names = [f"{what} {label}" for label in shown["label"]]
     values, low, high = (shown[name].tolist() for name in (c.VALUE, c.LOW, c.HIGH))
     if len(rest):
         total = float(rest[c.VALUE].sum())
-        labels, values = [*labels, f"{len(rest)} others"], [*values, total]
+        names, values = [*names, f"{len(rest)} others"], [*values, total]
         low, high = [*low, total], [*high, total]
+    labels = [f"{n}  <b>{_gain(v, unit)}</b>" for n, v in zip(names, values, strict=True)]
     figure.add_trace(
         go.Bar(
             x=values[::-1], y=labels[::-1], orientation="h",
@@ -159,27 +160,15 @@ def saving_bars(kpis: pd.DataFrame, kpi: str, *, what: str, level: float, top: i
             hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
         )
     )  # fmt: skip
-    _name_values(figure, labels, values, low, high, unit)
     figure.add_vline(x=0, line={"color": theme.INK, "width": 1})
     figure.update_yaxes(type="category", showgrid=False)
-    figure.update_layout(height=170 + 28 * len(labels), bargap=0.3, margin={"r": 96})
+    figure.update_layout(height=170 + 28 * len(labels), bargap=0.3)
     return figure
 
 
-def _name_values(
-    figure: "Figure", labels: list[str], values: list[float], low: list[float],
-    high: list[float], unit: str,
-) -> None:  # fmt: skip
-    """Write each amount in a column of its own right of the bars."""
-    for label, amount in zip(labels, values, strict=True):
-        sign = "−" if amount < 0 else "+"
-        figure.add_annotation(
-            x=1.01, xref="paper", y=label, xanchor="left", showarrow=False,
-            text=f"{sign}{theme.money(abs(amount), unit)}", font={"size": 12},
-        )  # fmt: skip
-    edge = [*low, *high, 0.0]
-    pad = (max(edge) - min(edge)) * 0.04 or 1.0
-    figure.update_xaxes(range=[min(edge) - pad, max(edge) + pad])
+def _gain(amount: float, unit: str) -> str:
+    """Money with its sign, a loss being negative."""
+    return f"{'−' if amount < 0 else '+'}{theme.money(abs(amount), unit)}"
 
 
 def cost_by_target(kpis: pd.DataFrame) -> "Figure":
