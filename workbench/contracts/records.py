@@ -5,12 +5,13 @@ Its canonical form is JSON by RFC 8785 with absent (None) fields left out, at mo
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal, get_args
 
 import rfc8785
 
+from workbench.contracts.canonical import canonical_json
 from workbench.errors import ContractError
 
 SCHEMA_VERSION: Final = 1
@@ -109,7 +110,7 @@ class DecisionRecord:
                 f"decision {self.id!r}: kind is {self.kind!r}; expected one of {', '.join(KINDS)}."
             )
         try:
-            entry = rfc8785.dumps(_plain({k: v for k, v in asdict(self).items() if _present(v)}))
+            entry = canonical_json(_plain({k: v for k, v in vars(self).items() if _present(v)}))
         except rfc8785.CanonicalizationError as error:
             raise ContractError(
                 f"decision {self.id!r}: has no canonical JSON form ({error}); use strings, finite"
@@ -128,6 +129,8 @@ def _present(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in (str, float, int, bool):
+        return value
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, date):
@@ -136,6 +139,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(vars(value))
     return value
 
 
