@@ -12,18 +12,18 @@ def journal(tmp_path):
     return Journal(tmp_path / "lineage")
 
 
-@pytest.fixture
-def store(tmp_path):
-    return TableStore(tmp_path / "tables")
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    return TableStore(tmp_path_factory.mktemp("store") / "tables")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def suppliers(store):
     rows = pd.DataFrame({"supplier_id": ["S1", "S2", "S3"], "country": ["NL", "DE", None]})
     return store.write("suppliers", rows, provenance="source", source="supplier list")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def locations(store, suppliers):
     rows = pd.DataFrame({"location_id": ["DC1"], "kind": ["dc"]})
     return store.write(

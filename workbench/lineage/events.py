@@ -72,7 +72,7 @@ def start_facets(
     """What is known about a run when it starts."""
     known: dict[str, RunFacet] = {
         "executionParameters": _parameters(redactor.parameters(parameters)),
-        "processingEngine": _engine(job),
+        "processing_engine": _engine(job),
     }
     if parent is not None:
         known["parent"] = _parent(namespace, parent)

@@ -16,6 +16,7 @@ _SECRET_PAIRS: Final = frozenset(
     [(kind, "key") for kind in "api access private secret signing account encryption ssh".split()]
     + [("connection", "string"), ("connection", "uri"), ("sas", "url")]
 )
+_SECRET_PARTS: Final = ("password", "passwd", "passphrase", "apikey", "credential")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NAMED: Final = (
     r"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|credential|api[_-]?key|"
@@ -109,4 +110,5 @@ def is_secret_name(name: str) -> bool:
         not _SECRET_WORDS.isdisjoint(words)
         or not _SECRET_PAIRS.isdisjoint(pairs)
         or words[-1:] == ["pass"]
+        or any(part in name.lower() for part in _SECRET_PARTS)
     )

@@ -1,192 +1,180 @@
-"""Strict validation of a journal: form of each event, naming, and one life per run."""
+"""Strict validation of a journal: form of each event, names, own facets, and one life per run.
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+An event is checked against the client's generated classes with formats (`conform`), against our
+published schemas and, where a folder of them is given, the official ones (`schemas`).
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from workbench.errors import LineageError
-from workbench.lineage.journal import Journal
-from workbench.resources import resource
-
-_STATES: Final = ("START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER")
-_TERMINAL: Final = ("COMPLETE", "FAIL", "ABORT")
-_NAMESPACE: Final = re.compile(r"^(workbench://[\w.-]+|file)$")
-_OWN_FACETS: Final = {
-    "workbench_decisionLog": "WorkbenchDecisionLogRunFacet.json",
-    "workbench_models": "WorkbenchModelsRunFacet.json",
-}
+from workbench.lineage.conform import Finding, findings
+from workbench.lineage.journal import Journal, Line
+from workbench.lineage.names import naming_problem
+from workbench.lineage.open_runs import TERMINAL
+from workbench.lineage.schemas import (
+    Schemas,
+    official_findings,
+    official_schemas,
+    own_facet_findings,
+)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with which event: its number in the journal, from 1, and the field."""
+    """What is wrong where: file and line, run, field of the event."""
 
-    event: int
+    place: str
+    run_id: str | None
     field: str
     message: str
 
     def __str__(self) -> str:
-        return f"event {self.event}, {self.field}: {self.message}"
+        run = f" run {self.run_id}," if self.run_id else ""
+        return f"{self.place},{run} {self.field}: {self.message}"
 
 
-def validate_journal(folder: Path, schemas: Path | None = None) -> tuple[int, list[Problem]]:
+@dataclass(frozen=True)
+class ValidationReport:
+    """What a journal holds and what is wrong with it.
+
+    Attributes:
+        events: Complete lines read.
+        runs: Different runs among them.
+        open_runs: Runs without an ending; they may still be running.
+        problems: In the order of the journal.
+    """
+
+    files: int
+    events: int
+    runs: int
+    open_runs: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+@dataclass
+class _Life:
+    job: Any
+    last: datetime
+    ended: str | None = None
+
+
+def validate_journal(folder: Path, schemas: Path | None = None) -> ValidationReport:
     """Check every event of a journal.
 
     Args:
         folder: Of the journal.
-        schemas: Folder with the official OpenLineage schemas, if at hand.
-
-    Returns:
-        Number of events, and problems in order.
+        schemas: Folder of the official OpenLineage schemas, to check against these too.
 
     Raises:
-        LineageError: The journal or a schema is unreadable.
+        LineageError: There is no such folder, or the schemas cannot be read.
     """
-    events = list(Journal(folder).events())
-    return len(events), validate_events(events, schemas)
-
-
-def validate_events(
-    events: Iterable[Mapping[str, Any]], schemas: Path | None = None
-) -> list[Problem]:
-    """Check events in the order in which they were written."""
-    official = _Official(schemas) if schemas else None
+    if not folder.is_dir():
+        raise LineageError(f"{folder}: no such folder; expected a journal. Run a notebook first.")
+    journal = Journal(folder)
+    official = official_schemas(schemas) if schemas else None
+    lives: dict[str, _Life] = {}
     problems: list[Problem] = []
-    lives: dict[str, list[str]] = {}
-    times: dict[str, datetime] = {}
-    for number, event in enumerate(events, start=1):
-        found = _form(event)
-        if not found:
-            found = [*_names(event), *_life(event, lives, times), *_own_facets(event)]
-            if official:
-                found += official.check(event)
-        problems += [Problem(number, field, message) for field, message in found]
-    return problems
+    events = 0
+    for line in journal.lines():
+        events += 1
+        problems += _line_problems(line, lives, official)
+    torn = journal.unfinished()
+    if torn is not None:
+        message = "is unfinished; the next event that is written moves it aside"
+        problems.append(Problem(f"{torn.file}:byte {torn.offset}", None, "last line", message))
+    return ValidationReport(
+        files=len(journal.files()),
+        events=events,
+        runs=len(lives),
+        open_runs=tuple(run for run, life in lives.items() if life.ended is None),
+        problems=tuple(problems),
+    )
 
 
-def _form(event: Mapping[str, Any]) -> list[tuple[str, str]]:
-    problems = []
+def event_findings(event: Mapping[str, Any], official: Schemas | None = None) -> list[Finding]:
+    """What is wrong with one event by itself, each thing once."""
+    found = [*findings(event), *_name_findings(event), *own_facet_findings(event)]
+    if official is not None:
+        found += official_findings(event, official)
+    return list(dict.fromkeys(found))
+
+
+def _line_problems(
+    line: Line, lives: dict[str, _Life], official: Schemas | None
+) -> Iterator[Problem]:
     try:
-        when = datetime.fromisoformat(event["eventTime"])
-        if when.tzinfo is None:
-            problems.append(("eventTime", "has no time zone; expected an offset"))
-    except (KeyError, TypeError, ValueError):
-        problems.append(("eventTime", "is not a date-time of ISO 8601"))
-    try:
-        UUID(event["run"]["runId"])
-    except (KeyError, TypeError, ValueError):
-        problems.append(("run.runId", "is not a UUID"))
-    if event.get("eventType") not in _STATES:
-        problems.append(("eventType", f"is {event.get('eventType')!r}"))
-    job = event.get("job")
-    if not isinstance(job, dict) or not job.get("namespace") or not job.get("name"):
-        problems.append(("job", "has no namespace or name"))
-    if not str(event.get("producer", "")).startswith("urn:"):
-        problems.append(("producer", "is not a URN"))
-    return problems
+        event = line.event()
+    except LineageError as error:
+        yield Problem(line.place, None, "line", str(error).partition(": ")[2])
+        return
+    run = event.get("run")
+    run_id = run.get("runId") if isinstance(run, Mapping) else None
+    named = run_id if isinstance(run_id, str) else None
+    for field, message in event_findings(event, official):
+        yield Problem(line.place, named, field, message)
+    if named is not None:
+        for field, message in _life_findings(named, event, lives):
+            yield Problem(line.place, named, field, message)
 
 
-def _names(event: Mapping[str, Any]) -> list[tuple[str, str]]:
-    named = [("job", event["job"])]
+def _name_findings(event: Mapping[str, Any]) -> Iterator[Finding]:
+    named = [("job", "job", event.get("job")), ("dataset", "dataset", event.get("dataset"))]
     for side in ("inputs", "outputs"):
-        named += [(f"{side}[{i}]", d) for i, d in enumerate(event.get(side, []))]
-    return [
-        (f"{field}.namespace", f"is {thing['namespace']!r}; expected workbench://ID or file")
-        for field, thing in named
-        if not _NAMESPACE.match(thing["namespace"])
-    ]
+        found = event.get(side)
+        for position, dataset in enumerate(found if isinstance(found, list) else []):
+            named.append(("dataset", f"{side}[{position}]", dataset))
+    for kind, field, thing in named:
+        if isinstance(thing, Mapping):
+            space, name = thing.get("namespace"), thing.get("name")
+            if isinstance(space, str) and isinstance(name, str):
+                problem = naming_problem(kind, space, name)
+                if problem:
+                    yield f"{field}.name", problem
 
 
-def _life(
-    event: Mapping[str, Any], lives: dict[str, list[str]], times: dict[str, datetime]
-) -> list[tuple[str, str]]:
-    """START first, one terminal event last, times in order."""
-    run, state = event["run"]["runId"], event["eventType"]
-    seen = lives.setdefault(run, [])
-    problems = []
-    if not seen and state != "START":
-        problems.append(("eventType", f"{state} before START of run {run}"))
-    if seen and state == "START":
-        problems.append(("eventType", f"second START of run {run}"))
-    if any(s in _TERMINAL for s in seen):
-        problems.append(("eventType", f"{state} after the end of run {run}"))
-    seen.append(state)
-    when = datetime.fromisoformat(event["eventTime"])
-    if run in times and when < times[run]:
-        problems.append(("eventTime", f"earlier than the event before it of run {run}"))
-    times[run] = when
-    return problems
+def _life_findings(
+    run_id: str, event: Mapping[str, Any], lives: dict[str, _Life]
+) -> Iterator[Finding]:
+    """START first and once, one ending, nothing but OTHER after it, one job, times in order."""
+    kind, job = event.get("eventType"), _job_name(event)
+    moment = _moment(event)
+    life = lives.get(run_id)
+    if life is None:
+        lives[run_id] = _Life(job, moment or datetime.min, kind if kind in TERMINAL else None)
+        if kind != "START":
+            yield "eventType", f"is {kind}; expected START as the first event of its run"
+        return
+    if kind == "START":
+        yield "eventType", "is a second START of its run"
+    if life.ended is not None and kind != "OTHER":
+        yield "eventType", f"is {kind} after the run has ended with {life.ended}"
+    if job != life.job:
+        yield "job", f"is {job}; its run began as {life.job}"
+    if moment is not None and moment < life.last:
+        yield "eventTime", "is before that of the event before it of its run"
+    life.last = max(life.last, moment or life.last)
+    if kind in TERMINAL:
+        life.ended = life.ended or kind
 
 
-def _own_facets(event: Mapping[str, Any]) -> list[tuple[str, str]]:
-    import jsonschema
-
-    problems = []
-    for name, file in _OWN_FACETS.items():
-        facet = event["run"].get("facets", {}).get(name)
-        if facet is None:
-            continue
-        schema = json.loads(resource(f"contracts/schemas/{file}").read_text(encoding="utf-8"))
-        for error in jsonschema.Draft202012Validator(schema).iter_errors(facet):
-            problems.append((f"run.facets.{name}{error.json_path[1:]}", error.message))
-    return problems
+def _job_name(event: Mapping[str, Any]) -> Any:
+    job = event.get("job")
+    return (job.get("namespace"), job.get("name")) if isinstance(job, Mapping) else None
 
 
-class _Official:
-    """The official schemas of a folder, each facet checked against its own."""
-
-    def __init__(self, folder: Path) -> None:
-        import jsonschema
-        from referencing import Registry, Resource
-
-        try:
-            schemas = {p.name: json.loads(p.read_text("utf-8")) for p in folder.glob("*.json")}
-            core = schemas["OpenLineage.json"]
-        except (OSError, ValueError, KeyError) as error:
-            raise LineageError(
-                f"{folder}: no readable OpenLineage.json ({error!r}); expected the folder of the"
-                " OpenLineage specification's schemas."
-            ) from error
-        pairs = [(s["$id"], Resource.from_contents(s)) for s in schemas.values()]
-        registry: Registry[Any] = Registry().with_resources(pairs)
-        make = jsonschema.Draft202012Validator
-        checker = make.FORMAT_CHECKER
-        self._event = make(
-            {"$ref": f"{core['$id']}#/$defs/RunEvent"}, registry=registry, format_checker=checker
-        )
-        self._facets = {
-            schema["$id"]: make(schema, registry=registry, format_checker=checker)
-            for schema in schemas.values()
-        }
-
-    def check(self, event: Mapping[str, Any]) -> list[tuple[str, str]]:
-        found = [
-            (e.json_path.removeprefix("$."), e.message) for e in self._event.iter_errors(event)
-        ]
-        for where, name, facet in _all_facets(event):
-            schema = str(facet.get("_schemaURL", "")).partition("#")[0]
-            validator = self._facets.get(schema)
-            if validator:
-                found += [
-                    (f"{where}.{name}{e.json_path[1:]}", e.message)
-                    for e in validator.iter_errors({name: facet})
-                ]
-            elif not name.startswith("workbench_"):
-                found.append((f"{where}.{name}", f"schema {schema!r} is not among those given"))
-        return found
-
-
-def _all_facets(event: Mapping[str, Any]) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
-    for part in ("run", "job"):
-        for name, facet in event[part].get("facets", {}).items():
-            yield f"{part}.facets", name, facet
-    for side, extra in (("inputs", "inputFacets"), ("outputs", "outputFacets")):
-        for i, dataset in enumerate(event.get(side, [])):
-            for kind in ("facets", extra):
-                for name, facet in dataset.get(kind, {}).items():
-                    yield f"{side}[{i}].{kind}", name, facet
+def _moment(event: Mapping[str, Any]) -> datetime | None:
+    """Time of an event; None where it has no time with zone, which is found elsewhere."""
+    try:
+        moment = datetime.fromisoformat(event["eventTime"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

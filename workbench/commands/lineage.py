@@ -1,0 +1,74 @@
+"""`workbench lineage`: check the journal, show what depends on what."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.workspace import find_workspace
+
+app = typer.Typer(help="Lineage events of every run.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+
+@app.command()
+def validate(
+    schemas: Annotated[
+        Path | None, typer.Option(help="Folder of the official OpenLineage schemas.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every event: form, names, own facets, one life per run; exit 1 on any problem."""
+    from workbench.lineage.validate import validate_journal
+
+    report = validate_journal(find_workspace().lineage, schemas)
+    if as_json:
+        typer.echo(json.dumps({"valid": report.valid, **asdict(report)}, indent=1))
+    else:
+        for problem in report.problems:
+            typer.echo(problem)
+        typer.echo(
+            f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
+            f" {len(report.open_runs)} open: {len(report.problems) or 'no'} problems"
+        )
+    if not report.valid:
+        raise typer.Exit(1)
+
+
+@app.command()
+def graph(
+    table: Annotated[str, typer.Argument(help="A table or file; all tables by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a table was made from and what was made from it."""
+    from workbench.lineage.graph import table_graph, tree
+    from workbench.lineage.journal import Journal
+
+    found = table_graph(Journal(find_workspace().lineage).events())
+    if as_json:
+        typer.echo(json.dumps(_facts(found, table), indent=1))
+    elif table:
+        found.reach(table, found.upstream)  # refuses a name that no run knows
+        typer.echo("\n".join(["made from", *tree(table, found.upstream), "", "feeds"]))
+        typer.echo("\n".join(tree(table, found.downstream)))
+    else:
+        sources = [name for name in found.datasets if name not in found.upstream]
+        typer.echo("\n\n".join("\n".join(tree(s, found.downstream)) for s in sources))
+
+
+def _facts(found: Any, table: str) -> dict[str, Any]:
+    if table:
+        return {
+            "table": table,
+            "upstream": found.reach(table, found.upstream),
+            "downstream": found.reach(table, found.downstream),
+        }
+    edges = [
+        {"from": used, "to": made, "jobs": sorted(jobs)}
+        for made, row in found.upstream.items()
+        for used, jobs in row.items()
+    ]
+    return {"datasets": list(found.datasets), "edges": edges}
