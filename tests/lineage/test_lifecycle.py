@@ -1,6 +1,8 @@
 """The life of a run in events: START first, one ending, whoever writes it."""
 
+import contextlib
 import hashlib
+import multiprocessing
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -172,6 +174,29 @@ def test_two_that_clean_up_cannot_both_end_a_run(journal):
     with pytest.raises(LineageError, match="has ended with ABORT"):
         run.complete()
     assert types(journal) == ["START", "ABORT"]
+
+
+def end_if_still_open(journal, left):
+    with contextlib.suppress(LineageError):
+        RunLineage.resume(journal, left).abort("process died")
+
+
+def test_of_many_processes_that_clean_up_at_once_one_ends_each_run(journal):
+    runs = [f"0190a1b2-c3d4-7e5f-8a9b-{n:012x}" for n in range(5)]
+    context = multiprocessing.get_context("fork")
+    for run_id in runs:
+        run_of(journal, run_id).start()
+    cleaners = [
+        context.Process(target=end_if_still_open, args=(journal, left))
+        for left in open_runs(journal)
+        for _ in range(4)
+    ]
+    for cleaner in cleaners:
+        cleaner.start()
+    for cleaner in cleaners:
+        cleaner.join()
+    assert sorted(types(journal)) == ["ABORT"] * 5 + ["START"] * 5
+    assert open_runs(journal) == []
 
 
 def test_open_runs_do_not_depend_on_what_was_remembered(journal):

@@ -64,6 +64,16 @@ def test_harmless_values_are_kept():
     }
 
 
+def test_what_tells_nothing_is_kept_and_blots_nothing_out():
+    values = {"use_token": True, "password": None, "api_key": "", "note": "None is True"}
+    assert redacted(values) == {
+        "use_token": "true",
+        "password": "null",
+        "api_key": "",
+        "note": "None is True",
+    }
+
+
 def test_secrets_planted_anywhere_in_a_run_never_reach_the_journal(journal):
     planted = {
         "db_password": f"{CANARY}-1",

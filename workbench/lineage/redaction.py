@@ -52,7 +52,7 @@ class Redactor:
     def parameters(self, parameters: Mapping[str, Any]) -> dict[str, str]:
         """Each parameter as text, JSON where it is not text already, with secrets redacted."""
         return {
-            str(name): REDACTED if is_secret_name(str(name)) else self._value_text(value)
+            str(name): REDACTED if _hides(name, value) else self._value_text(value)
             for name, value in parameters.items()
         }
 
@@ -72,7 +72,7 @@ class Redactor:
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {
-                str(key): REDACTED if is_secret_name(str(key)) else self._plain(item)
+                str(key): REDACTED if _hides(key, item) else self._plain(item)
                 for key, item in value.items()
             }
         if isinstance(value, (list, tuple, set, frozenset)):
@@ -88,8 +88,17 @@ class Redactor:
         elif isinstance(value, (list, tuple, set, frozenset)):
             for item in value:
                 self._learn(item, secret=secret)
-        elif secret and len(str(value)) >= 4:  # shorter ones would blot out innocent text
+        elif secret and not _is_open(value) and len(str(value)) >= 4:  # not to blot out words
             self._known |= {str(value), json.dumps(str(value))[1:-1], repr(str(value))[1:-1]}
+
+
+def _hides(name: Any, value: Any) -> bool:
+    return is_secret_name(str(name)) and not _is_open(value)
+
+
+def _is_open(value: Any) -> bool:
+    """Values that tell nothing even under a secret's name."""
+    return value is None or value == "" or isinstance(value, bool)
 
 
 def redacted(values: Mapping[str, Any]) -> dict[str, str]:
