@@ -1,0 +1,39 @@
+"""Parameters of the forecast notebook."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ForecastConfig(BaseModel):
+    """What to forecast and how it is tried.
+
+    Attributes:
+        dc: Location that stands for all stores of an item.
+        minimum_days_dc: Selling days that an item needs.
+        minimum_days_store: Selling days that an item-store needs.
+        windows_days: Lengths of the windows whose cumulative demand is forecast.
+        horizon_days: Days ahead that are forecast one by one.
+        quantiles: Levels, ascending.
+        test_cutoffs: Weekly cutoffs before the as-of date at which the model is tried.
+        calibration_weeks: Weeks before the first test cutoff on which calibration is learned.
+        trees: Boosting rounds.
+        max_series: Forecast only so many series, those with most selling days; 0 takes all.
+        seed: Of sampling and of randomised PIT.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dc: str = Field(default="DC1", min_length=1)
+    minimum_days_dc: int = Field(default=100, ge=14)
+    minimum_days_store: int = Field(default=26, ge=7)
+    windows_days: list[Annotated[int, Field(ge=2, le=56)]] = [9, 10, 14, 21]
+    horizon_days: int = Field(default=28, ge=1, le=56)
+    quantiles: list[Level] = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99]
+    test_cutoffs: int = Field(default=12, ge=4, le=26)
+    calibration_weeks: int = Field(default=9, ge=4, le=26)
+    trees: int = Field(default=120, ge=10, le=2_000)
+    max_series: int = Field(default=0, ge=0)
+    seed: int = Field(default=1, ge=0)

@@ -1,0 +1,133 @@
+"""One LightGBM model for all series: expected demand of a window, as a factor on the recent level.
+
+The Poisson objective with the recent level as offset lets slow and fast series share one model;
+`distribution.py` turns expectations into quantiles. `quantile_model` is the alternative that fits
+one level directly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.forecasting.features import NAMES, features_at, level, targets_at
+from workbench.forecasting.panel import Panel
+
+Array = npt.NDArray[np.float64]
+_PARAMETERS = {
+    "objective": "poisson", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 300,
+    "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
+    "max_bin": 127, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days `start` to `start + length - 1` after a cutoff."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class GlobalModel:
+    """A fitted model; `serialised` is what is stored and put on record."""
+
+    booster: Any
+
+    @property
+    def serialised(self) -> bytes:
+        return str(self.booster.model_to_string()).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Restore a model from its bytes."""
+        import lightgbm
+
+        return cls(lightgbm.Booster(model_str=data.decode()))
+
+    def mean(self, panel: Panel, cutoff: int, window: Window) -> Array:
+        """Expected demand of the window, shape (series,)."""
+        x = features_at(panel, cutoff, start=window.start, length=window.length)
+        factor = np.exp(np.asarray(self.booster.predict(x, raw_score=True)))
+        return np.asarray(factor * level(panel, cutoff) * window.length, dtype=np.float64)
+
+    def contributions(self, panel: Panel, cutoff: int, window: Window) -> tuple[Array, Array]:
+        """Raw log contributions (series, features + 1) and the units that they multiply."""
+        x = features_at(panel, cutoff, start=window.start, length=window.length)
+        raw = np.asarray(self.booster.predict(x, pred_contrib=True), dtype=np.float64)
+        return raw, np.asarray(level(panel, cutoff) * window.length, dtype=np.float64)
+
+
+def fit_mean_model(
+    panel: Panel,
+    cutoffs: Sequence[int],
+    windows: Sequence[Window],
+    *,
+    trees: int,
+    seed: int,
+    rows: int = 400_000,
+) -> GlobalModel:
+    """Fit expected demand on past cutoffs whose windows have ended.
+
+    Args:
+        panel: History; windows must end within it.
+        cutoffs: Columns of past cutoffs.
+        windows: What was to be forecast from each.
+        trees: Boosting rounds.
+        seed: Of row sampling.
+        rows: Most rows to train on, sampled evenly over cutoffs and windows.
+    """
+    import lightgbm
+
+    x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
+    data = lightgbm.Dataset(
+        x, y, init_score=np.log(base), feature_name=NAMES, params={"max_bin": 127}
+    )
+    parameters = {**_PARAMETERS, "seed": seed}
+    return GlobalModel(lightgbm.train(parameters, data, trees))
+
+
+def quantile_model(
+    panel: Panel,
+    cutoffs: Sequence[int],
+    windows: Sequence[Window],
+    *,
+    quantile: float,
+    trees: int,
+    seed: int,
+    rows: int = 150_000,
+) -> Any:
+    """LightGBM's quantile objective on demand over the recent level; returns the booster."""
+    import lightgbm
+
+    x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
+    data = lightgbm.Dataset(
+        x, y / base, weight=base / base.mean(), feature_name=NAMES, params={"max_bin": 127}
+    )
+    parameters = {**_PARAMETERS, "objective": "quantile", "alpha": quantile, "seed": seed}
+    return lightgbm.train(parameters, data, trees)
+
+
+def training_rows(
+    panel: Panel, cutoffs: Sequence[int], windows: Sequence[Window], *, rows: int, seed: int
+) -> tuple[npt.NDArray[np.float32], Array, Array]:
+    """Features, demand and offset (level times length) of past windows.
+
+    Raises:
+        ValueError: A window ends after the panel: its demand is not known.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = [(cutoff, window) for cutoff in cutoffs for window in windows]
+    share = min(1.0, rows / (len(pairs) * len(panel.units)))
+    x, y, base = [], [], []
+    for cutoff, window in pairs:
+        if cutoff + window.start + window.length > panel.units.shape[1]:
+            raise ValueError(f"window {window} from column {cutoff} ends after the panel")
+        chosen = rng.random(len(panel.units)) < share
+        x.append(features_at(panel, cutoff, start=window.start, length=window.length)[chosen])
+        y.append(targets_at(panel, cutoff, start=window.start, length=window.length)[chosen])
+        base.append((level(panel, cutoff) * window.length)[chosen])
+    return np.concatenate(x), np.concatenate(y).astype(float), np.concatenate(base).astype(float)

@@ -1,0 +1,48 @@
+"""Seasonal naive: demand repeats that of the same weekday, with the spread that this had before."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+SEASON = 7  # days: the set holds one year, so a yearly season cannot be learned
+HISTORY_DAYS = 91
+
+
+def seasonal_naive(known: Array, *, start: int, length: int) -> Array:
+    """Demand of days `start` to `start + length - 1` ahead, shape (series,).
+
+    Source: Hyndman and Athanasopoulos 2021, "Forecasting: principles and practice", section 5.2.
+    """
+    ahead = np.arange(start, start + length)
+    return np.asarray(known[:, known.shape[1] - SEASON + (ahead - 1) % SEASON].sum(axis=1))
+
+
+def seasonal_naive_quantiles(
+    known: Array, *, start: int, length: int, levels: Sequence[float]
+) -> Array:
+    """Point forecast plus quantiles of its own past errors, per series; never negative.
+
+    Args:
+        known: Demand up to the cutoff, shape (series, days).
+        start: First day ahead.
+        length: Days in the window.
+        levels: Ascending.
+
+    Returns:
+        Shape (series, levels).
+    """
+    days = known.shape[1]
+    last = days - start - length
+    origins = range(max(SEASON, last - HISTORY_DAYS), last + 1)
+    errors = np.stack(
+        [
+            known[:, o + start - 1 : o + start - 1 + length].sum(axis=1)
+            - seasonal_naive(known[:, :o], start=start, length=length)
+            for o in origins
+        ]
+    )
+    point = seasonal_naive(known, start=start, length=length)
+    quantiles = np.quantile(errors, levels, axis=0, method="inverted_cdf").T
+    return np.asarray(np.maximum(point[:, None] + quantiles, 0))
