@@ -1,36 +1,46 @@
-"""A SQLite index over the log for questions by item, order, run: derived, never trusted.
+"""A SQLite index over the log: where entries of an item, order or run are. Derived, never trusted.
 
-It can be deleted at any time; the next use rebuilds it from the entries. Verification ignores it.
+It holds positions and what is searched by, no content. It can be deleted at any time; the next use
+rebuilds it from the entries, as it does when it belongs to another log or another layout.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.storage import Storage
-from workbench.decision_log.tiles import TILE_WIDTH, bundle_path, decode_bundle
+from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError
+from workbench.merkle import EMPTY_ROOT
 
+_LAYOUT: Final = 2
+_TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS state (size INTEGER NOT NULL, root BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS entries (
-  position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, content BLOB NOT NULL, kind TEXT NOT NULL,
+CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL);
+CREATE TABLE entries (
+  position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
   item_id TEXT, location_id TEXT, order_id TEXT, order_line INTEGER, as_of TEXT,
-  valid_from TEXT, valid_to TEXT, supersedes TEXT, recorded_at TEXT
+  valid_from TEXT, valid_to TEXT, expires TEXT, supersedes TEXT
 );
-CREATE INDEX IF NOT EXISTS by_item ON entries (item_id, location_id, valid_from);
-CREATE INDEX IF NOT EXISTS by_order ON entries (order_id);
-CREATE INDEX IF NOT EXISTS by_superseded ON entries (supersedes);
-CREATE TABLE IF NOT EXISTS entry_runs (run_id TEXT NOT NULL, position INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS by_run ON entry_runs (run_id);
+CREATE INDEX by_item ON entries (item_id, location_id, valid_from);
+CREATE INDEX by_order ON entries (order_id, order_line) WHERE order_id IS NOT NULL;
+CREATE INDEX by_superseded ON entries (supersedes) WHERE supersedes IS NOT NULL;
+CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, position))
+  WITHOUT ROWID;
+CREATE TABLE entry_models (digest TEXT, name TEXT, position INTEGER,
+  PRIMARY KEY (digest, name, position)) WITHOUT ROWID;
 """
 _FIELDS: Final = (
-    "item_id", "location_id", "order_id", "order_line", "as_of", "valid_from", "valid_to",
-    "supersedes", "recorded_at",
+    "id", "kind", "item_id", "location_id", "order_id", "order_line", "as_of", "valid_from",
+    "valid_to", "expires", "supersedes",
+)  # fmt: skip
+_INSERT: Final = (
+    f"INSERT INTO entries (position, {', '.join(_FIELDS)})"
+    f" VALUES (?{', ?' * len(_FIELDS)})"
 )  # fmt: skip
 
 
@@ -45,34 +55,27 @@ class LogIndex:
         """Add the entries that the checkpoint has and the index lacks; rebuild when they differ.
 
         Raises:
-            LogError: An entry bundle is missing or malformed.
+            LogError: An entry or tile is missing or damaged, or the index cannot be written.
         """
-        with self._open() as connection:
-            state = connection.execute("SELECT size, root FROM state").fetchone()
-            if state is None or state[0] > checkpoint.size:
-                self._clear(connection)
-                state = (0, b"")
-            if state[0] == checkpoint.size and state[1] not in (b"", checkpoint.root):
-                self._clear(connection)  # another log of the same size
-                state = (0, b"")
-            for position, entry in _entries(storage, state[0], checkpoint.size):
-                _insert(connection, position, entry)
-            connection.execute("DELETE FROM state")
-            connection.execute(
-                "INSERT INTO state VALUES (?, ?)", (checkpoint.size, checkpoint.root)
-            )
+        wanted = (checkpoint.size, checkpoint.root)
+        with self._transaction() as connection:
+            if _state(connection) == wanted:
+                return
+        tree = TreeReader(storage, checkpoint.size)
+        with self._transaction("IMMEDIATE") as connection:
+            size, root = _state(connection)
+            if size > checkpoint.size or tree.root(0, size) != root:
+                _create(connection)
+                size = 0
+            _insert(connection, tree, size)
+            connection.execute("UPDATE state SET size = ?, root = ?", wanted)
 
-    def content(self, decision_id: str) -> str | None:
-        """A record's content apart from `recorded_at`, as canonical text, or None."""
-        with self._open() as connection:
-            row = connection.execute(
-                "SELECT content FROM entries WHERE id = ?", (decision_id,)
-            ).fetchone()
-        if row is None:
-            return None
-        record = json.loads(row[0])
-        record.pop("recorded_at", None)
-        return json.dumps(record, sort_keys=True)
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Entry index of each decision that is in the log."""
+        sql = "SELECT position FROM entries WHERE id = ?"
+        with self._transaction() as connection:
+            rows = [(name, connection.execute(sql, (name,)).fetchone()) for name in ids]
+        return {name: int(row[0]) for name, row in rows if row}
 
     def find(self, decision_id: str) -> int:
         """Entry index of a decision.
@@ -80,71 +83,103 @@ class LogIndex:
         Raises:
             LogError: No entry has that id.
         """
-        with self._open() as connection:
-            row = connection.execute(
-                "SELECT position FROM entries WHERE id = ?", (decision_id,)
-            ).fetchone()
-        if row is None:
+        found = self.positions([decision_id])
+        if not found:
             raise LogError(
                 f"decision {decision_id!r}: not in the log; expected the id of an entry, find one"
                 " with 'workbench trace --item ITEM'."
             )
-        return int(row[0])
+        return found[decision_id]
 
-    def select(self, condition: str, parameters: tuple[Any, ...]) -> list[tuple[int, bytes]]:
-        """Entries, latest first, whose columns fulfil an SQL condition."""
-        with self._open() as connection:
-            rows = connection.execute(
-                f"SELECT position, content FROM entries WHERE {condition} ORDER BY position DESC",
-                parameters,
-            ).fetchall()
-        return [(int(position), bytes(content)) for position, content in rows]
+    def select(self, condition: str, parameters: Sequence[Any]) -> list[int]:
+        """Positions of entries, latest first, whose columns fulfil an SQL condition."""
+        sql = f"SELECT position FROM entries WHERE {condition} ORDER BY position DESC"
+        with self._transaction() as connection:
+            return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        if self._connection is None:
-            try:
-                if str(self._path) != ":memory:":
-                    self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = sqlite3.connect(self._path)
-                self._connection.executescript(_SCHEMA)
-            except (OSError, sqlite3.Error) as error:
-                self._connection = None
-                raise LogError(
-                    f"{self._path}: {error}; delete the index, it is rebuilt."
-                ) from error
+    def _transaction(self, mode: str = "DEFERRED") -> Iterator[sqlite3.Connection]:
         try:
-            with self._connection:
-                yield self._connection
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            connection = self._connection
+            connection.execute(f"BEGIN {mode}")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise LogError(f"{self._path}: {error}; delete the index, it is rebuilt.") from error
-
-    def _clear(self, connection: sqlite3.Connection) -> None:
-        for table in ("state", "entries", "entry_runs"):
-            connection.execute(f"DELETE FROM {table}")
-
-
-def _insert(connection: sqlite3.Connection, position: int, entry: bytes) -> None:
-    record = json.loads(entry)
-    values = [record.get(name) for name in _FIELDS]
-    connection.execute(
-        "INSERT INTO entries (position, id, content, kind, " + ", ".join(_FIELDS) + ") VALUES ("
-        + ", ".join("?" * (4 + len(_FIELDS))) + ")",
-        (position, record["id"], entry, record["kind"], *values),
-    )  # fmt: skip
-    connection.executemany(
-        "INSERT INTO entry_runs VALUES (?, ?)",
-        [(run_id, position) for run_id in record.get("run_ids", [])],
-    )
+            self._connection = None
+            raise LogError(
+                f"{self._path}: {error}; free space or delete this file, it is rebuilt from the"
+                " log."
+            ) from error
 
 
-def _entries(storage: Storage, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
-        width = min(TILE_WIDTH, end - index * TILE_WIDTH)
-        path = bundle_path(index, width)
-        data = storage.read(path)
-        if data is None:
-            raise LogError(f"{path}: missing; restore the log from a backup.")
-        for offset, entry in enumerate(decode_bundle(data, path)):
-            if index * TILE_WIDTH + offset >= start:
-                yield index * TILE_WIDTH + offset, entry
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection to an index of this layout; a file that is none is replaced by an empty one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LogError(f"{path}: cannot be written ({error.strerror}).") from error
+    try:
+        return _prepared(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:  # not an SQLite file
+        path.unlink()
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+            _create(connection)
+        connection.execute("COMMIT")
+    return connection
+
+
+def _state(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    size, root = connection.execute("SELECT size, root FROM state").fetchone()
+    return int(size), bytes(root)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for table in _TABLES:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.strip().rstrip(";").split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO state VALUES (0, ?)", (EMPTY_ROOT,))
+    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+
+
+def _insert(connection: sqlite3.Connection, tree: TreeReader, start: int) -> None:
+    for position, entry in tree.entries(start):
+        record = json.loads(entry)
+        connection.execute(_INSERT, (position, *(_searchable(record, name) for name in _FIELDS)))
+        connection.executemany(
+            "INSERT OR IGNORE INTO entry_runs VALUES (?, ?)",
+            [(str(run_id), position) for run_id in _list(record, "run_ids")],
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)",
+            [
+                (str(model.get("digest")), str(model.get("name")), position)
+                for model in _list(record, "models")
+                if isinstance(model, dict)
+            ],
+        )
+
+
+def _searchable(record: dict[str, Any], name: str) -> str | int | None:
+    value = record.get(name)
+    return value if isinstance(value, (str, int)) else None
+
+
+def _list(record: dict[str, Any], name: str) -> list[Any]:
+    value = record.get(name)
+    return value if isinstance(value, list) else []

@@ -1,7 +1,9 @@
 """Signing keys outside the workspace, one per log, and the verifier keys pinned beside them."""
 
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.decision_log.note import Signer, generate_signer, parse_signer, parse_verifier
@@ -14,17 +16,28 @@ def _path(origin: str, suffix: str) -> Path:
 
 
 def ensure_key(origin: str) -> Signer:
-    """The log's signing key, made at first use with mode 0600.
+    """The log's signing key, made at first use with mode 0600, its verifier key pinned beside it.
 
     Raises:
-        KeyFileError: Others can read it, or it is malformed or unwritable.
+        KeyFileError: Others can read it, it is malformed or unwritable, or it is not the key that
+            is pinned here for this log.
     """
-    path = _path(origin, ".key")
+    path, pinned = _path(origin, ".key"), _path(origin, ".pub")
     if not path.exists():
-        _create(path, origin)
+        if pinned.exists():
+            raise KeyFileError(
+                f"{path}: missing, though {pinned.name} is pinned for {origin!r}; restore the"
+                " signing key from a backup, a new one could not continue this log."
+            )
+        _create(path, generate_signer(origin).encode(), mode=0o600)
     signer = load_signer(path)
-    if not _path(origin, ".pub").exists():
-        _path(origin, ".pub").write_text(signer.verifier.encode() + "\n", encoding="utf-8")
+    if not pinned.exists():
+        _create(pinned, signer.verifier.encode(), mode=0o644)
+    if verifier_key(origin) != signer.verifier.encode():
+        raise KeyFileError(
+            f"{path}: is not the key whose verifier is pinned in {pinned.name}; restore the pair"
+            " from a backup."
+        )
     return signer
 
 
@@ -63,24 +76,28 @@ def verifier_key(origin: str) -> str:
         ) from error
 
 
-def _create(path: Path, origin: str) -> None:
-    """Write key and verifier key; when two processes race, the first key stands."""
-    signer = generate_signer(origin)
+def _create(path: Path, text: str, *, mode: int) -> None:
+    """Write a file once, durably; when two processes race, the first one's stands."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        staged = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(signer.encode() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(staged, path)
-        except FileExistsError:
-            return
+            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(staged, path)
         finally:
-            staged.unlink()
+            staged.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise KeyFileError(
-            f"{path}: cannot be written ({error.strerror}); set WORKBENCH_KEYS to your folder."
+            f"{path}: cannot be written ({error.strerror}); set WORKBENCH_KEYS to a folder of your"
+            " own."
         ) from error

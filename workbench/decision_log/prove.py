@@ -1,7 +1,8 @@
 """Offline proofs of single entries (c2sp.org/tlog-proof).
 
 A bundle is text: the header, the entry itself as the `extra` line, its index, the audit path and
-the signed checkpoint. Verifying it needs the bundle and the verifier key, nothing else.
+the signed checkpoint. Verifying it needs the bundle and the verifier key, nothing else. The
+`extra` line is trusted only because the entry in it hashes to the proven leaf.
 """
 
 import base64
@@ -9,55 +10,74 @@ import binascii
 from dataclasses import dataclass
 from typing import Final
 
-from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from workbench.decision_log.note import parse_verifier
+from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
+from workbench.decision_log.note import Verifier, parse_verifier
 from workbench.decision_log.storage import Storage
-from workbench.decision_log.tiles import (
-    CHECKPOINT,
-    TILE_WIDTH,
-    bundle_path,
-    decode_bundle,
-    decode_tile,
-    tile_path,
-)
+from workbench.decision_log.tiles import CHECKPOINT
+from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
-from workbench.merkle import (
-    largest_power_below,
-    leaf_hash,
-    node_hash,
-    tree_root,
-    verify_inclusion,
-)
+from workbench.merkle import leaf_hash, verify_inclusion
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 
 
 @dataclass(frozen=True)
 class ProvenEntry:
-    """An entry whose inclusion was verified."""
+    """An entry whose inclusion under a signed checkpoint was verified."""
 
     index: int
     entry: bytes
     checkpoint: Checkpoint
 
 
-def prove_entry(storage: Storage, index: int) -> str:
-    """Proof bundle of one entry under the current checkpoint.
+class ProvingReader:
+    """Reads entries of a log and believes none without its inclusion proof.
+
+    Args:
+        storage: Of the log.
+        verifier: Key of the log, from outside it.
 
     Raises:
-        LogError: There is no such entry, or a tile is missing.
+        LogError: There is no log.
+        VerificationError: The checkpoint is not signed by that key.
     """
-    note = storage.read(CHECKPOINT)
-    if note is None:
-        raise LogError(f"{CHECKPOINT}: not found; expected a log with entries.")
-    checkpoint = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
-    if not 0 <= index < checkpoint.size:
-        raise LogError(f"entry {index}: not among the log's {checkpoint.size} entries.")
-    entry = _entry(storage, index, checkpoint.size)
-    audit_path = TileReader(storage, checkpoint.size).audit_path(index)
-    path = [base64.b64encode(node).decode() for node in audit_path]
-    extra = f"extra {base64.b64encode(entry).decode()}"
-    return "\n".join([HEADER, extra, f"index {index}", *path, "", note.decode()])
+
+    def __init__(self, storage: Storage, verifier: Verifier) -> None:
+        note = storage.read(CHECKPOINT)
+        if note is None:
+            raise LogError(
+                f"{CHECKPOINT}: not found; expected a decision log, one begins with the first run."
+            )
+        self.note = note
+        self.checkpoint = open_checkpoint(note, verifier)
+        self._tree = TreeReader(storage, self.checkpoint.size)
+
+    def entry(self, index: int) -> ProvenEntry:
+        """One entry.
+
+        Raises:
+            LogError: There is no such entry, or a tile is missing.
+            VerificationError: Entry or tiles are not those that the checkpoint signs.
+        """
+        return self._prove(index)[0]
+
+    def bundle(self, index: int) -> str:
+        """Proof bundle of one entry under the current checkpoint; raises as `entry`."""
+        proven, proof = self._prove(index)
+        path = [base64.b64encode(node).decode() for node in proof]
+        extra = f"extra {base64.b64encode(proven.entry).decode()}"
+        return "\n".join([HEADER, extra, f"index {index}", *path, "", self.note.decode()])
+
+    def _prove(self, index: int) -> tuple[ProvenEntry, list[bytes]]:
+        entry = self._tree.entry(index)
+        proof = self._tree.inclusion_proof(index)
+        size, root = self.checkpoint.size, self.checkpoint.root
+        if not verify_inclusion(leaf_hash(entry), index, size, proof, root):
+            raise VerificationError(
+                f"entry {index}: is not the one that the checkpoint of size {size} signs; the log"
+                " was altered. Run 'workbench log verify' to see where."
+            )
+        return ProvenEntry(index, entry, self.checkpoint), proof
 
 
 def verify_bundle(bundle: str, key: str) -> ProvenEntry:
@@ -75,7 +95,7 @@ def verify_bundle(bundle: str, key: str) -> ProvenEntry:
         raise VerificationError("bundle: expected an extra line with the entry and an index line.")
     checkpoint = open_checkpoint(note.encode(), parse_verifier(key))
     index = lines[2].removeprefix("index ")
-    if not index.isascii() or not index.isdigit() or str(int(index)) != index:
+    if not (index.isascii() and index.isdigit() and len(index) < 19 and str(int(index)) == index):
         raise VerificationError(f"bundle: index {index[:20]!r} is not a number.")
     entry = _canonical_base64(lines[1].removeprefix("extra "))
     proof = [_canonical_base64(line) for line in lines[3:]]
@@ -93,55 +113,3 @@ def _canonical_base64(text: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise VerificationError(f"bundle: base64 {text[:20]!r} is not canonical.")
     return data
-
-
-def _entry(storage: Storage, index: int, size: int) -> bytes:
-    tile, offset = divmod(index, TILE_WIDTH)
-    path = bundle_path(tile, min(TILE_WIDTH, size - tile * TILE_WIDTH))
-    data = storage.read(path)
-    if data is None:
-        raise LogError(f"{path}: missing; restore the log from a backup.")
-    return decode_bundle(data, path)[offset]
-
-
-class TileReader:
-    """Hashes of subtrees, from the tiles of a log of a given size; each tile is read once."""
-
-    def __init__(self, storage: Storage, size: int) -> None:
-        self._storage = storage
-        self._size = size
-        self._tiles: dict[tuple[int, int], list[bytes]] = {}
-
-    def audit_path(self, index: int) -> list[bytes]:
-        """Audit path of an entry (RFC 6962, section 2.1.1)."""
-        path: list[bytes] = []
-        start, end = 0, self._size
-        while end - start > 1:
-            middle = start + largest_power_below(end - start)
-            if index < middle:
-                path.append(self.root(middle, end))
-                end = middle
-            else:
-                path.append(self.root(start, middle))
-                start = middle
-        return path[::-1]
-
-    def root(self, start: int, end: int) -> bytes:
-        """Root over entries `start` to `end`, a node of the tree."""
-        count = end - start
-        if count & (count - 1):  # incomplete: only on the right edge
-            middle = start + largest_power_below(count)
-            return node_hash(self.root(start, middle), self.root(middle, end))
-        level, within = divmod(count.bit_length() - 1, 8)
-        tile, offset = divmod(start >> 8 * level, TILE_WIDTH)
-        return tree_root(self._tile(level, tile)[offset : offset + (1 << within)])
-
-    def _tile(self, level: int, index: int) -> list[bytes]:
-        if (level, index) not in self._tiles:
-            width = min(TILE_WIDTH, (self._size >> 8 * level) - index * TILE_WIDTH)
-            path = tile_path(level, index, width)
-            data = self._storage.read(path)
-            if data is None:
-                raise LogError(f"{path}: missing; restore the log from a backup.")
-            self._tiles[level, index] = decode_tile(data, width, path)
-        return self._tiles[level, index]

@@ -3,29 +3,33 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
 PENDING: Final = ".pending"
+UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
+_POLL_SECONDS: Final = 0.02
 
 
 class Storage(Protocol):
     """Create-once objects by relative path; `replace` serves the checkpoint and the pending batch.
 
-    Every write is durable when it returns.
+    Creations and replacements are durable when they return. `create` takes several objects, so
+    that an adapter can make them durable together; it may fail after any of them.
     """
 
     def lock(self) -> AbstractContextManager[None]: ...
     def read(self, path: str) -> bytes | None: ...
-    def create(self, path: str, data: bytes) -> None: ...
+    def create(self, objects: Mapping[str, bytes]) -> None: ...
     def replace(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
-    def paths(self) -> Iterator[str]: ...
+    def paths(self, under: str = "") -> Iterator[str]: ...
 
 
 def _immutable(path: str) -> ImmutableError:
@@ -47,9 +51,10 @@ class MemoryStorage:
     def read(self, path: str) -> bytes | None:
         return self.objects.get(path)
 
-    def create(self, path: str, data: bytes) -> None:
-        if self.objects.setdefault(path, data) != data:
-            raise _immutable(path)
+    def create(self, objects: Mapping[str, bytes]) -> None:
+        for path, data in objects.items():
+            if self.objects.setdefault(path, data) != data:
+                raise _immutable(path)
 
     def replace(self, path: str, data: bytes) -> None:
         self.objects[path] = data
@@ -57,15 +62,21 @@ class MemoryStorage:
     def remove(self, path: str) -> None:
         self.objects.pop(path, None)
 
-    def paths(self) -> Iterator[str]:
-        yield from sorted(self.objects)
+    def paths(self, under: str = "") -> Iterator[str]:
+        yield from sorted(path for path in self.objects if path.startswith(under))
 
 
 class FolderStorage:
-    """A POSIX folder: written to a temporary name, fsynced, linked or renamed, folder fsynced."""
+    """A POSIX folder: written to a temporary name, fsynced, linked or renamed, folder fsynced.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: The folder, made at the first write.
+        patience: Seconds to wait for another writer before giving up.
+    """
+
+    def __init__(self, root: Path, *, patience: float = 0.0) -> None:
         self.root = root
+        self._patience = patience
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -79,21 +90,27 @@ class FolderStorage:
             descriptor = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._acquire(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            with suppress(OSError):  # for people only
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
             yield
         finally:
             os.close(descriptor)
 
     def _acquire(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(descriptor, 100, 0).decode(errors="replace") or "another process"
-            raise LockedError(
-                f"{self.root}: {holder} is writing to the log; expected to be alone, wait until it"
-                " ends and run again."
-            ) from error
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(descriptor, 100, 0).decode(errors="replace")
+                    raise LockedError(
+                        f"{self.root}: {holder or 'another process'} is writing to the log;"
+                        " expected to be alone, wait until it ends and run again."
+                    ) from error
+                time.sleep(_POLL_SECONDS)
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -103,32 +120,38 @@ class FolderStorage:
         except OSError as error:
             raise LogError(f"{self.root / path}: cannot be read ({error.strerror}).") from error
 
-    def create(self, path: str, data: bytes) -> None:
-        existing = self.read(path)
-        if existing is not None:
-            if existing != data:
+    def create(self, objects: Mapping[str, bytes]) -> None:
+        folders: dict[Path, None] = {}
+        for path, data in objects.items():
+            existing = self.read(path)
+            if existing is None:
+                folders |= dict.fromkeys(self._place(path, data, replace=False))
+            elif existing != data:
                 raise _immutable(str(self.root / path))
-            return
-        self._write(path, data, replace=False)
+            else:  # an attempt that failed later may not have synced the folders
+                folders |= dict.fromkeys(self._above(path))
+        self._sync(folders)
 
     def replace(self, path: str, data: bytes) -> None:
-        self._write(path, data, replace=True)
+        self._sync(self._place(path, data, replace=True))
 
     def remove(self, path: str) -> None:
         target = self.root / path
         with _named(target):
             target.unlink(missing_ok=True)
 
-    def paths(self) -> Iterator[str]:
-        for path in sorted(self.root.rglob("*")):
-            if path.is_file() or path.is_symlink():
-                yield path.relative_to(self.root).as_posix()
+    def paths(self, under: str = "") -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root / under):
+            folders.sort()
+            for name in sorted(files):
+                yield (Path(folder) / name).relative_to(self.root).as_posix()
 
-    def _write(self, path: str, data: bytes, *, replace: bool) -> None:
+    def _place(self, path: str, data: bytes, *, replace: bool) -> list[Path]:
+        """Write a file under its final name; returns the folders whose entries changed."""
         target = self.root / path
-        staged = target.with_name(f".{target.name}.new")
+        staged = target.with_name(f".{target.name}{UNFINISHED}")
         with _named(target):
-            missing = _missing_folders(target.parent)
+            parents = _missing_folders(target.parent)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with staged.open("wb") as file:
@@ -143,7 +166,14 @@ class FolderStorage:
                 raise _immutable(str(target)) from None
             finally:
                 staged.unlink(missing_ok=True)
-            for folder in [target.parent, *missing]:
+        return [target.parent, *parents]
+
+    def _above(self, path: str) -> list[Path]:
+        return [self.root / folder for folder in PurePosixPath(path).parents]
+
+    def _sync(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
+            with _named(folder):
                 _sync_folder(folder)
 
 

@@ -1,5 +1,8 @@
 """Paths and encodings of c2sp.org/tlog-tiles: tiles of 256 hashes, bundles of 256 entries."""
 
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from workbench.errors import VerificationError
@@ -8,6 +11,9 @@ from workbench.merkle import HASH_BYTES
 TILE_WIDTH: Final = 256
 MAXIMUM_ENTRY: Final = 65_535
 CHECKPOINT: Final = "checkpoint"
+_PATH: Final = re.compile(
+    r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
+)
 
 
 def _index_path(index: int) -> str:
@@ -35,7 +41,51 @@ def bundle_path(index: int, width: int) -> str:
     return f"tile/entries/{_index_path(index)}{_suffix(width)}"
 
 
-def encode_bundle(entries: list[bytes]) -> bytes:
+@dataclass(frozen=True)
+class TilePath:
+    """A parsed path; `level` is None for a bundle of entries."""
+
+    level: int | None
+    index: int
+    width: int
+
+    def with_width(self, width: int) -> str:
+        """The path of the same tile or bundle at another width."""
+        if self.level is None:
+            return bundle_path(self.index, width)
+        return tile_path(self.level, self.index, width)
+
+
+def parse_path(path: str) -> TilePath | None:
+    """What a path names; None where it names neither a tile nor a bundle, spelt exactly."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    kind, digits, width = match.groups()
+    index = int(digits.replace("x", "").replace("/", ""))
+    parsed = TilePath(
+        None if kind == "entries" else int(kind), index, int(width) if width else TILE_WIDTH
+    )
+    if width and parsed.width >= TILE_WIDTH:
+        return None
+    return parsed if parsed.with_width(parsed.width) == path else None
+
+
+def read_prefix(read: Callable[[str], bytes | None], path: str, width: int) -> bytes | None:
+    """A tile or bundle, from the full one where the partial one was dropped since (tlog-tiles)."""
+    data = read(path)
+    parsed = parse_path(path)
+    if data is not None or parsed is None or width == TILE_WIDTH:
+        return data
+    whole = read(parsed.with_width(TILE_WIDTH))
+    if whole is None:
+        return None
+    if parsed.level is not None:
+        return whole[: width * HASH_BYTES]
+    return encode_bundle(decode_bundle(whole, path)[:width])
+
+
+def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries one after the other, each after its length as 16 bits, big-endian."""
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 

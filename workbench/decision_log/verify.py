@@ -1,26 +1,30 @@
 """Verification: everything recomputed from the entries, sharing no state with append.
 
 Entries are read in order, one bundle at a time. Their hashes rebuild every tile, which must equal
-the stored one byte for byte; the root must be the one that the checkpoint signs.
+the stored one byte for byte; the root must be the one that the checkpoint signs. Memory grows by
+8 bytes per entry, for the check that no id occurs twice.
 """
 
-import json
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
-import rfc8785
+import numpy as np
 
+from workbench.contracts.canonical import parse_canonical
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
-from workbench.decision_log.note import parse_verifier
-from workbench.decision_log.storage import LOCK, PENDING, FolderStorage, Storage
+from workbench.decision_log.files import OtherFiles, other_files
+from workbench.decision_log.note import Verifier, parse_verifier
+from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     TILE_WIDTH,
     bundle_path,
     decode_bundle,
+    read_prefix,
     tile_path,
-    widths,
 )
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
@@ -33,19 +37,20 @@ CANNOT_SEE = (
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What was found.
+    """What was found; all of it holds, or an error would have been raised.
 
     Attributes:
-        leftovers: Partial tiles and bundles of earlier sizes; all are prefixes of today's.
-        foreign: Files that are no part of a log.
+        entries: How many entries are included under the signed checkpoint.
+        files: What else lies in the folder.
+        clock_steps: How many entries were recorded before the one that they follow: a clock that
+            stepped back or runs that overlapped; the order is that of the entries.
         consistent_with: Size of the kept checkpoint that this log extends, if one was given.
     """
 
     checkpoint: Checkpoint
     entries: int
-    leftovers: tuple[str, ...]
-    foreign: tuple[str, ...]
-    pending: bool
+    files: OtherFiles
+    clock_steps: int
     consistent_with: int | None
 
     def summary(self) -> str:
@@ -57,20 +62,10 @@ class VerificationReport:
         ]
         if self.consistent_with is not None:
             lines.append(f"It extends the kept checkpoint of size {self.consistent_with:,}.")
-        if self.leftovers:
-            lines.append(f"{len(self.leftovers)} partial tiles of earlier sizes, all consistent.")
-        if self.pending:
-            lines.append("A batch is pending: the next append completes it.")
-        lines += [f"Foreign file: {path}" for path in self.foreign]
+        if self.clock_steps:
+            lines.append(f"{self.clock_steps:,} entries carry a time before the entry they follow.")
+        lines += self.files.sentences()
         return "\n".join(lines if self.consistent_with is not None else [*lines, CANNOT_SEE])
-
-
-@dataclass
-class _Level:
-    """Hashes of the tile being rebuilt, and how many full tiles came before it."""
-
-    full: int = 0
-    tile: list[bytes] = field(default_factory=list)
 
 
 def verify_log(
@@ -100,7 +95,7 @@ def verify_storage(
     since: bytes | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
-    """Verify a whole log.
+    """Verify a whole log; another process may append to it meanwhile.
 
     Args:
         storage: Of the log.
@@ -109,8 +104,8 @@ def verify_storage(
         progress: Called with entries done and in all.
     """
     verifier = parse_verifier(key)
-    checkpoint = open_checkpoint(storage.read(CHECKPOINT) or b"", verifier)
-    kept = open_checkpoint(since, verifier) if since is not None else None
+    checkpoint = _open(storage.read(CHECKPOINT) or b"", verifier, CHECKPOINT)
+    kept = _open(since, verifier, "checkpoint kept earlier") if since is not None else None
     if kept and kept.size > checkpoint.size:
         raise VerificationError(
             f"{CHECKPOINT}: size {checkpoint.size} is smaller than {kept.size} of the checkpoint"
@@ -118,33 +113,54 @@ def verify_storage(
         )
     rebuilt = _Rebuilder(storage, checkpoint, kept)
     rebuilt.run(progress)
-    leftovers, foreign, pending = _other_files(storage, checkpoint)
-    return VerificationReport(
-        checkpoint, checkpoint.size, leftovers, foreign, pending, kept.size if kept else None
-    )
+    files = other_files(storage, checkpoint.size)
+    if files.beyond and not files.pending and _size_now(storage, verifier) == checkpoint.size:
+        raise VerificationError(
+            f"{files.beyond[0]}: lies beyond the checkpoint's {checkpoint.size} entries: an older"
+            " checkpoint was put back, or the file was added."
+        )
+    kept_size = kept.size if kept else None
+    return VerificationReport(checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size)
+
+
+def _open(note: bytes, verifier: Verifier, where: str) -> Checkpoint:
+    try:
+        return open_checkpoint(note, verifier)
+    except VerificationError as error:
+        raise VerificationError(f"{where}: {error}") from error
+
+
+def _size_now(storage: Storage, verifier: Verifier) -> int:
+    return _open(storage.read(CHECKPOINT) or b"", verifier, CHECKPOINT).size
+
+
+@dataclass
+class _Level:
+    """Hashes of the tile being rebuilt, and how many full tiles came before it."""
+
+    full: int = 0
+    tile: list[bytes] = field(default_factory=list)
 
 
 class _Rebuilder:
     """Rebuilds every tile from the entries and compares."""
 
     def __init__(self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None) -> None:
+        self.clock_steps = 0
         self._storage = storage
         self._checkpoint = checkpoint
         self._kept = kept
         self._levels: list[_Level] = [_Level()]
-        self._ids: set[str] = set()
+        self._ids = array("Q")
+        self._last_time = ""
 
     def run(self, progress: Callable[[int, int], None]) -> None:
         size = self._checkpoint.size
         self._compare_kept(0)
-        for index in range(-(-size // TILE_WIDTH)):
-            width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-            path = bundle_path(index, width)
-            entries = decode_bundle(self._read(path), path)
-            if len(entries) != width:
-                raise VerificationError(f"{path}: {len(entries)} entries; expected {width}.")
-            self._add(index, path, entries)
-            progress(index * TILE_WIDTH + width, size)
+        for number in range(-(-size // TILE_WIDTH)):
+            path, entries = self._bundle(number)
+            self._add(number, path, entries)
+            progress(number * TILE_WIDTH + len(entries), size)
         for number, level in enumerate(self._levels):
             if level.tile:
                 self._compare(tile_path(number, level.full, len(level.tile)), level.tile)
@@ -154,31 +170,55 @@ class _Rebuilder:
                 f"{CHECKPOINT}: signs root {self._checkpoint.root.hex()[:16]}…; the entries have"
                 f" {root.hex()[:16]}…."
             )
+        self._refuse_repeated_ids()
 
-    def _add(self, index: int, path: str, entries: list[bytes]) -> None:
-        stored = self._storage.read(tile_path(0, index, len(entries))) or b""
+    def _bundle(self, number: int) -> tuple[str, list[bytes]]:
+        width = min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)
+        path = bundle_path(number, width)
+        entries = decode_bundle(self._read(path, width), path)
+        if len(entries) != width:
+            raise VerificationError(f"{path}: {len(entries)} entries; expected {width}.")
+        return path, entries
+
+    def _add(self, number: int, path: str, entries: list[bytes]) -> None:
+        leaves = tile_path(0, number, len(entries))
+        stored = self._read(leaves, len(entries))
         for offset, entry in enumerate(entries):
-            where = f"{path}, entry {index * TILE_WIDTH + offset}"
+            index = number * TILE_WIDTH + offset
             node = leaf_hash(entry)
             if stored[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != node:
                 raise VerificationError(
-                    f"{where}: differs from its hash in {tile_path(0, index, len(entries))}."
+                    f"{path}, entry {index}: differs from its hash in {leaves}."
                 )
-            self._check_entry(entry, where)
+            self._check_entry(entry, f"{path}, entry {index}")
             self._push(0, node)
-            self._compare_kept(index * TILE_WIDTH + offset + 1)
+            self._compare_kept(index + 1)
 
     def _check_entry(self, entry: bytes, where: str) -> None:
         try:
-            record = json.loads(entry)
-            canonical = rfc8785.dumps(record) == entry
-        except (ValueError, rfc8785.CanonicalizationError) as error:
-            raise VerificationError(f"{where}: not JSON ({error}).") from error
-        if not canonical or not isinstance(record, dict) or not isinstance(record.get("id"), str):
-            raise VerificationError(f"{where}: not a decision record in canonical form (RFC 8785).")
-        if record["id"] in self._ids:
-            raise VerificationError(f"{where}: id {record['id']!r} occurs twice.")
-        self._ids.add(record["id"])
+            record = parse_canonical(entry)
+        except ValueError as error:
+            raise VerificationError(f"{where}: {error}; expected canonical JSON.") from error
+        if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+            raise VerificationError(f"{where}: not a decision record; expected an id.")
+        self._ids.append(_short(record["id"]))
+        recorded_at = str(record.get("recorded_at", ""))
+        self.clock_steps += recorded_at < self._last_time
+        self._last_time = recorded_at
+
+    def _refuse_repeated_ids(self) -> None:
+        """Equal short hashes are looked up again: only equal ids count."""
+        values, counts = np.unique(np.frombuffer(self._ids, dtype=np.uint64), return_counts=True)
+        suspects = {int(value) for value in values[counts > 1]}
+        seen: set[str] = set()
+        for index, short in enumerate(self._ids):
+            if short not in suspects:
+                continue
+            path, entries = self._bundle(index // TILE_WIDTH)
+            decision_id = str(parse_canonical(entries[index % TILE_WIDTH])["id"])
+            if decision_id in seen:
+                raise VerificationError(f"{path}, entry {index}: id {decision_id!r} occurs twice.")
+            seen.add(decision_id)
 
     def _push(self, number: int, node: bytes) -> None:
         if number == len(self._levels):
@@ -205,59 +245,15 @@ class _Rebuilder:
             )
 
     def _compare(self, path: str, hashes: list[bytes]) -> None:
-        if self._read(path) != b"".join(hashes):
+        if self._read(path, len(hashes)) != b"".join(hashes):
             raise VerificationError(f"{path}: differs from the hashes of the entries.")
 
-    def _read(self, path: str) -> bytes:
-        data = self._storage.read(path)
+    def _read(self, path: str, width: int) -> bytes:
+        data = read_prefix(self._storage.read, path, width)
         if data is None:
             raise VerificationError(f"{path}: missing.")
         return data
 
 
-def _other_files(
-    storage: Storage, checkpoint: Checkpoint
-) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Files that today's tree does not need: leftovers (checked), foreign ones, a pending batch."""
-    needed = {CHECKPOINT, LOCK, PENDING}
-    for level, (full, partial) in enumerate(widths(checkpoint.size)):
-        for index in range(full):
-            needed |= _paths(level, index, TILE_WIDTH)
-        if partial:
-            needed |= _paths(level, full, partial)
-    leftovers, foreign = [], []
-    for path in storage.paths():
-        if path in needed:
-            continue
-        whole = _whole_of(path, checkpoint.size)
-        if whole is None:
-            foreign.append(path)
-            continue
-        data, full_data = storage.read(path) or b"", storage.read(whole) or b""
-        if not data or not full_data.startswith(data):
-            raise VerificationError(f"{path}: not a beginning of {whole}.")
-        leftovers.append(path)
-    return tuple(leftovers), tuple(foreign), storage.read(PENDING) is not None
-
-
-def _paths(level: int, index: int, width: int) -> set[str]:
-    paths = {tile_path(level, index, width)}
-    return paths | {bundle_path(index, width)} if level == 0 else paths
-
-
-def _whole_of(path: str, size: int) -> str | None:
-    """Path of today's tile or bundle of which a partial one of an earlier size is a beginning."""
-    base, partial, width = path.rpartition(".p/")
-    if not partial or not width.isdigit() or not base.startswith("tile/"):
-        return None
-    kind, _, number = base.removeprefix("tile/").partition("/")
-    digits = number.replace("x", "").replace("/", "")
-    if not digits.isdigit() or not (kind == "entries" or kind.isdigit()):
-        return None
-    level = 0 if kind == "entries" else int(kind)
-    today = min(TILE_WIDTH, size // TILE_WIDTH**level - int(digits) * TILE_WIDTH)
-    if not 1 <= int(width) < today:
-        return None
-    if kind == "entries":
-        return bundle_path(int(digits), today)
-    return tile_path(level, int(digits), today)
+def _short(decision_id: str) -> int:
+    return int.from_bytes(blake2b(decision_id.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,196 @@
+"""Appending: the tree of the entries, once each, whatever the batches."""
+
+import os
+
+import pytest
+
+from workbench.decision_log.note import generate_signer
+from workbench.decision_log.storage import PENDING, FolderStorage, MemoryStorage
+from workbench.decision_log.tiles import bundle_path, tile_path
+from workbench.decision_log.verify import verify_log, verify_storage
+from workbench.decision_log.writer import LogWriter
+from workbench.errors import ContractError, ImmutableError, LockedError, LogError
+from workbench.merkle import leaf_hash, tree_root
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 700])
+def test_root_is_that_of_all_entries(logs, size):
+    storage, log = logs.filled(size)
+    hashes = [leaf_hash(record.canonical()) for record in logs.records(0, size)]
+    assert log.checkpoint().root == tree_root(hashes)
+    assert verify_storage(storage, logs.key).entries == size
+
+
+def test_appending_again_keeps_one_entry(logs):
+    _, log = logs.filled(0)
+    first = log.append([logs.record(1), logs.record(2)])
+    later = logs.record(2, recorded_at=logs.record(2).recorded_at.replace(year=2027))
+    again = log.append([later, logs.record(3)])
+    assert (first.indexes, again.indexes, again.new) == ((0, 1), (1, 2), 1)
+    assert (first.first_index, again.first_index) == (0, 2)
+
+
+def test_an_append_of_nothing_new_changes_nothing(logs):
+    storage, log = logs.filled(5)
+    before = dict(storage.objects)
+    again = log.append(logs.records(0, 5))
+    assert (again.new, again.first_index, again.size) == (0, None, 5)
+    assert again.checkpoint.encode() == before["checkpoint"]
+    assert storage.objects == before
+
+
+def test_one_batch_may_hold_a_record_twice(logs):
+    _, log = logs.filled(0)
+    assert log.append([logs.record(1), logs.record(2), logs.record(1)]).indexes == (0, 1, 0)
+
+
+def test_same_id_with_other_content_is_refused(logs):
+    storage, log = logs.filled(1)
+    with pytest.raises(ImmutableError, match="'d0': is in the log with other content"):
+        log.append([logs.record(5), logs.record(0, quantity=99.0)])
+    assert verify_storage(storage, logs.key).entries == 1
+
+
+def test_two_records_of_one_batch_cannot_share_an_id(logs):
+    _, log = logs.filled(0)
+    with pytest.raises(ImmutableError, match="other content"):
+        log.append([logs.record(1), logs.record(1, quantity=5.0)])
+
+
+def test_oversized_records_are_refused(logs):
+    _, log = logs.filled(0)
+    with pytest.raises(ContractError, match="expected at most 65535"):
+        log.append([logs.record(1, reasons=("x" * 70_000,))])
+    assert log.checkpoint().size == 0
+
+
+def test_oversized_entries_are_refused_before_anything_is_written(logs):
+    storage = MemoryStorage()
+    writer = LogWriter(storage, logs.signer)
+    before = writer.recover()
+    with pytest.raises(LogError, match="65536 bytes; expected at most 65535"):
+        writer.extend(before, [b"x" * 65_535, b"x" * 65_536])
+    assert list(storage.objects) == ["checkpoint"]
+    assert writer.extend(before, [b"x" * 65_535]).size == 1
+
+
+@pytest.mark.parametrize(
+    "entry", [b"one", b'{"id": "d"}', b'{"kind":"fact"}', b"[]", b'{"id":"d"}']
+)
+def test_entries_that_are_no_canonical_records_are_refused(logs, entry):
+    _, log = logs.filled(0)
+    with pytest.raises(LogError, match="expected"):
+        log.append_entries([entry])
+
+
+def test_a_second_writer_is_told_who_holds_the_log(logs, tmp_path):
+    with (
+        FolderStorage(tmp_path / "log").lock(),
+        pytest.raises(LockedError, match=f"process {os.getpid()} is writing"),
+    ):
+        logs.open_folder(tmp_path).append([logs.record(1)])
+
+
+def test_a_patient_writer_waits_for_the_other(logs, tmp_path):
+    with (
+        FolderStorage(tmp_path / "log").lock(),
+        pytest.raises(LockedError, match="is writing"),
+    ):
+        logs.open_folder(tmp_path, patience=0.1).append([logs.record(1)])
+    assert logs.open_folder(tmp_path).append([logs.record(1)]).size == 1
+
+
+def test_a_deleted_index_is_rebuilt(logs, tmp_path):
+    logs.open_folder(tmp_path).append(logs.records(0, 10))
+    (tmp_path / "index.sqlite").unlink()
+    assert logs.open_folder(tmp_path).append([logs.record(3)]).indexes == (3,)
+
+
+def test_an_index_that_is_no_database_is_rebuilt(logs, tmp_path):
+    logs.open_folder(tmp_path).append(logs.records(0, 10))
+    (tmp_path / "index.sqlite").write_bytes(b"no database" * 1_000)
+    assert logs.open_folder(tmp_path).append([logs.record(3)]).indexes == (3,)
+
+
+def test_the_index_of_another_log_is_rebuilt(logs, tmp_path):
+    other, mine = tmp_path / "other", tmp_path / "mine"
+    logs.open_folder(other).append(logs.records(100, 105))
+    logs.open_folder(mine).append(logs.records(0, 10))
+    (other / "index.sqlite").replace(mine / "index.sqlite")
+    again = logs.open_folder(mine).append(logs.records(0, 12))
+    assert (again.indexes, again.new) == (tuple(range(12)), 2)
+
+
+def test_a_missing_index_folder_is_made(logs, tmp_path):
+    appended = logs.open_folder(tmp_path / "deep" / "er").append([logs.record(1)])
+    assert appended.size == 1
+
+
+@pytest.mark.parametrize("path", [tile_path(0, 0, 2), bundle_path(0, 2)])
+@pytest.mark.parametrize("damage", ["altered", "missing"])
+def test_a_damaged_edge_stops_the_next_append(logs, tmp_path, path, damage):
+    log = logs.open_folder(tmp_path)
+    log.append([logs.record(1), logs.record(2)])
+    file = tmp_path / "log" / path
+    data = file.read_bytes()
+    file.unlink()
+    if damage == "altered":
+        file.write_bytes(data.replace(b"0.5", b"0.6") if b"0.5" in data else bytes(len(data)))
+    with pytest.raises(LogError, match=r"backup"):
+        log.append([logs.record(3)])
+    file.unlink(missing_ok=True)
+    file.write_bytes(data)
+    assert log.append([logs.record(3)]).size == 3
+
+
+def test_a_log_of_another_key_is_not_continued(logs):
+    storage, _ = logs.filled(3)
+    logs.signer = generate_signer("example.com/log")
+    with pytest.raises(LogError, match="not signed by any trusted key"):
+        logs.open(storage).append([logs.record(9)])
+
+
+def test_a_missing_checkpoint_is_not_a_new_log(logs):
+    storage, log = logs.filled(3)
+    del storage.objects["checkpoint"]
+    with pytest.raises(LogError, match="missing, though the log has tiles"):
+        log.append([logs.record(9)])
+
+
+def test_superseded_partials_go_when_their_tile_is_full(logs, tmp_path):
+    log = logs.open_folder(tmp_path)
+    for start in range(0, 300, 60):
+        log.append(logs.records(start, start + 60))
+    assert verify_log(tmp_path / "log", logs.key).files.leftovers == ()
+
+
+def test_a_pending_batch_of_a_published_checkpoint_is_only_removed(logs):
+    storage, log = logs.filled(4)
+    log.append([logs.record(4)])
+    kept = {}
+    storage.remove = lambda path: kept.update({path: storage.objects.get(path)})
+    log.append([logs.record(5)])
+    assert kept[PENDING] is not None
+    del storage.remove
+    assert PENDING in storage.objects
+    assert log.append([logs.record(6)]).size == 7
+    assert PENDING not in storage.objects
+
+
+def test_a_pending_batch_of_a_larger_log_shows_that_an_older_checkpoint_was_put_back(logs):
+    storage, log = logs.filled(4, batch=1)
+    older = storage.objects["checkpoint"]
+    storage.remove = lambda path: None
+    log.append(logs.records(4, 6))
+    log.append([logs.record(6)])
+    storage.objects["checkpoint"] = older
+    with pytest.raises(LogError, match="the checkpoint has 4; nothing was appended"):
+        log.append([logs.record(9)])
+
+
+@pytest.mark.parametrize("pending", [b"", b"x\n", b"3 AA zz\n", b"4 " + b"A" * 43 + b"= 00\nab"])
+def test_a_damaged_pending_batch_stops_the_next_append(logs, pending):
+    storage, log = logs.filled(4)
+    storage.objects[PENDING] = pending
+    with pytest.raises(LogError, match=r"\.pending: (malformed|was altered)"):
+        log.append([logs.record(9)])
