@@ -1,0 +1,54 @@
+"""`workbench ingest` as a person calls it."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from workbench.commands.ingest import ingest
+from workbench.errors import SourceError
+
+SOURCES = """
+[[source]]
+name = "erp"
+kind = "csv"
+path = "locations.csv"
+table = "locations"
+[source.columns]
+location_id = "id"
+[source.constants]
+kind = "store"
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    (tmp_path / "workbench.toml").write_text("[workspace]\nname = 'test'\n")
+    (tmp_path / "sources.toml").write_text(SOURCES)
+    (tmp_path / "locations.csv").write_text("id\nS1\nS2\n")
+    monkeypatch.setenv("WORKBENCH_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
+    return tmp_path
+
+
+def call(*arguments):
+    app = typer.Typer()
+    app.command()(ingest)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_prints_one_line_per_table(workspace):
+    result = call(workspace / "sources.toml")
+    assert result.exit_code == 0, result.output
+    assert "locations: 2 read = 2 loaded" in result.output
+
+
+def test_prints_facts_as_json(workspace):
+    (facts,) = json.loads(call(workspace / "sources.toml", "--json").output)
+    assert (facts["table"], facts["loaded"], len(facts["digest"])) == ("locations", 2, 64)
+
+
+def test_missing_description_is_refused(workspace):
+    result = call(workspace / "nowhere.toml")
+    assert isinstance(result.exception, SourceError)
