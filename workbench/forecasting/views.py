@@ -1,0 +1,65 @@
+"""Small tables that the forecast notebook shows, cut out of panel and forecasts."""
+
+import numpy as np
+import pandas as pd
+
+from workbench.contracts import columns as c
+from workbench.forecasting.backtest import Backtest
+from workbench.forecasting.features import level, targets_at
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.panel import Panel
+
+
+def top_series(panel: Panel, count: int) -> list[int]:
+    """Rows of the series with most revenue at the distribution centre."""
+    revenue = panel.units.sum(axis=1) * panel.series["price"].to_numpy() * panel.is_dc
+    return [int(i) for i in np.argsort(-revenue)[:count]]
+
+
+def history_of(panel: Panel, row: int, *, days: int) -> pd.DataFrame:
+    """Date and quantity of one series' last days."""
+    last = panel.units[row, -days:]
+    dates = pd.date_range(panel.last_day - pd.Timedelta(days=len(last) - 1), panel.last_day)
+    return pd.DataFrame({"date": dates, "quantity": last})
+
+
+def fan_of(panel: Panel, row: int, daily: pd.DataFrame) -> pd.DataFrame:
+    """Date and one column per level, of one series."""
+    key = panel.series.iloc[row]
+    chosen = (daily[c.ITEM_ID] == key[c.ITEM_ID]) & (daily[c.LOCATION_ID] == key[c.LOCATION_ID])
+    rows = daily[chosen & (daily[c.CUTOFF] == panel.last_day)]
+    wide = rows.pivot(index=c.HORIZON_START, columns=c.QUANTILE, values=c.VALUE)
+    fan: pd.DataFrame = wide.rename_axis(index="date", columns=None).reset_index()
+    return fan
+
+
+def median_of(fan: pd.DataFrame) -> pd.DataFrame:
+    """Date and value of the median path."""
+    return pd.DataFrame({"date": fan["date"], "value": fan[0.5]})
+
+
+def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -> pd.DataFrame:
+    """Demand over the recent level by kind of promotion ahead: observed and forecast.
+
+    Only the distribution centre; a promotion counts when it runs in a quarter of stores or more.
+    """
+    window = Window(1, window_days)
+    rows = []
+    for cutoff in result.cutoffs:
+        if cutoff + window_days >= panel.units.shape[1]:
+            continue
+        base = level(panel, cutoff)[panel.is_dc] * window_days
+        actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.is_dc]
+        mean = result.forecaster.model.mean(panel, cutoff, window)[panel.is_dc]
+        shares = panel.promoted[:, panel.is_dc, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
+        display, mailer = shares[0] >= 0.25, shares[1] >= 0.25
+        kind = np.select(
+            [display & mailer, display, mailer], ["display and mailer", "display", "mailer"], "none"
+        )
+        rows.append(pd.DataFrame({"promotion": kind, "a": actual, "f": mean, "base": base}))
+    table = pd.concat(rows).groupby("promotion").agg(
+        a=("a", "sum"), f=("f", "sum"), base=("base", "sum"), forecasts=("a", "size")
+    )  # fmt: skip
+    table = table.assign(observed=table["a"] / table["base"], forecast=table["f"] / table["base"])
+    order = [k for k in ("none", "display", "mailer", "display and mailer") if k in table.index]
+    return table.loc[order, ["observed", "forecast", "forecasts"]].reset_index()
