@@ -1,11 +1,12 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from workbench.contracts.canonical import canonical_json, parse_canonical
+from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
@@ -75,68 +76,61 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self.append_entries([record.canonical() for record in records])
+        return self._append([(record.id, record.canonical()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
-        records = [_parse(entry) for entry in entries]
-        ids = [str(record["id"]) for record in records]
+        return self._append([(_checked_id(entry), entry) for entry in entries])
+
+    def _append(self, entries: Sequence[tuple[str, bytes]]) -> Appended:
         with self._storage.lock():
             before = self._writer.recover()
             self._index.catch_up(self._storage, before)
-            known = self._index.positions(ids)
-            self._refuse_other_content(before, known, records)
-            fresh = _fresh(entries, records, known)
+            known = self._index.positions([decision_id for decision_id, _ in entries])
+            fresh = self._fresh(before, known, entries)
             after = self._writer.extend(before, list(fresh.values()))
             note = self._storage.read(CHECKPOINT) or b""
             with suppress(LogError):  # derived: the next use brings it up to date
                 self._index.catch_up(self._storage, after)
         known |= {decision_id: before.size + n for n, decision_id in enumerate(fresh)}
-        indexes = tuple(known[decision_id] for decision_id in ids)
+        indexes = tuple(known[decision_id] for decision_id, _ in entries)
         return Appended(indexes, len(fresh), after.size, after.root.hex(), note.decode())
+
+    def _fresh(
+        self, before: Checkpoint, known: dict[str, int], entries: Sequence[tuple[str, bytes]]
+    ) -> dict[str, bytes]:
+        """Entries that the log lacks, by id; the others must be the same decision as in the log.
+
+        The index only says where an entry is: it is compared with the log itself.
+        """
+        tree = TreeReader(self._storage, before.size)
+        fresh: dict[str, bytes] = {}
+        for decision_id, entry in entries:
+            if decision_id in known:
+                present = tree.entry(known[decision_id])
+            else:
+                present = fresh.setdefault(decision_id, entry)
+            if present != entry and _content(present) != _content(entry):
+                raise ImmutableError(
+                    f"decision {decision_id!r}: is in the log with other content; expected the same"
+                    " record or a new id. A decision is changed by a record that supersedes it."
+                )
+        return fresh
 
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
         with self._storage.lock():
             return self._writer.recover()
 
-    def _refuse_other_content(
-        self, checkpoint: Checkpoint, known: dict[str, int], records: Iterable[dict[str, Any]]
-    ) -> None:
-        """Compare with the entries themselves: the index only says where they are."""
-        tree = TreeReader(self._storage, checkpoint.size)
-        for record in records:
-            decision_id = str(record["id"])
-            if decision_id not in known:
-                continue
-            if _content(parse_canonical(tree.entry(known[decision_id]))) != _content(record):
-                raise _other_content(decision_id)
 
-
-def _fresh(
-    entries: Sequence[bytes], records: Sequence[dict[str, Any]], known: dict[str, int]
-) -> dict[str, bytes]:
-    """Entries that the log lacks, by id, in order."""
-    fresh: dict[str, bytes] = {}
-    contents: dict[str, bytes] = {}
-    for entry, record in zip(entries, records, strict=True):
-        decision_id = str(record["id"])
-        if decision_id in known:
-            continue
-        if decision_id not in fresh:
-            fresh[decision_id] = entry
-            contents[decision_id] = _content(record)
-        elif contents[decision_id] != _content(record):
-            raise _other_content(decision_id)
-    return fresh
-
-
-def _content(record: dict[str, Any]) -> bytes:
+def _content(entry: bytes) -> str:
     """A record apart from when it was recorded: what makes it the same decision."""
-    return canonical_json({name: value for name, value in record.items() if name != "recorded_at"})
+    record = json.loads(entry)
+    record.pop("recorded_at", None)
+    return json.dumps(record, sort_keys=True)
 
 
-def _parse(entry: bytes) -> dict[str, Any]:
+def _checked_id(entry: bytes) -> str:
     try:
         record = parse_canonical(entry)
     except ValueError as error:
@@ -145,14 +139,7 @@ def _parse(entry: bytes) -> dict[str, Any]:
         raise LogError(f"entry {entry[:40]!r}: no decision record; expected an object with an id.")
     if not isinstance(record.get("kind"), str):
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
-    return record
-
-
-def _other_content(decision_id: str) -> ImmutableError:
-    return ImmutableError(
-        f"decision {decision_id!r}: is in the log with other content; expected the same record or a"
-        " new id. A decision is changed by a record that supersedes it."
-    )
+    return str(record["id"])
 
 
 def open_log(workspace: Workspace) -> DecisionLog:
