@@ -110,7 +110,7 @@ def stock_paths(
 
     empty = {name: int((np.asarray(path) <= 0).sum()) for name, path in paths.items()}
     figure = theme.figure(
-        title=f"{item}: out of stock on {empty['ours']} days, legacy {empty['legacy']}",
+        title=f"{' '.join(item.split())}: out of stock on {empty['ours']} days, legacy {empty['legacy']}",
         subtitle=f"stock at the end of each day and demand, {unit}, simulated",
         y=unit,
     )
@@ -247,7 +247,7 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     others = float(rest[c.MONEY_AT_STAKE].sum())
     share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
     label = [
-        f"{str(names.get(item, item)).lower()[:20]} · {location}"
+        f"{' '.join(str(names.get(item, item)).lower().split())[:20]} · {location}"
         for item, location in zip(top[c.ITEM_ID], top[c.LOCATION_ID], strict=True)
     ]
     place = list(range(len(top), 0, -1))
