@@ -38,15 +38,26 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_prints_one_line_per_table(workspace):
+def test_prints_one_line_per_table_and_how_the_run_ended(workspace):
     result = call(workspace / "sources.toml")
     assert result.exit_code == 0, result.output
     assert "locations: 2 read = 2 loaded" in result.output
+    assert "ingest-sources: complete in" in result.output
+
+
+def test_unchanged_sources_are_reported_cached(workspace):
+    call(workspace / "sources.toml")
+    assert ": cached in" in call(workspace / "sources.toml").output
+    assert ": complete in" in call(workspace / "sources.toml", "--force").output
+    (workspace / "locations.csv").write_text("id\nS1\nS2\nS3\n")
+    assert "3 read = 3 loaded" in call(workspace / "sources.toml").output
 
 
 def test_prints_facts_as_json(workspace):
-    (facts,) = json.loads(call(workspace / "sources.toml", "--json").output)
-    assert (facts["table"], facts["loaded"], len(facts["digest"])) == ("locations", 2, 64)
+    facts = json.loads(call(workspace / "sources.toml", "--json").output)
+    (table,) = facts["tables"]
+    assert (table["table"], table["rows"], len(table["digest"])) == ("locations", 2, 64)
+    assert facts["account"] == ["locations: 2 read = 2 loaded"]
 
 
 def test_missing_description_is_refused(workspace):

@@ -6,6 +6,7 @@ fails leaves its earlier version, and every other table, as they were.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,10 @@ class IngestResult:
         parts += [f"{self.rejected:,} rejected"] if self.rejected else []
         return f"{self.table}: {', '.join(parts)} = {self.loaded:,} loaded"
 
+    def lines(self) -> list[str]:
+        """The summary, and below it what was done to the rows."""
+        return [self.summary(), *(f"  {note}" for note in self.notes)]
+
 
 def ingest_sources(
     store: TableStore,
@@ -70,7 +75,7 @@ def ingest_sources(
         store: Where tables go.
         description: The sources, checked.
         key: Pseudonym key for columns that identify people.
-        progress: Called with one line per table.
+        progress: Called with lines for people, as each table is written.
         run_id: Run that the versions belong to.
 
     Raises:
@@ -83,7 +88,8 @@ def ingest_sources(
         for source in description.source:
             for load in _loads(connection, source, description.folder, key):
                 results.append(_write(store, load, source.name, run_id))
-                progress(results[-1].summary())
+                for line in results[-1].lines():
+                    progress(line)
     return results
 
 
@@ -128,6 +134,13 @@ def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> In
         version.rows,
         load.notes,
     )
+
+
+def source_fingerprint(description: Sources) -> str:
+    """SHA-256 of a description and of everything that it reads; where it lies does not matter."""
+    stated = description.model_dump_json(exclude={"folder"})
+    read = json.dumps(fingerprints(description), sort_keys=True)
+    return hashlib.sha256(f"{stated}\n{read}".encode()).hexdigest()
 
 
 def fingerprints(description: Sources) -> dict[str, str]:

@@ -2,46 +2,36 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from workbench.workspace import find_workspace
-
-if TYPE_CHECKING:
-    from workbench.adapters.ingest import IngestResult
 
 
 def ingest(
     sources: Annotated[
         Path, typer.Argument(help="TOML file that describes the sources, see docs/sources.md.")
     ],
+    force: Annotated[bool, typer.Option(help="Read again even if nothing changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Read SOURCES.toml and write a new version of each table that it fills."""
-    from workbench.adapters.ingest import ingest_step
+    from workbench.adapters.sources import load_sources, tables_of
+    from workbench.runs.steps import governed_step, ingest_step
+    from workbench.tables.store import TableStore
 
-    results = ingest_step(
-        find_workspace(), sources, progress=(lambda _: None) if as_json else typer.echo
-    )
-    if as_json:
-        typer.echo(json.dumps([facts(result) for result in results], indent=1))
+    workspace, lines = find_workspace(), list[str]()
+    step = ingest_step(workspace, sources, say=lines.append if as_json else typer.echo)
+    result = governed_step(workspace, step, force=force)
+    if not as_json:
+        typer.echo(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
         return
-    for note in (note for result in results for note in result.notes):
-        typer.echo(f"  {note}")
-
-
-def facts(result: "IngestResult") -> dict[str, Any]:
-    """One table's account, for programs."""
-    return {
-        "table": result.table,
-        "version": result.version.version,
-        "digest": result.version.digest,
-        "source": result.source,
-        "read": result.read,
-        "expanded": result.expanded,
-        "merged": result.merged,
-        "rejected": result.rejected,
-        "loaded": result.loaded,
-        "notes": list(result.notes),
-    }
+    store = TableStore(workspace.tables)
+    names = [table for source in load_sources(sources).source for table in tables_of(source)]
+    facts = [
+        {"table": v.table, "version": v.version, "digest": v.digest, "rows": v.rows}
+        for v in map(store.current, names)
+    ]
+    run = {"job": result.job, "run_id": result.run_id, "status": result.status}
+    typer.echo(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
