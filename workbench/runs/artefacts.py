@@ -306,18 +306,27 @@ class Run:
         html = theme.table_html(frame.head(rows), title=title, total=len(frame))
         display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
 
-    def finish(self) -> pd.DataFrame:
-        """What this run leaves: files with their SHA-256, and staged tables with their digest."""
+    def finish(self) -> None:
+        """Show what this run leaves: files with their SHA-256, staged tables with their digest."""
+        from IPython.display import display
+
+        from workbench.dashboards import theme
+
         rows = [
             (str(path.relative_to(self._folder)), hashlib.sha256(path.read_bytes()).hexdigest())
             for path in sorted(self._folder.rglob("*"))
-            if path.is_file() and STAGED_FOLDER not in path.parts and path.name != FACTS_FILE
+            if path.is_file()
+            and STAGED_FOLDER not in path.parts
+            and path.name != FACTS_FILE
             and path.suffix != ".ipynb"
-        ]  # fmt: skip
+        ]
         for table, name in self._facts.tables.items():
             staged = self._folder / STAGED_FOLDER / table / name / "manifest.json"
             rows.append((f"table {table}", json.loads(staged.read_text())["digest"]))
-        return pd.DataFrame(rows, columns=["artefact", "sha256"])
+        frame = pd.DataFrame(rows, columns=["artefact", "sha256"])
+        frame["sha256"] = frame["sha256"].str[:16] + "…"
+        html = theme.table_html(frame, title="Artefacts and their digests")
+        display({"text/html": html, "text/plain": str(len(frame))}, raw=True)  # type: ignore[no-untyped-call]
 
     def _digests(self) -> list[str]:
         return [version.digest for version in self._versions.values()]

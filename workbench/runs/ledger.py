@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import RunError
+from workbench.lineage.redaction import redacted
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -56,7 +57,7 @@ class Ledger:
         values = (
             row.run_id, row.job, row.kind, row.as_of.isoformat() if row.as_of else None,
             row.skip_key, row.attempt, row.status, row.pid, row.started,
-            json.dumps(row.parameters, default=str), json.dumps(dict(row.inputs)),
+            json.dumps(redacted(row.parameters)), json.dumps(dict(row.inputs)),
         )  # fmt: skip
         with self._open() as connection:
             connection.execute(
@@ -96,6 +97,11 @@ class Ledger:
     def running(self) -> list[RunRow]:
         """Runs that have no recorded end, alive or not."""
         return self._select("status = 'running' ORDER BY started", ())
+
+    def find(self, run_id: str) -> RunRow | None:
+        """A run by its whole id."""
+        rows = self._select("run_id = ?", (run_id,))
+        return rows[0] if rows else None
 
     def get(self, run_id: str) -> RunRow:
         """A run by id or by an unambiguous beginning of it.

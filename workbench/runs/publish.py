@@ -18,6 +18,7 @@ from workbench.decision_log.append import Appended, open_log
 from workbench.errors import RunError
 from workbench.lineage.facts import LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
+from workbench.lineage.redaction import redacted
 from workbench.runs.context import (
     FACTS_FILE,
     MANIFEST_FILE,
@@ -59,7 +60,7 @@ def write_manifest(
         "title": title,
         "headline": facts.headline,
         "as_of": context.as_of,
-        "parameters": dict(parameters),
+        "parameters": redacted(parameters),
         "inputs": {t: _described(v) for t, v in inputs.items()},
         "outputs": {t: _described(v) for t, v in outputs.items()},
         "models": facts.models,
@@ -127,12 +128,11 @@ def finish(
     step("log")
     appended = _append(workspace, report, context, facts, store, inputs, outputs)
     step("lineage")
+    digests = {table: version.digest for table, version in inputs.items()}
     models = [
-        ModelUse(
-            model,
-            role="trained" if (report / "models" / model.name).exists() else "used",
-            training_inputs={table: version.digest for table, version in inputs.items()},
-        )
+        ModelUse(model, role="trained", training_inputs=digests)
+        if (report / "models" / model.name).exists()
+        else ModelUse(model)
         for model in facts.references
     ]
     lineage.complete(list(outputs.values()), models=models, decisions=_range(workspace, appended))

@@ -19,7 +19,7 @@ def recover(workspace: Workspace) -> list[str]:
     ledger = Ledger(workspace.ledger)
     dead = [row for row in ledger.running() if not _alive(row.pid)]
     if not dead:
-        return []
+        return []  # a START always follows its row in the ledger
     unfinished = {run.run_id: run for run in open_runs(Journal(workspace.lineage))}
     return [_settle(workspace, ledger, row, unfinished.get(row.run_id)) for row in dead]
 

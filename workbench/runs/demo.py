@@ -1,0 +1,86 @@
+"""The demo: the main job on real grocery sales, from ingest to the executive's page."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.adapters.ingest import DEMO_SOURCES
+from workbench.decision_log.append import open_log
+from workbench.decision_log.keys import verifier_key
+from workbench.decision_log.verify import verify_log
+from workbench.resources import resource
+from workbench.runs.parameters import declared
+from workbench.runs.progress import notebook_progress
+from workbench.runs.recover import recover
+from workbench.runs.run import RunResult, all_notebooks, in_order, run_notebook
+from workbench.runs.steps import governed_step, ingest_step, twin_step
+from workbench.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+def run_demo(
+    workspace: Workspace,
+    *,
+    max_series: int = 0,
+    force: bool = False,
+    say: Say = print,
+    sources: Path | None = None,
+) -> list[RunResult]:
+    """Ingest, simulate the supply side, run every notebook, publish, verify.
+
+    Args:
+        workspace: Where.
+        max_series: Forecast only so many series; 0 takes all.
+        force: Run steps that have not changed as well.
+        say: Told each step, a line each.
+        sources: Description of the data; default: that of the demo.
+
+    Raises:
+        WorkbenchError: A step failed; what was done before stays.
+    """
+    began = time.monotonic()
+    for line in recover(workspace):
+        say(line)
+    quiet: Say = lambda text: None  # noqa: E731
+    results = []
+    described = sources or resource(DEMO_SOURCES)
+    for step in (ingest_step(workspace, described, say=quiet), None):
+        done = governed_step(workspace, step or twin_step(workspace), force=force)
+        results.append(done)
+        say(_line(done))
+    notebooks = in_order([declared(path) for path in all_notebooks(workspace)])
+    for notebook in notebooks:
+        small = "max_series" in notebook.defaults and max_series
+        with notebook_progress(notebook.name) as progress:
+            done = run_notebook(
+                workspace,
+                notebook.path,
+                parameters={"max_series": max_series} if small else {},
+                force=force,
+                progress=progress,
+            )
+        results.append(done)
+        say(_line(done))
+    _verify(workspace, say)
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    say(f"Done in {minutes} min {seconds} s. Reports: {workspace.reports}")
+    say("Look: workbench dashboards serve · workbench trace --item ITEM · workbench runs list")
+    return results
+
+
+def _line(result: RunResult) -> str:
+    took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
+    parts = [f"{result.job:<30} {took:>7}"]
+    if result.headline:
+        parts.append(result.headline)
+    if result.decisions:
+        parts.append(f"({result.decisions:,} decisions logged)")
+    return "  ".join(parts)
+
+
+def _verify(workspace: Workspace, say: Say) -> None:
+    open_log(workspace).checkpoint()
+    report = verify_log(workspace.log, verifier_key(workspace.log_origin()))
+    for line in report.summary().splitlines()[:2]:
+        say(line)

@@ -1,0 +1,176 @@
+"""Steps of the library that are not notebooks, governed the same way: ledger, skip key, lineage."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.lineage.facts import JobDescription, ParentRun
+from workbench.lineage.redaction import redacted_text
+from workbench.runs.ledger import Ledger, RunRow
+from workbench.runs.outputs import still_there
+from workbench.runs.recover import recover
+from workbench.runs.run import RunResult, run_lineage
+from workbench.runs.skip import skip_key
+from workbench.tables.store import TableStore
+from workbench.tables.versions import TableVersion
+from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function that writes table versions.
+
+    Attributes:
+        name: Of the job.
+        does: What it is for, in a sentence.
+        function: Called with the pinned inputs and the run id; returns the versions it wrote.
+        reads: Tables that it reads.
+        parameters: What it depends on besides.
+        fingerprint: Digest of sources outside the workspace.
+    """
+
+    name: str
+    does: str
+    function: Callable[[Mapping[str, TableVersion], str], Sequence[TableVersion]]
+    reads: Sequence[str] = ()
+    parameters: Mapping[str, Any] | None = None
+    fingerprint: str = ""
+
+
+def governed_step(
+    workspace: Workspace, step: Step, *, force: bool = False, parent: ParentRun | None = None
+) -> RunResult:
+    """Run a step, or report `cached` when nothing that it depends on has changed.
+
+    Raises:
+        WorkbenchError: The step failed; lineage and ledger say so.
+    """
+    from openlineage.client.uuid import generate_new_uuid
+
+    began = time.monotonic()
+    recover(workspace)
+    store, ledger = TableStore(workspace.tables), Ledger(workspace.ledger)
+    inputs = {table: _given(store, ledger, step.name, table) for table in step.reads}
+    parameters = dict(step.parameters or {})
+    key = skip_key(
+        step.name, parameters=parameters, as_of="", inputs=inputs,
+        extra={"sources": step.fingerprint},
+    )  # fmt: skip
+    done = ledger.completed(key)
+    if done and not force and still_there(workspace, store, done):
+        return RunResult(step.name, done.run_id, "cached", None, "", time.monotonic() - began, 0)
+    run_id = str(generate_new_uuid())
+    ledger.start(_row(step, run_id, key, ledger.attempts(key), parameters, inputs))
+    job = JobDescription(step.name, kind="step", documentation=step.does)
+    lineage = run_lineage(workspace, run_id, job, parent)
+    lineage.start(list(inputs.values()), parameters)
+    try:
+        outputs = list(step.function(inputs, run_id))
+    except KeyboardInterrupt:
+        lineage.abort("interrupted")
+        ledger.end(run_id, "aborted", error="interrupted")
+        raise
+    except WorkbenchError as error:
+        lineage.fail(str(error))
+        ledger.end(run_id, "failed", error=redacted_text(str(error)))
+        raise
+    lineage.complete(outputs)
+    ledger.end(run_id, "complete", outputs={v.table: v.version for v in outputs})
+    return RunResult(step.name, run_id, "complete", None, "", time.monotonic() - began, 0)
+
+
+def _given(store: TableStore, ledger: Ledger, job: str, table: str) -> TableVersion:
+    """The version that a step works from: never one that it wrote itself.
+
+    The twin adds its distribution centre to `locations`; run again, it starts from the locations
+    that it was given the first time, unless somebody else has written new ones.
+    """
+    current = store.current(table)
+    if current.run_id:
+        wrote = ledger.find(current.run_id)
+        if wrote and wrote.job == job and table in wrote.inputs:
+            return store.version(table, wrote.inputs[table])
+    return current
+
+
+def _row(
+    step: Step,
+    run_id: str,
+    key: str,
+    attempt: int,
+    parameters: Mapping[str, Any],
+    inputs: Mapping[str, TableVersion],
+) -> RunRow:
+    return RunRow(
+        run_id=run_id,
+        job=step.name,
+        kind="step",
+        as_of=None,
+        skip_key=key,
+        attempt=attempt,
+        status="running",
+        pid=os.getpid(),
+        started=datetime.now(UTC).isoformat(),
+        ended=None,
+        parameters=parameters,
+        inputs={table: version.version for table, version in inputs.items()},
+        outputs={},
+        report=None,
+        error=None,
+    )
+
+
+def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
+    """Ingest the described sources."""
+    from workbench.adapters.ingest import fingerprints
+    from workbench.adapters.ingest import ingest_step as ingest
+    from workbench.adapters.sources import load_sources
+
+    content = fingerprints(load_sources(sources))
+    text = sha256(sources.read_bytes()).hexdigest()
+
+    def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
+        results = ingest(workspace, sources, progress=say, run_id=run_id)
+        return [result.version for result in results]
+
+    return Step(
+        name=f"ingest-{sources.stem}",
+        does="Reads described sources and writes them as versioned tables.",
+        function=run,
+        fingerprint=json.dumps([text, content], sort_keys=True),
+    )
+
+
+def twin_step(workspace: Workspace) -> Step:
+    """Simulate the supply side that the data does not hold."""
+    from workbench.inventory import twin
+    from workbench.inventory.config import TwinConfig
+
+    store, config = TableStore(workspace.tables), TwinConfig()
+
+    def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
+        sales, items, locations = (store.read(inputs[table]) for table in twin.READS)
+        frames = twin.simulated_tables(sales, items, locations, config)
+        return [
+            store.write(
+                table, frame, provenance=twin.provenance(table),
+                source="digital twin, simulated from real sales",
+                parents=list(inputs.values()), run_id=run_id,
+            )
+            for table, frame in frames.items()
+        ]  # fmt: skip
+
+    return Step(
+        name="simulate-supply",
+        does="Simulates suppliers, stock, purchase orders and receipts behind real sales.",
+        function=run,
+        reads=twin.READS,
+        parameters=config.model_dump(),
+    )
