@@ -110,7 +110,8 @@ def stock_paths(
 
     empty = {name: int((np.asarray(path) <= 0).sum()) for name, path in paths.items()}
     figure = theme.figure(
-        title=f"{' '.join(item.split())}: out of stock on {empty['ours']} days, legacy {empty['legacy']}",
+        title=f"{' '.join(item.split())}: out of stock on {empty['ours']} days,"
+        f" legacy {empty['legacy']}",
         subtitle=f"stock at the end of each day and demand, {unit}, simulated",
         y=unit,
     )
