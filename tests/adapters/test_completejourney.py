@@ -59,7 +59,7 @@ def test_promotions_split_by_kind_and_merge_repeated_keys(loaded):
     assert load.read + load.expanded == 9_002_838 + 14_308_527
     assert load.expanded == 2_370_836
     assert rows == load.read + load.expanded - load.merged
-    assert "12785 (item, store, week)" in load.notes[1]
+    assert "12,785 (item, store, week)" in load.notes[1]
 
 
 def test_business_days_turn_where_the_source_weeks_turn(ask):

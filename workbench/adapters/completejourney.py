@@ -133,8 +133,8 @@ def _items(
         "items", rows, _origins("items", derived), origin,
         read=single(connection, "SELECT count(*) FROM products"),
         notes=(
-            f"{pseudo} items are no merchandise (fuel, coupons, gift cards, miscellaneous).",
-            f"{unparsed} items have a package size that could not be parsed.",
+            f"{pseudo:,} items are no merchandise (fuel, coupons, gift cards, miscellaneous).",
+            f"{unparsed:,} items have a package size that could not be parsed.",
         ),
     )  # fmt: skip
 
@@ -287,7 +287,7 @@ def _prices(
     return Load(
         "prices", rows, "derived", origin, read=len(rows),
         notes=(
-            f"Middle price of {lines} lines with quantity above 0, per item and week; own rows for"
+            f"Middle price of {lines:,} lines with quantity above 0, per item and week; own rows for"
             f" stores that sold the item on {source.store_price_days} days or more.",
         ),
     )  # fmt: skip
@@ -324,8 +324,8 @@ def _promotions(
         "promotions", rows, _origins("promotions", (c.VALID_FROM, c.VALID_TO, c.KIND)), origin,
         read=read, expanded=both, merged=of_repeated - kept,
         notes=(
-            f"{both} source rows carry both a display and a mailer and become two rows.",
-            f"{keys} (item, store, week) occur more than once in the source; {of_repeated - kept}"
+            f"{both:,} source rows carry both a display and a mailer and become two rows.",
+            f"{keys:,} (item, store, week) occur more than once in the source; {of_repeated - kept:,}"
             " rows were merged, keeping every distinct detail.",
         ),
     )  # fmt: skip
