@@ -287,8 +287,8 @@ def _prices(
     return Load(
         "prices", rows, "derived", origin, read=len(rows),
         notes=(
-            f"Middle price of {lines:,} lines with quantity above 0, per item and week; own rows for"
-            f" stores that sold the item on {source.store_price_days} days or more.",
+            f"Middle price of {lines:,} lines with quantity above 0, per item and week; own rows"
+            f" for stores that sold the item on {source.store_price_days} days or more.",
         ),
     )  # fmt: skip
 
@@ -325,8 +325,8 @@ def _promotions(
         read=read, expanded=both, merged=of_repeated - kept,
         notes=(
             f"{both:,} source rows carry both a display and a mailer and become two rows.",
-            f"{keys:,} (item, store, week) occur more than once in the source; {of_repeated - kept:,}"
-            " rows were merged, keeping every distinct detail.",
+            f"{keys:,} (item, store, week) occur more than once in the source;"
+            f" {of_repeated - kept:,} rows were merged, keeping every distinct detail.",
         ),
     )  # fmt: skip
 
