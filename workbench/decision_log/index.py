@@ -17,14 +17,14 @@ from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError
 from workbench.merkle import EMPTY_ROOT
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 _TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
 CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL);
 CREATE TABLE entries (
   position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
   item_id TEXT, location_id TEXT, order_id TEXT, order_line INTEGER, as_of TEXT,
-  valid_from TEXT, valid_to TEXT, expires TEXT, supersedes TEXT
+  valid_from TEXT, valid_to TEXT, topic TEXT, expires TEXT, supersedes TEXT
 );
 CREATE INDEX by_item ON entries (item_id, location_id, valid_from);
 CREATE INDEX by_order ON entries (order_id, order_line) WHERE order_id IS NOT NULL;
@@ -34,14 +34,13 @@ CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, pos
 CREATE TABLE entry_models (digest TEXT, name TEXT, position INTEGER,
   PRIMARY KEY (digest, name, position)) WITHOUT ROWID;
 """
-_FIELDS: Final = (
-    "id", "kind", "item_id", "location_id", "order_id", "order_line", "as_of", "valid_from",
-    "valid_to", "expires", "supersedes",
-)  # fmt: skip
+_OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
+_INHERITED: Final = ("item_id", "location_id", "valid_from", "valid_to", "topic")
 _INSERT: Final = (
-    f"INSERT INTO entries (position, {', '.join(_FIELDS)})"
-    f" VALUES (?{', ?' * len(_FIELDS)})"
-)  # fmt: skip
+    f"INSERT INTO entries (position, {', '.join(_OWN + _INHERITED)})"
+    f" VALUES (?{', ?' * len(_OWN + _INHERITED)})"
+)
+_SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
 
 class LogIndex:
@@ -93,7 +92,19 @@ class LogIndex:
 
     def select(self, condition: str, parameters: Sequence[Any]) -> list[int]:
         """Positions of entries, latest first, whose columns fulfil an SQL condition."""
-        sql = f"SELECT position FROM entries WHERE {condition} ORDER BY position DESC"
+        return self._column(
+            f"SELECT position FROM entries WHERE {condition} ORDER BY position DESC", parameters
+        )
+
+    def select_latest(self, condition: str, parameters: Sequence[Any]) -> list[int]:
+        """As `select`, the latest only per item, location and topic."""
+        return self._column(
+            f"SELECT MAX(position) FROM entries WHERE {condition}"
+            " GROUP BY item_id, location_id, topic ORDER BY 1 DESC",
+            parameters,
+        )
+
+    def _column(self, sql: str, parameters: Sequence[Any]) -> list[int]:
         with self._transaction() as connection:
             return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
 
@@ -160,7 +171,8 @@ def _create(connection: sqlite3.Connection) -> None:
 def _insert(connection: sqlite3.Connection, tree: TreeReader, start: int) -> None:
     for position, entry in tree.entries(start):
         record = json.loads(entry)
-        connection.execute(_INSERT, (position, *(_searchable(record, name) for name in _FIELDS)))
+        own = [_searchable(record.get(name)) for name in _OWN]
+        connection.execute(_INSERT, (position, *own, *_inherited(connection, record)))
         connection.executemany(
             "INSERT OR IGNORE INTO entry_runs VALUES (?, ?)",
             [(str(run_id), position) for run_id in _list(record, "run_ids")],
@@ -175,8 +187,19 @@ def _insert(connection: sqlite3.Connection, tree: TreeReader, start: int) -> Non
         )
 
 
-def _searchable(record: dict[str, Any], name: str) -> str | int | None:
-    value = record.get(name)
+def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:
+    """What a record is about; where it does not say, what the record is about that it answers."""
+    detail = record.get("detail")
+    topic = detail.get("proposal") if isinstance(detail, dict) else None
+    values = [_searchable({**record, "topic": topic}.get(name)) for name in _INHERITED]
+    answered = record.get("supersedes")
+    if not isinstance(answered, str) or None not in values:
+        return values
+    row = connection.execute(_SUPERSEDED, (answered,)).fetchone() or [None] * len(values)
+    return [old if value is None else value for value, old in zip(values, row, strict=True)]
+
+
+def _searchable(value: Any) -> str | int | None:
     return value if isinstance(value, (str, int)) else None
 
 

@@ -1,0 +1,199 @@
+"""`workbench log`: verify the decision log, prove single decisions, show key and checkpoint."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.errors import LogError, VerificationError
+from workbench.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from workbench.decision_log.checkpoint import Checkpoint
+
+app = typer.Typer(help="The decision log: verify, prove, key, checkpoint.", no_args_is_help=True)
+
+Key = Annotated[
+    str, typer.Option(help="Verifier key name+id+base64; default: the one pinned on this machine.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+
+@app.command()
+def verify(
+    where: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER|BUNDLE]", help="A log's folder or a proof; default: here."),
+    ] = None,
+    key: Key = "",
+    since: Annotated[
+        Path | None, typer.Option(help="Checkpoint kept earlier that the log must extend.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the whole log, or one proof, from its entries; exit 1 at the first false place."""
+    if where is not None and where.is_file():
+        _verify_bundle(where, key, as_json)
+        return
+    from workbench.decision_log.verify import CANNOT_SEE, verify_log
+
+    folder = where or find_workspace().log
+    with _progress(quiet=as_json) as progress:
+        report = verify_log(
+            folder,
+            key or _pinned(folder, where),
+            since=_read(since) if since else None,
+            progress=progress,
+        )
+    if as_json:
+        facts = {
+            "verified": True,
+            **_checkpoint_facts(report.checkpoint),
+            "entries": report.entries,
+            **asdict(report.files),
+            "clock_steps": report.clock_steps,
+            "consistent_with": report.consistent_with,
+            "cannot_see": None if report.consistent_with is not None else CANNOT_SEE,
+        }
+        typer.echo(json.dumps(facts, indent=1))
+    else:
+        typer.echo(report.summary())
+
+
+@app.command()
+def prove(
+    decision: Annotated[str, typer.Argument(metavar="ID", help="Id of a decision.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: the terminal.")] = None,
+) -> None:
+    """Write an offline proof of one decision (c2sp.org/tlog-proof)."""
+    bundle = open_history(find_workspace()).bundle(decision)
+    if out is None:
+        sys.stdout.write(bundle)
+        return
+    _write(out, bundle)
+    typer.echo(f"{out}: verifies offline with 'workbench log verify {out} --key KEY'")
+
+
+@app.command()
+def key() -> None:
+    """Print the log's verifier key, to be given to those who verify."""
+    from workbench.decision_log.keys import verifier_key
+
+    typer.echo(verifier_key(find_workspace().log_origin()))
+
+
+@app.command()
+def checkpoint(as_json: AsJson = False) -> None:
+    """Print the signed checkpoint; keep it elsewhere for 'workbench log verify --since FILE'."""
+    from workbench.decision_log.keys import verifier_key
+    from workbench.decision_log.note import parse_verifier
+    from workbench.decision_log.prove import ProvingReader
+    from workbench.decision_log.storage import FolderStorage
+
+    workspace = find_workspace()
+    verifier = parse_verifier(verifier_key(workspace.log_origin()))
+    reader = ProvingReader(FolderStorage(workspace.log), verifier)
+    if as_json:
+        typer.echo(json.dumps(_checkpoint_facts(reader.checkpoint), indent=1))
+    else:
+        sys.stdout.write(reader.note.decode())
+
+
+def open_history(workspace: Workspace) -> Any:
+    """The decisions of a workspace's log, proven against the key pinned on this machine."""
+    from workbench.decision_log.append import INDEX_FILE
+    from workbench.decision_log.index import LogIndex
+    from workbench.decision_log.keys import verifier_key
+    from workbench.decision_log.storage import FolderStorage
+    from workbench.decision_log.trace import DecisionHistory
+
+    if not workspace.log.is_dir():
+        raise LogError(
+            f"{workspace.log}: no decision log yet; expected one, it begins with the first run."
+        )
+    index = LogIndex(workspace.data / INDEX_FILE)
+    return DecisionHistory(
+        FolderStorage(workspace.log), index, verifier_key(workspace.log_origin())
+    )
+
+
+def _verify_bundle(path: Path, key: str, as_json: bool) -> None:
+    from workbench.decision_log.prove import verify_bundle
+
+    text = _read(path).decode("utf-8", errors="replace")
+    origin = text.partition("\n\n")[2].partition("\n")[0]
+    proven = verify_bundle(text, key or _pinned_for(origin, path))
+    if as_json:
+        facts = {"verified": True, "entry": proven.index, **_checkpoint_facts(proven.checkpoint)}
+        typer.echo(json.dumps({**facts, "record": json.loads(proven.entry)}, indent=1))
+        return
+    typer.echo(
+        f"Verified: entry {proven.index:,} is included under the signed checkpoint of"
+        f" {proven.checkpoint.origin}, size {proven.checkpoint.size:,}"
+    )
+    typer.echo(json.dumps(json.loads(proven.entry), indent=1, ensure_ascii=False))
+
+
+def _pinned(folder: Path, given: Path | None) -> str:
+    """The key pinned for the log: of this workspace, or of the name that a given folder claims.
+
+    The claim only selects among keys pinned on this machine, and verification prints it.
+    """
+    note = folder / "checkpoint"
+    if not note.is_file():
+        raise VerificationError(f"{note}: not found; expected the folder of a decision log.")
+    if given is None:
+        return _pinned_for(find_workspace().log_origin(), note)
+    return _pinned_for(_read(note).decode("utf-8", errors="replace").partition("\n")[0], note)
+
+
+def _pinned_for(origin: str, where: Path) -> str:
+    from workbench.decision_log.keys import verifier_key
+
+    if "\0" in origin or not origin or len(origin) > 200:
+        raise VerificationError(f"{where}: names no log; give the verifier key with --key.")
+    return verifier_key(origin)
+
+
+def _checkpoint_facts(signed: "Checkpoint") -> dict[str, Any]:
+    return {"origin": signed.origin, "size": signed.size, "root": signed.root.hex()}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LogError(f"{path}: cannot be read ({error.strerror}); give another file.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise LogError(
+            f"{path}: cannot be written ({error.strerror}); choose another place."
+        ) from error
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Verifying entries", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,158 @@
+"""Prints what `workbench trace` found as trees for people."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+_SHORT = 12
+_TICK = "✓"
+
+
+def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
+    """One line per order line, then one tree per decision, then what all was proven against."""
+    console = console or Console(soft_wrap=True, highlight=False)
+    for line in facts.get("lines", []):
+        console.print(_line(line))
+    for decision in facts["decisions"]:
+        console.print(_tree(decision))
+    signed = facts["checkpoint"]
+    console.print(
+        Text(
+            f"{_TICK} every entry above is proven under the checkpoint of {signed['origin']}, size"
+            f" {signed['size']:,}, root {signed['root'][:_SHORT]}…",
+            style="dim",
+        )
+    )
+
+
+def _line(line: dict[str, Any]) -> Text:
+    head = (
+        f"Order {line['order_id']}, line {line['line']}: item {line['item_id']} at"
+        f" {line['location_id']} on {line['day']}"
+    )
+    if line["decision"]:
+        place = line["decided_for"]
+        via = "" if place == line["location_id"] else f", which supplies it from {place}"
+        return Text(f"{head} belongs to decision {line['decision']}{via}")
+    if line["next_valid_from"]:
+        return Text(
+            f"{head}: no decision was in force that day; the first one is in force from"
+            f" {line['next_valid_from']} ({line['next_decision']})"
+        )
+    return Text(f"{head}: no decision about it is in the log")
+
+
+def _tree(facts: dict[str, Any]) -> Tree:
+    record = facts["record"]
+    about = _about(record)
+    tree = Tree(
+        Text.assemble(
+            (f"Decision {record['id']}", "bold"), f"  {record['kind']}{about}",
+            (f"  entry {facts['entry']:,} {_TICK}", "green"),
+        )
+    )  # fmt: skip
+    for text in filter(None, (_quantity(record), _validity(record), _who(record), _policy(record))):
+        tree.add(Text(text))
+    _branch(tree, "reasons", [Text(str(reason)) for reason in record.get("reasons", [])])
+    _branch(tree, "models", [Text(_model(model)) for model in record.get("models", [])])
+    runs = tree.add(Text("runs")) if facts["runs"] else tree
+    for run in facts["runs"]:
+        _add_run(runs, run)
+    inputs = [Text(f"{t}  {d[:_SHORT]}…") for t, d in sorted(record.get("inputs", {}).items())]
+    _branch(tree, "input tables", inputs)
+    _branch(tree, "rows that it rests on", [_rows(rows) for rows in facts["evidence"]])
+    _add_chain(tree.add(Text("chain")), facts["chain"], facts["entry"])
+    return tree
+
+
+def _branch(tree: Tree, name: str, texts: Iterable[Text]) -> None:
+    texts = list(texts)
+    if texts:
+        branch = tree.add(Text(name))
+        for text in texts:
+            branch.add(text)
+
+
+def _about(record: dict[str, Any]) -> str:
+    item, location = record.get("item_id"), record.get("location_id")
+    about = f" for item {item}" if item else ""
+    return about + (f" at {location}" if location else "")
+
+
+def _quantity(record: dict[str, Any]) -> str:
+    if record.get("quantity") is None:
+        return ""
+    parts = [f"proposes {record['quantity']:g} {record.get('unit', '')}".rstrip()]
+    if record.get("interval_low") is not None and record.get("interval_high") is not None:
+        level = record.get("interval_level")
+        share = f"{level:.0%} " if level is not None else ""
+        parts.append(f"{share}interval {record['interval_low']:g} to {record['interval_high']:g}")
+    if record.get("before") is not None:
+        parts.append(f"before: {record['before']:g}")
+    if record.get("money_at_stake") is not None:
+        money = f"{record['money_at_stake']:,.2f} {record.get('currency', '')}".rstrip()
+        parts.append(f"{money} at stake")
+    if record.get("simulated"):
+        parts.append("rests on simulated data")
+    return " · ".join(parts)
+
+
+def _validity(record: dict[str, Any]) -> str:
+    if not record.get("valid_from"):
+        return f"as of {record['as_of']}" if record.get("as_of") else ""
+    until = f" until before {record['valid_to']}" if record.get("valid_to") else ""
+    known = f", from what was known on {record['as_of']}" if record.get("as_of") else ""
+    return f"in force from {record['valid_from']}{until}{known}"
+
+
+def _who(record: dict[str, Any]) -> str:
+    return (
+        f"recorded by {record.get('actor')} as {record.get('role')} at {record.get('recorded_at')}"
+    )
+
+
+def _policy(record: dict[str, Any]) -> str:
+    if not record.get("rule"):
+        return ""
+    digest = record.get("policy_digest")
+    tail = f", policy {digest[:_SHORT]}…" if digest else ""
+    return f"rule {record['rule']}, tier {record.get('tier')}{tail}"
+
+
+def _model(model: dict[str, Any]) -> str:
+    return f"{model['name']} {model['version']}  sha256 {model['digest'][:_SHORT]}…"
+
+
+def _add_run(tree: Tree, run: dict[str, Any]) -> None:
+    if run["report"] is None:
+        tree.add(Text(f"{run['run_id']}  no report here"))
+        return
+    branch = tree.add(Text(f"{run['notebook']}  as of {run['as_of']}  run {run['run_id']}"))
+    if run.get("headline"):
+        branch.add(Text(str(run["headline"])))
+    branch.add(Text(run["report"], style="dim"))
+
+
+def _rows(rows: dict[str, Any]) -> Text:
+    first, last = rows["first_row"], rows["last_row"]
+    span = f"row {first:,}" if first == last else f"rows {first:,} to {last:,}"
+    text = f"{rows['table']}  {span} of {rows['digest'][:_SHORT]}…  "
+    if rows["state"] == "proven":
+        return Text.assemble(text, (_TICK, "green"))
+    return Text.assemble(text, (rows["state"], "yellow"))
+
+
+def _add_chain(tree: Tree, node: dict[str, Any], current: int) -> None:
+    here = "  ← this decision" if node["entry"] == current else ""
+    reason = f": {node['reason_code']}" if node.get("reason_code") else ""
+    after = f" to {node['after']:g}" if node.get("after") is not None else ""
+    text = (
+        f"entry {node['entry']:,}  {node['kind']}{after}{reason}  by {node.get('actor')}"
+        f"  {node.get('recorded_at')}  {node['id'][:_SHORT]}{here}"
+    )
+    branch = tree.add(Text(text))
+    for follower in node["followed_by"]:
+        _add_chain(branch, follower, current)
