@@ -39,6 +39,8 @@ def verify(
 ) -> None:
     """Recompute the whole log, or one proof, from its entries; exit 1 at the first false place."""
     if where is not None and where.is_file():
+        if since is not None:
+            raise typer.BadParameter("--since goes with a log's folder, not with a proof")
         _verify_bundle(where, key, as_json)
         return
     from workbench.decision_log.verify import CANNOT_SEE, verify_log

@@ -85,11 +85,15 @@ def decision_facts(
 ) -> dict[str, Any]:
     """All that is known about one decision."""
     record = entry.record
+    tree = history.tree(entry)
+    first = tree.entry.record  # an answer may leave out what it is about
     return {
         "entry": entry.index,
         "proven": True,  # the history raises otherwise
+        "item_id": record.get("item_id", first.get("item_id")),
+        "location_id": record.get("location_id", first.get("location_id")),
         "record": record,
-        "chain": _chain(history.tree(entry)),
+        "chain": _chain(tree),
         "runs": [evidence.run(str(run_id)) for run_id in record.get("run_ids", [])],
         "evidence": [evidence.rows(rows) for rows in record.get("evidence", [])],
     }
@@ -119,7 +123,7 @@ def line_facts(traced: "TracedLine") -> dict[str, Any]:
         "location_id": line.location_id,
         "day": line.day.isoformat(),
         "decision": decision.id if decision else None,
-        "decided_for": decision.location_id if decision else None,
+        "decided_for": traced.decided_for,
         "next_valid_from": following.text("valid_from") if following else None,
         "next_decision": following.id if following else None,
     }

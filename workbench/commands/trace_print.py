@@ -8,12 +8,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 _SHORT = 12
+_FILE_WIDTH = 400  # in a file or pipe a line stays one line
 _TICK = "✓"
 
 
 def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
     """One line per order line, then one tree per decision, then what all was proven against."""
-    console = console or Console(soft_wrap=True, highlight=False)
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
     for line in facts.get("lines", []):
         console.print(_line(line))
     for decision in facts["decisions"]:
@@ -35,7 +38,7 @@ def _line(line: dict[str, Any]) -> Text:
     )
     if line["decision"]:
         place = line["decided_for"]
-        via = "" if place == line["location_id"] else f", which supplies it from {place}"
+        via = "" if place in (None, line["location_id"]) else f" of {place}, which supplies it"
         return Text(f"{head} belongs to decision {line['decision']}{via}")
     if line["next_valid_from"]:
         return Text(
@@ -47,7 +50,7 @@ def _line(line: dict[str, Any]) -> Text:
 
 def _tree(facts: dict[str, Any]) -> Tree:
     record = facts["record"]
-    about = _about(record)
+    about = _about(facts)
     tree = Tree(
         Text.assemble(
             (f"Decision {record['id']}", "bold"), f"  {record['kind']}{about}",
@@ -76,8 +79,8 @@ def _branch(tree: Tree, name: str, texts: Iterable[Text]) -> None:
             branch.add(text)
 
 
-def _about(record: dict[str, Any]) -> str:
-    item, location = record.get("item_id"), record.get("location_id")
+def _about(facts: dict[str, Any]) -> str:
+    item, location = facts["item_id"], facts["location_id"]
     about = f" for item {item}" if item else ""
     return about + (f" at {location}" if location else "")
 

@@ -75,12 +75,14 @@ class TracedLine:
     """A line with the decision in force, where there was one.
 
     Attributes:
+        decided_for: Location that the decision is about; None where it names the line itself.
         following: Where there was none: the first decision later in force for the item.
     """
 
     line: OrderLine
     decision: Entry | None
-    following: Entry | None
+    decided_for: str | None = None
+    following: Entry | None = None
 
 
 class DecisionHistory:
@@ -171,12 +173,12 @@ class DecisionHistory:
     def _trace_line(self, line: OrderLine) -> TracedLine:
         named = self._index.select("order_id = ? AND order_line = ?", [line.order_id, line.line])
         if named:
-            return TracedLine(line, self._entry(named[0]), None)
+            return TracedLine(line, self._entry(named[0]))
         for location in (line.location_id, *line.supplied_from):
             found = self.decisions(line.item_id, location_id=location, day=line.day)
             if found:
-                return TracedLine(line, max(found, key=lambda entry: entry.index), None)
-        return TracedLine(line, None, self._first_after(line))
+                return TracedLine(line, max(found, key=lambda entry: entry.index), location)
+        return TracedLine(line, None, following=self._first_after(line))
 
     def _first_after(self, line: OrderLine) -> Entry | None:
         locations = (line.location_id, *line.supplied_from)
