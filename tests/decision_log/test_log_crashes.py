@@ -1,0 +1,240 @@
+"""Crashes, failing disks and concurrent writers: nothing acknowledged is lost, nothing is torn."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from workbench.decision_log.append import DecisionLog
+from workbench.decision_log.index import LogIndex
+from workbench.decision_log.note import generate_signer
+from workbench.decision_log.prove import ProvingReader, verify_bundle
+from workbench.decision_log.storage import MemoryStorage
+from workbench.decision_log.verify import verify_log, verify_storage
+from workbench.errors import LogError
+
+KILLS = 30
+IN_MEMORY = Path(":memory:")
+
+
+class FailingStorage(MemoryStorage):
+    """Fails one write, before or after it persists."""
+
+    def __init__(self, objects, at, persist):
+        super().__init__()
+        self.objects, self._at, self._persist, self._calls = objects, at, persist, 0
+
+    def _fail(self, write):
+        self._calls += 1
+        if self._calls == self._at and not self._persist:
+            raise LogError("disk full")
+        write()
+        if self._calls == self._at:
+            raise LogError("disk full")
+
+    def create(self, objects):
+        for path, data in objects.items():
+            self._fail(lambda p=path, d=data: MemoryStorage.create(self, {p: d}))
+
+    def replace(self, path, data):
+        self._fail(lambda: MemoryStorage.replace(self, path, data))
+
+    def remove(self, path):
+        if path in self.objects:
+            self._fail(lambda: MemoryStorage.remove(self, path))
+
+
+@pytest.mark.parametrize("persist", [False, True])
+@pytest.mark.parametrize(("before", "added"), [(0, 3), (250, 10), (255, 1), (256, 300)])
+def test_every_failing_write_loses_nothing_and_a_retry_completes(logs, persist, before, added):
+    batch = logs.records(before, before + added)
+    for at in range(1, 100):
+        storage, log = logs.filled(before, batch=100)
+        log.checkpoint()
+        try:
+            logs.open(FailingStorage(storage.objects, at, persist)).append(batch)
+            break
+        except LogError:
+            pass
+        assert verify_storage(storage, logs.key).entries >= before
+        again = logs.open(storage).append(batch)
+        assert again.indexes == tuple(range(before, before + added))
+        report = verify_storage(storage, logs.key)
+        assert (report.entries, report.files.pending) == (before + added, False)
+    assert at > 4
+
+
+@pytest.mark.parametrize("persist", [False, True])
+def test_after_a_failed_batch_another_one_may_come_first(logs, persist):
+    outcomes = set()
+    for at in range(1, 8):
+        storage, _ = logs.filled(250, batch=250)
+        with pytest.raises(LogError, match="disk full"):
+            logs.open(FailingStorage(storage.objects, at, persist)).append(logs.records(250, 260))
+        other = logs.open(storage).append(logs.records(500, 520))
+        assert other.indexes[0] in (250, 260)
+        outcomes.add(other.indexes[0])
+        assert verify_storage(storage, logs.key).entries == other.size
+    assert 260 in outcomes
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import Logs
+from workbench.decision_log.note import parse_signer
+logs = Logs(parse_signer(sys.stdin.readline()))
+log = logs.open_folder(Path(sys.argv[1]), patience=60)
+first, count, size = map(int, sys.argv[3:6])
+for number in range(first, first + count, size):
+    done = log.append(logs.records(number, number + size))
+    print(done.size, done.indexes[-1], flush=True)
+"""
+
+
+def start_writer(logs, folder, first, count, size):
+    arguments = [str(folder), str(Path(__file__).parent), str(first), str(count), str(size)]
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    writer.stdin.write(logs.signer.encode() + "\n")
+    writer.stdin.flush()
+    return writer
+
+
+def test_killed_writers_lose_nothing_that_was_acknowledged(logs, tmp_path):
+    rng = random.Random(3)
+    acknowledged = 0
+    for _ in range(KILLS):
+        writer = start_writer(logs, tmp_path, rng.randrange(10**9), 10**6, rng.choice([1, 7, 90]))
+        writer.stdout.readline()
+        time.sleep(rng.uniform(0, 0.08))
+        writer.send_signal(signal.SIGKILL)
+        lines = writer.stdout.read().split()
+        acknowledged = max(acknowledged, int(lines[-2]) if len(lines) > 1 else 0)
+        report = verify_log(tmp_path / "log", logs.key)
+        assert report.entries >= acknowledged
+        assert set(report.files.foreign) == set()
+    after = logs.open_folder(tmp_path).append([logs.record(1)])
+    report = verify_log(tmp_path / "log", logs.key)
+    assert (report.entries, report.files.pending) == (after.size, False)
+    assert after.size > acknowledged
+
+
+def test_two_writers_take_turns(logs, tmp_path):
+    writers = [start_writer(logs, tmp_path, first, 60, 3) for first in (0, 1_000)]
+    indexes = []
+    for writer in writers:
+        output, _ = writer.communicate(timeout=60)
+        assert writer.returncode == 0
+        indexes += [int(line.split()[1]) for line in output.splitlines()]
+    assert len(set(indexes)) == 40
+    assert verify_log(tmp_path / "log", logs.key).entries == 120
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import Logs
+from workbench.decision_log.note import parse_signer
+from workbench.errors import LogError
+logs = Logs(parse_signer(sys.stdin.readline()))
+log = logs.open_folder(Path(sys.argv[1]))
+log.append(logs.records(0, 5))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), hard))
+try:
+    log.append(logs.records(5, 150))
+except LogError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("limit", [100, 4_000, 12_000])
+def test_a_file_that_cannot_grow_loses_nothing_and_leaves_no_half_file(logs, tmp_path, limit):
+    # The operating system refuses to write past the limit, as on a full disk.
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path), str(Path(__file__).parent), str(limit)],
+        input=logs.signer.encode() + "\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "nothing was acknowledged" in done.stdout
+    report = verify_log(tmp_path / "log", logs.key)
+    assert (report.entries, report.files.unfinished, report.files.foreign) == (5, (), ())
+    assert logs.open_folder(tmp_path).append(logs.records(5, 150)).size == 150
+    assert verify_log(tmp_path / "log", logs.key).entries == 150
+
+
+class LogMachine(RuleBasedStateMachine):
+    """Appends, repeats, failing writes and reopenings against a plain list of entries."""
+
+    @initialize()
+    def begin(self):
+        self.signer = generate_signer("example.com/log")
+        self.storage = MemoryStorage()
+        self.entries = []
+        self.number = 0
+        self.reopen()
+
+    @rule()
+    def reopen(self):
+        self.log = DecisionLog(self.storage, self.signer, LogIndex(IN_MEMORY))
+
+    def _batch(self, size):
+        self.number += size
+        return [b'{"id":"d%d","kind":"fact"}' % (self.number + i) for i in range(-size, 0)]
+
+    @rule(size=st.sampled_from([1, 2, 13, 255, 256, 300]))
+    def append(self, size):
+        batch = self._batch(size)
+        done = self.log.append_entries(batch)
+        self.entries += batch
+        assert (done.size, done.new) == (len(self.entries), size)
+
+    @rule(data=st.data())
+    def repeat(self, data):
+        if self.entries:
+            some = data.draw(st.lists(st.sampled_from(range(len(self.entries))), max_size=4))
+            done = self.log.append_entries([self.entries[i] for i in some])
+            assert (done.indexes, done.new) == (tuple(some), 0)
+
+    @rule(size=st.sampled_from([1, 2, 255, 300]), at=st.integers(1, 9), persist=st.booleans())
+    def fail(self, size, at, persist):
+        batch = self._batch(size)
+        failing = FailingStorage(self.storage.objects, at, persist)
+        try:
+            DecisionLog(failing, self.signer, LogIndex(IN_MEMORY)).append_entries(batch)
+        except LogError:
+            self.reopen()
+        size = self.log.checkpoint().size  # completes the batch or finds that it never began
+        assert size in (len(self.entries), len(self.entries) + len(batch))
+        if size > len(self.entries):
+            self.entries += batch
+
+    @rule(data=st.data())
+    def prove(self, data):
+        if self.entries:
+            index = data.draw(st.integers(0, len(self.entries) - 1))
+            bundle = ProvingReader(self.storage, self.signer.verifier).bundle(index)
+            proven = verify_bundle(bundle, self.signer.verifier.encode())
+            assert proven.entry == self.entries[index]
+
+    @invariant()
+    def the_log_verifies(self):
+        if hasattr(self, "storage") and "checkpoint" in self.storage.objects:
+            report = verify_storage(self.storage, self.signer.verifier.encode())
+            assert report.entries == len(self.entries)
+
+
+TestLogMachine = LogMachine.TestCase
+TestLogMachine.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
