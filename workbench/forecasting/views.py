@@ -1,5 +1,8 @@
 """Small tables that the forecast notebook shows, cut out of panel and forecasts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +10,7 @@ from workbench.contracts import columns as c
 from workbench.forecasting.backtest import Backtest
 from workbench.forecasting.features import level, targets_at
 from workbench.forecasting.global_model import Window
-from workbench.forecasting.panel import Panel
+from workbench.forecasting.panel import Connection, Panel, build_panel
 
 
 def top_series(panel: Panel, count: int) -> list[int]:
@@ -63,3 +66,41 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
     table = table.assign(observed=table["a"] / table["base"], forecast=table["f"] / table["base"])
     order = [k for k in ("none", "display", "mailer", "display and mailer") if k in table.index]
     return table.loc[order, ["observed", "forecast", "forecasts"]].reset_index()
+
+
+def panel_like(connection: Connection, parameters: Mapping[str, Any]) -> Panel:
+    """The panel that a forecast run built, from the parameters in its manifest."""
+    return build_panel(
+        connection,
+        dc=str(parameters["dc"]),
+        minimum_days_dc=int(parameters["minimum_days_dc"]),
+        minimum_days_store=int(parameters["minimum_days_store"]),
+        max_series=int(parameters["max_series"]),
+    )
+
+
+def period_features(panel: Panel, *, period_days: int) -> pd.DataFrame:
+    """What goes into the forecast, per series and period; the last period ends on the last day.
+
+    Returns:
+        item_id, location_id, period (0 is the oldest), units_per_day, days_without_sale,
+        price_index (price over the series' median), display_share, mailer_share.
+    """
+    days = panel.units.shape[1]
+    count = days // period_days
+    start = days - count * period_days
+    cut = (len(panel.series), count, period_days)
+    units = panel.units[:, start:].reshape(cut)
+    median = np.nanmedian(panel.price, axis=1)
+    price = (panel.price[:, start:] / median[:, None]).reshape(cut)
+    promoted = panel.promoted[:, :, start:days].reshape(2, *cut)
+    keys = panel.series[[c.ITEM_ID, c.LOCATION_ID]]
+    frame = keys.loc[keys.index.repeat(count)].reset_index(drop=True)
+    return frame.assign(
+        period=np.tile(np.arange(count), len(panel.series)),
+        units_per_day=units.mean(axis=2).ravel(),
+        days_without_sale=(units == 0).mean(axis=2).ravel(),
+        price_index=price.mean(axis=2).ravel(),
+        display_share=promoted[0].mean(axis=2).ravel(),
+        mailer_share=promoted[1].mean(axis=2).ravel(),
+    )
