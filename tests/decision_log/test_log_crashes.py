@@ -85,6 +85,32 @@ def test_after_a_failed_batch_another_one_may_come_first(logs, persist):
     assert 260 in outcomes
 
 
+class AlteringStorage(MemoryStorage):
+    """Keeps other bytes than those it was given for paths with a certain beginning."""
+
+    def __init__(self, objects, beginning):
+        super().__init__()
+        self.objects, self._beginning = objects, beginning
+
+    def create(self, objects):
+        altered = {
+            path: data[:-1] + b"!" if path.startswith(self._beginning) else data
+            for path, data in objects.items()
+        }
+        super().create(altered)
+
+
+@pytest.mark.parametrize("beginning", ["tile/0/", "tile/1/", "tile/entries/"])
+def test_no_checkpoint_is_signed_over_tiles_that_read_back_differently(logs, beginning):
+    storage, _ = logs.filled(250, batch=250)
+    checkpoint = storage.objects["checkpoint"]
+    altering = AlteringStorage(storage.objects, beginning)
+    with pytest.raises(LogError, match=f"{beginning}.*is not what was written; no checkpoint"):
+        logs.open(altering).append(logs.records(250, 600))
+    assert storage.objects["checkpoint"] == checkpoint
+    assert verify_storage(storage, logs.key).entries == 250
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -7,7 +7,7 @@ never meet different content. What is not in `.pending` was never begun.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
@@ -107,25 +107,27 @@ class LogWriter:
                 f"log {before.origin!r}: its tiles do not have the root that the checkpoint of size"
                 f" {before.size} signs; nothing was appended. {_RESTORE}"
             )
-        self._storage.create(grow(edge, entries))
+        objects = grow(edge, entries)
+        self._storage.create(objects)
         after = Checkpoint(before.origin, edge.size, edge.root())
-        self._check(before, after)
+        self._check(before, after, objects)
         self._storage.replace(CHECKPOINT, after.sign(self._signer))
         self._storage.remove(PENDING)
         self._drop_superseded(before.size, after.size)
         return after
 
-    def _check(self, before: Checkpoint, after: Checkpoint) -> None:
-        """Read the new tree back before signing it."""
+    def _check(self, before: Checkpoint, after: Checkpoint, objects: Mapping[str, bytes]) -> None:
+        """Read the new tree back before signing it: it must extend the old one."""
+        altered = [path for path, data in objects.items() if self._storage.read(path) != data]
         tree = TreeReader(self._storage, after.size)
         proof = tree.consistency_proof(before.size)
         extends = before.size == 0 or verify_consistency(
             before.size, after.size, proof, before.root, after.root
         )
-        if not extends or tree.root() != after.root:
+        if altered or not extends or tree.root() != after.root:
             raise LogError(
-                f"log {after.origin!r}: the tiles read back are not those written; no checkpoint"
-                f" was published. {_RESTORE}"
+                f"{altered[0] if altered else 'tiles'}: what is read back is not what was written;"
+                f" no checkpoint was published. Check the disk. {_RESTORE}"
             )
 
     def _drop_superseded(self, before: int, after: int) -> None:
