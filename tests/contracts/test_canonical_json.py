@@ -55,3 +55,11 @@ def test_keys_are_sorted_by_utf_16_units():
 def test_other_spellings_are_refused(data):
     with pytest.raises(ValueError, match=r"."):
         parse_canonical(data)
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"\ud800": 1}, {1: 2}, {"a": {3}}, float("nan"), 2**60]
+)
+def test_values_without_canonical_form_are_refused(value):
+    with pytest.raises(rfc8785.CanonicalizationError):
+        canonical_json(value)

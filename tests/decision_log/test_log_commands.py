@@ -208,6 +208,9 @@ def test_trace_of_an_order_finds_the_decision_of_the_supplying_centre(filled):
     output = trace("--order", "O'1", "--line", "1").output
     assert "item I1 at S1 on 2018-01-03 belongs to decision d2 of DC1, which supplies it" in output
     assert "Decision d2  override for item I1 at DC1" in output
+    assert "changes it to 7 (promotion)" in output
+    assert "answers d1  proposal for item I1 at DC1" in output
+    assert "Demand rose [12%]" in output
 
 
 def test_trace_names_an_unknown_order_and_line(filled):

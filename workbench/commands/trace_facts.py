@@ -84,16 +84,26 @@ def decision_facts(
     history: "DecisionHistory", entry: "Entry", evidence: Evidence
 ) -> dict[str, Any]:
     """All that is known about one decision."""
+    answered = history.answered(entry)
+    about = [entry.record, *(before.record for before in answered)]
+    return {
+        **_entry_facts(entry, evidence),
+        # an answer may leave out what it is about
+        "item_id": next((r["item_id"] for r in about if "item_id" in r), None),
+        "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
+        "answers": [_entry_facts(before, evidence) for before in answered],
+        "chain": _chain(history.tree(entry)),
+    }
+
+
+def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
     record = entry.record
-    tree = history.tree(entry)
-    first = tree.entry.record  # an answer may leave out what it is about
     return {
         "entry": entry.index,
         "proven": True,  # the history raises otherwise
-        "item_id": record.get("item_id", first.get("item_id")),
-        "location_id": record.get("location_id", first.get("location_id")),
         "record": record,
-        "chain": _chain(tree),
+        "item_id": record.get("item_id"),
+        "location_id": record.get("location_id"),
         "runs": [evidence.run(str(run_id)) for run_id in record.get("run_ids", [])],
         "evidence": [evidence.rows(rows) for rows in record.get("evidence", [])],
     }

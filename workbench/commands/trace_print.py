@@ -49,16 +49,27 @@ def _line(line: dict[str, Any]) -> Text:
 
 
 def _tree(facts: dict[str, Any]) -> Tree:
+    tree = Tree(_title("Decision", facts))
+    _add_content(tree, facts)
+    for before in facts["answers"]:
+        _add_content(tree.add(_title("answers", before)), before)
+    _add_chain(tree.add(Text("chain")), facts["chain"], facts["entry"])
+    return tree
+
+
+def _title(verb: str, facts: dict[str, Any]) -> Text:
     record = facts["record"]
-    about = _about(facts)
-    tree = Tree(
-        Text.assemble(
-            (f"Decision {record['id']}", "bold"), f"  {record['kind']}{about}",
-            (f"  entry {facts['entry']:,} {_TICK}", "green"),
-        )
+    return Text.assemble(
+        (f"{verb} {record['id']}", "bold"), f"  {record['kind']}{_about(facts)}",
+        (f"  entry {facts['entry']:,} {_TICK}", "green"),
     )  # fmt: skip
-    for text in filter(None, (_quantity(record), _validity(record), _who(record), _policy(record))):
-        tree.add(Text(text))
+
+
+def _add_content(tree: Tree, facts: dict[str, Any]) -> None:
+    record = facts["record"]
+    for text in (_quantity(record), _validity(record), _who(record), _policy(record)):
+        if text:
+            tree.add(Text(text))
     _branch(tree, "reasons", [Text(str(reason)) for reason in record.get("reasons", [])])
     _branch(tree, "models", [Text(_model(model)) for model in record.get("models", [])])
     runs = tree.add(Text("runs")) if facts["runs"] else tree
@@ -67,8 +78,6 @@ def _tree(facts: dict[str, Any]) -> Tree:
     inputs = [Text(f"{t}  {d[:_SHORT]}…") for t, d in sorted(record.get("inputs", {}).items())]
     _branch(tree, "input tables", inputs)
     _branch(tree, "rows that it rests on", [_rows(rows) for rows in facts["evidence"]])
-    _add_chain(tree.add(Text("chain")), facts["chain"], facts["entry"])
-    return tree
 
 
 def _branch(tree: Tree, name: str, texts: Iterable[Text]) -> None:
@@ -86,9 +95,13 @@ def _about(facts: dict[str, Any]) -> str:
 
 
 def _quantity(record: dict[str, Any]) -> str:
-    if record.get("quantity") is None:
-        return ""
-    parts = [f"proposes {record['quantity']:g} {record.get('unit', '')}".rstrip()]
+    parts = []
+    if record.get("quantity") is not None:
+        verb = "proposes" if record["kind"] == "proposal" else "quantity"
+        parts.append(f"{verb} {record['quantity']:g} {record.get('unit', '')}".rstrip())
+    if record.get("after") is not None:
+        reason = f" ({record['reason_code']})" if record.get("reason_code") else ""
+        parts.append(f"changes it to {record['after']:g}{reason}")
     if record.get("interval_low") is not None and record.get("interval_high") is not None:
         level = record.get("interval_level")
         share = f"{level:.0%} " if level is not None else ""

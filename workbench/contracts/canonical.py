@@ -32,8 +32,8 @@ def canonical_json(value: Any) -> bytes:
     try:
         data = _ENCODER.encode(_with_plain_numbers(value)).encode("utf-8")
     except (_UnusualError, UnicodeEncodeError):
-        return rfc8785.dumps(value)
-    return rfc8785.dumps(value) if _OTHER_ORDER.search(data) else data
+        return _reference(value)
+    return _reference(value) if _OTHER_ORDER.search(data) else data
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -52,6 +52,13 @@ def parse_canonical(data: bytes) -> Any:
     if canonical != data:
         raise ValueError("not in canonical form (RFC 8785)")
     return value
+
+
+def _reference(value: Any) -> bytes:
+    try:
+        return rfc8785.dumps(value)
+    except UnicodeEncodeError as error:  # a lone surrogate in a key
+        raise rfc8785.CanonicalizationError(f"text without UTF-8 form ({error.reason})") from error
 
 
 def _with_plain_numbers(value: Any) -> Any:

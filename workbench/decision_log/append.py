@@ -117,6 +117,19 @@ class DecisionLog:
                 )
         return fresh
 
+    def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Entries of those decisions that are in the log, by id.
+
+        Raises:
+            LogError: The log or its index cannot be read.
+        """
+        with self._storage.lock():
+            checkpoint = self._writer.recover()
+            self._index.catch_up(self._storage, checkpoint)
+            known = self._index.positions(ids)
+        tree = TreeReader(self._storage, checkpoint.size)
+        return {decision_id: tree.entry(position) for decision_id, position in known.items()}
+
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
         with self._storage.lock():

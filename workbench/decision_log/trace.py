@@ -153,16 +153,19 @@ class DecisionHistory:
         """
         return [self._trace_line(line) for line in lines]
 
+    def answered(self, entry: Entry) -> list[Entry]:
+        """What an entry answers or replaces, nearest first, as far back as the log knows."""
+        chain = [entry]
+        while before := chain[-1].text("supersedes"):
+            found = self._index.positions([before])
+            if not found or before in {known.id for known in chain}:
+                break
+            chain.append(self._entry(found[before]))
+        return chain[1:]
+
     def tree(self, entry: Entry) -> Node:
         """The whole chain that an entry belongs to, from the first record that it goes back to."""
-        seen = {entry.id}
-        while (before := entry.text("supersedes")) and before not in seen:
-            found = self._index.positions([before])
-            if not found:
-                break
-            seen.add(before)
-            entry = self._entry(found[before])
-        return self._node(entry, set())
+        return self._node([entry, *self.answered(entry)][-1], set())
 
     def _node(self, entry: Entry, seen: set[str]) -> Node:
         seen.add(entry.id)
