@@ -1,22 +1,23 @@
 """Several notebooks in the order that their reads and writes give, under one parent run."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from workbench.errors import ParameterError
 from workbench.lineage.facts import JobDescription, ParentRun
 from workbench.runs import parameters as declarations
-from workbench.runs.ledger import Ledger, RunRow
+from workbench.runs.governed import governed
+from workbench.runs.ledger import Ledger
 from workbench.runs.parameters import Declaration
-from workbench.runs.run import Progress, RunResult, find_notebook, in_order, run_lineage, run_notebook
+from workbench.runs.run import Progress, RunResult, find_notebook, in_order, run_notebook
+from workbench.runs.steps import step_row
 from workbench.workspace import Workspace
 
-_NO_KEY = ""
+_NO_KEY: Final = ""
 
 
 @dataclass(frozen=True)
@@ -96,43 +97,10 @@ def parent_run(
     if len(notebooks) < 2:
         yield None
         return
-    from openlineage.client.uuid import generate_new_uuid
-
-    run_id, ledger = str(generate_new_uuid()), Ledger(workspace.ledger)
     names = {"notebooks": [declaration.name for declaration in notebooks]}
+    row = step_row(job, _NO_KEY, names, {}, kind="batch")
     description = JobDescription(job, kind="step", documentation="Runs notebooks in order.")
-    ledger.start(_row(run_id, job, names))
-    lineage = run_lineage(workspace, run_id, description)
-    lineage.start(parameters=names)
-    try:
-        yield ParentRun(job, run_id)
-    except KeyboardInterrupt:
-        lineage.abort("interrupted")
-        ledger.end(run_id, "aborted", error="interrupted")
-        raise
-    except Exception as error:
-        lineage.fail(str(error))
-        ledger.end(run_id, "failed", error=str(error))
-        raise
-    lineage.complete()
-    ledger.end(run_id, "complete")
-
-
-def _row(run_id: str, job: str, parameters: Mapping[str, Any]) -> RunRow:
-    return RunRow(
-        run_id=run_id,
-        job=job,
-        kind="batch",
-        as_of=None,
-        skip_key=_NO_KEY,
-        attempt=0,
-        status="running",
-        pid=os.getpid(),
-        started=datetime.now(UTC).isoformat(),
-        ended=None,
-        parameters=parameters,
-        inputs={},
-        outputs={},
-        report=None,
-        error=None,
-    )
+    with governed(workspace, row, description, parameters=names) as run:
+        yield ParentRun(job, row.run_id)
+        run.lineage.complete()
+        Ledger(workspace.ledger).end(row.run_id, "complete")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +11,15 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.contracts.records import DecisionRecord, ModelReference, RowEvidence
-from workbench.runs.context import MANIFEST_FILE, Context
+from workbench.contracts.tables import PROPOSALS
+from workbench.decision_log.append import open_log
+from workbench.errors import ContractError, RunError
+from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts
+from workbench.runs.manifest import staged_versions
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
+from workbench.workspace import Workspace
 
 BUILT_IN_RULE: Final = "built-in/manual"
 BUILT_IN_POLICY: Final = (
@@ -24,18 +29,63 @@ POLICY_DIGEST: Final = sha256(BUILT_IN_POLICY.encode()).hexdigest()
 _EVIDENCE_TABLES: Final = ("forecasts", "policies", "stock", "supplier_items")
 
 
-def run_records(
+_OF_THE_RUN: Final = ("recorded_at", "run_ids", "inputs", "evidence", "models")
+RECORDS_FILE: Final = "decisions.ndjson"
+
+
+def stage_records(
+    workspace: Workspace,
+    folder: Path,
     context: Context,
     facts: Facts,
-    *,
-    store: TableStore,
     inputs: Mapping[str, TableVersion],
-    proposals: TableVersion | None,
-    reports: Path,
+    *,
+    now: datetime | None = None,
+) -> int:
+    """Write what the run hands to the decision log beside its staged tables, checked.
+
+    The entries are fixed here, so that a publication that was cut off goes on with the same bytes.
+    What the log holds already, from the same work done before, is left out.
+
+    Returns:
+        How many entries there are.
+
+    Raises:
+        ContractError: A record cannot be an entry.
+        RunError: The log holds another decision under the same id.
+    """
+    records = run_records(workspace, folder, context, facts, inputs, now or datetime.now(UTC))
+    entries = {record.id: record.canonical() for record in records}
+    if len(entries) < len(records):
+        raise ContractError(
+            f"{context.notebook}: {len(records) - len(entries)} records repeat the id of another;"
+            " expected each id once. Give each record its own id."
+        )
+    fresh = _not_logged(workspace, entries)
+    if fresh:
+        path = folder / STAGED_FOLDER / RECORDS_FILE
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"".join(entry + b"\n" for entry in fresh))
+    return len(fresh)
+
+
+def staged_records(folder: Path) -> list[bytes]:
+    """Entries that `stage_records` wrote, in canonical JSON."""
+    path = folder / STAGED_FOLDER / RECORDS_FILE
+    return path.read_bytes().splitlines() if path.is_file() else []
+
+
+def run_records(
+    workspace: Workspace,
+    folder: Path,
+    context: Context,
+    facts: Facts,
+    inputs: Mapping[str, TableVersion],
     recorded_at: datetime,
 ) -> list[DecisionRecord]:
     """All records of a run, proposals first, in a stable order."""
-    upstream, models = _upstream(inputs.values(), reports)
+    store = TableStore(workspace.tables)
+    upstream, models = _upstream(inputs.values(), workspace.reports)
     common = {
         "recorded_at": recorded_at,
         "actor": "workbench",
@@ -47,6 +97,7 @@ def run_records(
         "simulated": bool(facts.simulated),
     }
     records = []
+    proposals = staged_versions(folder, facts).get(PROPOSALS.name)
     if proposals is not None and proposals.rows:
         frame = store.read(proposals)
         evidence = _Evidence(store, inputs)
@@ -58,6 +109,30 @@ def run_records(
         default = sha256(f"{context.skip_key}/{context.attempt}/{number}".encode()).hexdigest()[:32]
         records.append(DecisionRecord(**{"id": default, **common, **_dates(fields)}))
     return records
+
+
+def _not_logged(workspace: Workspace, entries: Mapping[str, bytes]) -> list[bytes]:
+    """The entries that the log lacks.
+
+    Raises:
+        RunError: It holds another decision under the same id.
+    """
+    if not entries:
+        return []
+    logged = open_log(workspace).entries_of(list(entries))
+    for decision_id, entry in logged.items():
+        if _decided(entry) != _decided(entries[decision_id]):
+            raise RunError(
+                f"decision {decision_id!r}: this work was logged before with another result;"
+                " expected the same from the same inputs. Run with --force to decide anew."
+            )
+    return [entry for decision_id, entry in entries.items() if decision_id not in logged]
+
+
+def _decided(entry: bytes) -> dict[str, Any]:
+    """A record apart from when and by which run it was made."""
+    record = json.loads(entry)
+    return {name: value for name, value in record.items() if name not in _OF_THE_RUN}
 
 
 def _proposal(

@@ -90,9 +90,9 @@ class Ledger:
         )
         return rows[0] if rows else None
 
-    def attempts(self, skip_key: str) -> int:
-        """How many runs of a skip key were complete."""
-        return len(self._select("skip_key = ? AND status = 'complete'", (skip_key,)))
+    def of_skip_key(self, skip_key: str) -> list[RunRow]:
+        """Every run of a skip key, oldest first."""
+        return self._select("skip_key = ? ORDER BY started, rowid", (skip_key,))
 
     def running(self) -> list[RunRow]:
         """Runs that have no recorded end, alive or not."""

@@ -7,75 +7,34 @@ folder (aborted at the next start) or a renamed report that the next start finis
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from workbench.decision_log.append import Appended, open_log
 from workbench.errors import RunError
-from workbench.lineage.facts import LogRange, ModelUse
+from workbench.lineage.facts import FileVersion, LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
-from workbench.lineage.redaction import redacted
 from workbench.runs.context import (
     FACTS_FILE,
     MANIFEST_FILE,
+    NOTEBOOK_FILE,
+    REPORT_FILE,
     STAGED_FOLDER,
     Context,
 )
-from workbench.runs.decisions import run_records
+from workbench.runs.decisions import staged_records
 from workbench.runs.facts import Facts
 from workbench.runs.ledger import Ledger
-from workbench.runs.skip import code_digest, lock_digest
+from workbench.runs.manifest import staged_versions
+from workbench.tables.folders import replace_durably, sync
 from workbench.tables.store import TableStore
-from workbench.tables.versions import TableVersion, open_version
+from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 
-LATEST = "latest"
-
-
-def write_manifest(
-    folder: Path,
-    context: Context,
-    facts: Facts,
-    *,
-    title: str,
-    parameters: Mapping[str, Any],
-    inputs: Mapping[str, TableVersion],
-    seconds: float,
-) -> None:
-    """`run.json`: what was run on what, and the digest of every file that it left."""
-    artefacts = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and STAGED_FOLDER not in path.relative_to(folder).parts
-        and path.name not in (FACTS_FILE, MANIFEST_FILE)
-    }  # fmt: skip
-    outputs = {table: open_version(_staged(folder, table, facts)) for table in facts.tables}
-    manifest = {
-        "run_id": context.run_id,
-        "notebook": context.notebook,
-        "title": title,
-        "headline": facts.headline,
-        "as_of": context.as_of,
-        "parameters": redacted(parameters),
-        "inputs": {t: _described(v) for t, v in inputs.items()},
-        "outputs": {t: _described(v) for t, v in outputs.items()},
-        "models": facts.models,
-        "upstream_runs": sorted({v.run_id for v in inputs.values() if v.run_id}),
-        "simulated": facts.simulated,
-        "artefacts": artefacts,
-        "records": len(facts.records),
-        "skip_key": context.skip_key,
-        "attempt": context.attempt,
-        "code": code_digest(),
-        "lock": lock_digest(),
-        "seconds": round(seconds, 1),
-    }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
-    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+LATEST: Final = "latest"
+LOG_FILE: Final = "decision-log.json"
 
 
 def move_into_reports(folder: Path, target: Path) -> None:
@@ -86,10 +45,10 @@ def move_into_reports(folder: Path, target: Path) -> None:
     """
     try:
         for path in [*folder.rglob("*"), folder]:
-            _sync(path)
+            sync(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise RunError(
             f"{target}: the report cannot be written ({error.strerror}); nothing is half-written,"
@@ -102,7 +61,7 @@ def finish(
     report: Path,
     context: Context,
     *,
-    lineage: RunLineage,
+    lineage: RunLineage | None,
     inputs: Mapping[str, TableVersion],
     step: Callable[[str], None] = lambda name: None,
 ) -> Appended | None:
@@ -112,47 +71,78 @@ def finish(
         workspace: Of the run.
         report: The renamed folder.
         context: Of the run.
-        lineage: Of the run, started.
+        lineage: Of the run, started; None where COMPLETE is written already.
         inputs: Pinned versions.
         step: Called with the name of each part before it is done; tests stop here.
     """
-    store = TableStore(workspace.tables)
     facts = Facts.load(report / FACTS_FILE)
-    step("tables")
-    outputs = {}
-    for table in facts.tables:
-        staged = open_version(_staged(report, table, facts))
-        outputs[table] = store.publish(staged)
-    step("models")
-    _keep_models(workspace, report, facts)
-    step("log")
-    appended = _append(workspace, report, context, facts, store, inputs, outputs)
-    step("lineage")
-    digests = {table: version.digest for table, version in inputs.items()}
-    models = [
-        ModelUse(model, role="trained", training_inputs=digests)
-        if (report / "models" / model.name).exists()
-        else ModelUse(model)
-        for model in facts.references
-    ]
-    lineage.complete(list(outputs.values()), models=models, decisions=_range(workspace, appended))
+    appended = None
+    if lineage is not None:
+        step("tables")
+        store = TableStore(workspace.tables)
+        outputs = [store.publish(staged) for staged in staged_versions(report, facts).values()]
+        step("models")
+        _keep_models(workspace, report, facts)
+        step("log")
+        appended = _append(workspace, report)
+        step("lineage")
+        lineage.complete(
+            outputs,
+            files=_files(report),
+            models=_models(report, facts, inputs),
+            decisions=_range(workspace, appended),
+        )
     step("ledger")
-    names = {table: version.version for table, version in outputs.items()}
     where = report.relative_to(workspace.root).as_posix()
-    Ledger(workspace.ledger).end(context.run_id, "complete", outputs=names, report=where)
+    Ledger(workspace.ledger).end(context.run_id, "complete", outputs=facts.tables, report=where)
     step("latest")
     point_latest(report)
     shutil.rmtree(report / STAGED_FOLDER, ignore_errors=True)
     return appended
 
 
+def _append(workspace: Workspace, report: Path) -> Appended | None:
+    """Append what the run decided; kept with the report is what the log answered."""
+    entries = staged_records(report)
+    if not entries:
+        return None
+    appended = open_log(workspace).append_entries(entries)
+    answer = {
+        "origin": workspace.log_origin(),
+        "entries": len(entries),
+        "first_index": min(appended.indexes),
+        "last_index": max(appended.indexes),
+        "tree_size": appended.size,
+        "root_hash": appended.root,
+        "checkpoint": appended.checkpoint,
+    }
+    replace_durably(report / LOG_FILE, (json.dumps(answer, indent=1) + "\n").encode())
+    return appended
+
+
+def _files(report: Path) -> list[FileVersion]:
+    """The report's files that others read, by digest; the manifest has the digests of the rest."""
+    found = [report / name for name in (MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE)]
+    return [
+        FileVersion(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+        for path in found
+    ]
+
+
+def _models(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:
+    digests = {table: version.digest for table, version in inputs.items()}
+    return [
+        ModelUse(model, role="trained", training_inputs=digests)
+        if (report / "models" / model.name).exists()
+        else ModelUse(model)
+        for model in facts.references
+    ]
+
+
 def point_latest(report: Path) -> None:
     """`reports/<notebook>/latest` names the newest report, as text: as_of/run_id."""
     home = report.parent.parent
-    staged = home / f".{LATEST}.{os.getpid()}"
-    staged.write_text(f"{report.parent.name}/{report.name}\n", encoding="utf-8")
-    _sync(staged)
-    staged.replace(home / LATEST)
+    replace_durably(home / LATEST, f"{report.parent.name}/{report.name}\n".encode())
 
 
 def latest_report(workspace: Workspace, notebook: str) -> Path:
@@ -167,27 +157,6 @@ def latest_report(workspace: Workspace, notebook: str) -> Path:
     return pointer.parent / pointer.read_text(encoding="utf-8").strip()
 
 
-def _append(
-    workspace: Workspace,
-    report: Path,
-    context: Context,
-    facts: Facts,
-    store: TableStore,
-    inputs: Mapping[str, TableVersion],
-    outputs: Mapping[str, TableVersion],
-) -> Appended | None:
-    records = run_records(
-        context,
-        facts,
-        store=store,
-        inputs=inputs,
-        proposals=outputs.get("proposals"),
-        reports=workspace.reports,
-        recorded_at=datetime.now(UTC),
-    )
-    return open_log(workspace).append(records) if records else None
-
-
 def _keep_models(workspace: Workspace, report: Path, facts: Facts) -> None:
     """Bytes of trained models, by digest, beside those of other runs."""
     for model in facts.references:
@@ -198,23 +167,8 @@ def _keep_models(workspace: Workspace, report: Path, facts: Facts) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         staged = target.with_name(f".{target.name}")
         shutil.copyfile(source, staged)
-        _sync(staged)
+        sync(staged)
         staged.replace(target)
-
-
-def _staged(folder: Path, table: str, facts: Facts) -> Path:
-    return folder / STAGED_FOLDER / table / facts.tables[table]
-
-
-def _described(version: TableVersion) -> dict[str, Any]:
-    return {
-        "version": version.version,
-        "digest": version.digest,
-        "content_digest": version.content_digest,
-        "rows": version.rows,
-        "run_id": version.run_id,
-        "rests_on_simulated": version.rests_on_simulated,
-    }
 
 
 def _range(workspace: Workspace, appended: Appended | None) -> LogRange | None:
@@ -228,11 +182,3 @@ def _range(workspace: Workspace, appended: Appended | None) -> LogRange | None:
         root_hash=appended.root,
         checkpoint=appended.checkpoint,
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,24 +9,22 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import RunError, WorkbenchError
+from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription, ParentRun
-from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.runs import parameters as declarations
-from workbench.runs.context import (
-    FACTS_FILE,
-    NOTEBOOK_FILE,
-    REPORT_FILE,
-    Context,
-)
+from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
+from workbench.runs.decisions import stage_records
 from workbench.runs.facts import Facts
+from workbench.runs.governed import Governed, governed, keep_partial
 from workbench.runs.inputs import business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
+from workbench.runs.manifest import write_manifest
 from workbench.runs.outputs import still_there
 from workbench.runs.parameters import Declaration
-from workbench.runs.publish import finish, move_into_reports, point_latest, write_manifest
+from workbench.runs.publish import finish, move_into_reports, point_latest
 from workbench.runs.recover import recover
-from workbench.runs.skip import models_digest, skip_key
+from workbench.runs.secrets import redact_notebook
+from workbench.runs.skip import config_digest, models_digest, skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -56,13 +53,24 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A run that is about to start."""
+    """What a run would rest on."""
 
     declaration: Declaration
     parameters: Mapping[str, Any]
     inputs: Mapping[str, TableVersion]
-    context: Context
-    folder: Path
+    day: date
+    key: str
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How a run is executed; none of this changes its result."""
+
+    force: bool
+    threads: int
+    parent: ParentRun | None
+    progress: Progress
+    step: Callable[[str], None]
 
 
 def run_notebook(
@@ -92,30 +100,20 @@ def run_notebook(
 
     Raises:
         ParameterError: Before any kernel, for an unknown, mistyped or out-of-range parameter.
-        RunError: The notebook failed; nothing is left under `reports/`.
+        RunError: The notebook failed, and nothing is left under `reports/`; or its report is whole
+            but cannot be published yet.
     """
     began = time.monotonic()
     recover(workspace)
     declaration = declarations.declared(find_notebook(workspace, notebook))
     values = declarations.resolved(declaration, parameters or {})
-    store = TableStore(workspace.tables)
-    inputs = pin_inputs(store, declaration.name, declaration.reads, declaration.reads_if_present)
-    day = as_of or business_date(store, inputs)
-    key = skip_key(
-        declaration.name,
-        parameters=values,
-        as_of=day.isoformat(),
-        inputs=inputs,
-        notebook=declaration.path,
-        extra={"edge_models": models_digest(workspace.edge_models)},
-    )
-    ledger = Ledger(workspace.ledger)
-    done = ledger.completed(key)
-    if done and not force and still_there(workspace, store, done):
+    plan = _plan(workspace, declaration, _with_folders(workspace, declaration, values), as_of)
+    done = Ledger(workspace.ledger).completed(plan.key)
+    if done and not force and still_there(workspace, TableStore(workspace.tables), done):
         point_latest(workspace.root / str(done.report))
-        return _result(workspace, done, "cached", time.monotonic() - began, 0)
-    plan = _plan(workspace, declaration, values, inputs, day, key, ledger.attempts(key))
-    return _execute(workspace, plan, began, workers, parent, progress, step)
+        return _result(workspace, done, "cached", began, 0)
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    return _execute(workspace, plan, began, _Manner(force, threads, parent, progress, step))
 
 
 def find_notebook(workspace: Workspace, notebook: Path | str) -> Path:
@@ -136,173 +134,178 @@ def all_notebooks(workspace: Workspace) -> list[Path]:
     return sorted(workspace.notebooks.glob("[0-9][0-9]-*.ipynb"))
 
 
+def _with_folders(
+    workspace: Workspace, declaration: Declaration, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Parameters whose `_folder` is a whole path: the kernel works elsewhere.
+
+    Raises:
+        ParameterError: There is no such folder.
+    """
+    found = dict(values)
+    for name, value in values.items():
+        if not name.endswith("_folder") or not isinstance(value, str) or not value:
+            continue
+        folders = [place / value for place in (Path.cwd(), workspace.root)]
+        existing = [folder for folder in folders if folder.is_dir()]
+        if not existing:
+            raise ParameterError(
+                f"{declaration.name}: parameter {name!r}: {value!r} is no folder; expected one that"
+                f" exists, as a whole path or below {workspace.root}."
+            )
+        found[name] = str(existing[0].resolve())
+    return found
+
+
 def _plan(
-    workspace: Workspace,
-    declaration: Declaration,
-    values: Mapping[str, Any],
-    inputs: Mapping[str, TableVersion],
-    day: date,
-    key: str,
-    attempt: int,
+    workspace: Workspace, declaration: Declaration, values: Mapping[str, Any], as_of: date | None
 ) -> _Plan:
-    from openlineage.client.uuid import generate_new_uuid
-
-    run_id = str(generate_new_uuid())
-    folder = workspace.runtime / run_id / "report"
-    context = Context(
-        run_id=run_id,
-        notebook=declaration.name,
+    store = TableStore(workspace.tables)
+    inputs = pin_inputs(store, declaration.name, declaration.reads, declaration.reads_if_present)
+    day = as_of or business_date(store, inputs)
+    key = skip_key(
+        declaration.name,
+        parameters=values,
         as_of=day.isoformat(),
-        folder=str(folder),
-        workspace=str(workspace.root),
-        inputs={table: version.version for table, version in inputs.items()},
-        writes=declaration.writes,
-        skip_key=key,
-        attempt=attempt,
+        inputs=inputs,
+        notebook=declaration.path,
+        extra={
+            "edge_models": models_digest(workspace.edge_models),
+            "config": config_digest(declaration.config),
+        },
     )
-    return _Plan(declaration, values, inputs, context, folder)
+    return _Plan(declaration, values, inputs, day, key)
 
 
-def run_lineage(
-    workspace: Workspace, run_id: str, job: JobDescription, parent: ParentRun | None = None
-) -> RunLineage:
-    """Lineage of a run of this workspace."""
-    return RunLineage(
-        Journal(workspace.lineage),
-        workspace_id=workspace.workspace_id(),
-        job=job,
-        run_id=run_id,
-        parent=parent,
-    )
-
-
-def _execute(
-    workspace: Workspace,
-    plan: _Plan,
-    began: float,
-    workers: int,
-    parent: ParentRun | None,
-    progress: Progress,
-    step: Callable[[str], None],
-) -> RunResult:
-    context, ledger = plan.context, Ledger(workspace.ledger)
-    ledger.start(_row(plan))
+def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -> RunResult:
     declaration = plan.declaration
-    job = JobDescription(context.notebook, documentation=declaration.title, source=declaration.path)
-    lineage = run_lineage(workspace, context.run_id, job, parent)
-    inputs = list(plan.inputs.values())
-    lineage.start(inputs, plan.parameters, as_of=context.day)
-    try:
-        _run_kernel(workspace, plan, workers, progress)
-        report = workspace.reports / context.notebook / context.as_of / context.run_id
-        _render(plan, began)
-        step("rename")
-        move_into_reports(plan.folder, report)
-    except KeyboardInterrupt:
-        _give_up(workspace, plan, lineage, "ABORT", "interrupted")
-        raise
-    except (WorkbenchError, OSError) as error:
-        failure = _sentence(plan, error)
-        _give_up(workspace, plan, lineage, "FAIL", str(failure), getattr(error, "trace", ""))
-        raise failure from error
-    appended = finish(workspace, report, context, lineage=lineage, inputs=plan.inputs, step=step)
-    shutil.rmtree(plan.folder.parent, ignore_errors=True)
-    row = ledger.get(context.run_id)
-    seconds = time.monotonic() - began
-    return _result(workspace, row, "complete", seconds, appended.new if appended else 0)
+    job = JobDescription(declaration.name, documentation=declaration.title, source=declaration.path)
+    with governed(
+        workspace, _row(plan), job, parameters=plan.parameters,
+        inputs=list(plan.inputs.values()), parent=manner.parent, force=manner.force,
+    ) as run:  # fmt: skip
+        context = _context(workspace, plan, run)
+        folder = Path(context.folder)
+        run.report = workspace.reports / declaration.name / context.as_of / context.run_id
+        try:
+            _run_kernel(plan, context, run, manner)
+            _prepare(workspace, plan, context, run)
+            manner.step("rename")
+            move_into_reports(folder, run.report)
+        except (WorkbenchError, OSError) as error:
+            raise _failure(workspace, plan, run, error) from error
+        except BaseException:
+            keep_partial(workspace, context.run_id, folder)
+            raise
+        decisions = _publish(workspace, plan, context, run, manner)
+    row = Ledger(workspace.ledger).get(context.run_id)
+    return _result(workspace, row, "complete", began, decisions)
 
 
-def _run_kernel(workspace: Workspace, plan: _Plan, workers: int, progress: Progress) -> None:
+def _context(workspace: Workspace, plan: _Plan, run: Governed) -> Context:
+    return Context(
+        run_id=run.row.run_id,
+        notebook=plan.declaration.name,
+        as_of=plan.day.isoformat(),
+        folder=str(run.folder / "report"),
+        workspace=str(workspace.root),
+        inputs={table: version.version for table, version in plan.inputs.items()},
+        writes=plan.declaration.writes,
+        skip_key=plan.key,
+        attempt=run.row.attempt,
+    )
+
+
+def _run_kernel(plan: _Plan, context: Context, run: Governed, manner: _Manner) -> None:
     from workbench.runs.execute import execute
 
-    plan.folder.mkdir(parents=True)
-    context_file = plan.folder.parent / "context.json"
-    plan.context.save(context_file)
+    folder = Path(context.folder)
+    folder.mkdir()
+    context_file = run.folder / "context.json"
+    context.save(context_file)
     execute(
         plan.declaration.path,
-        plan.folder / NOTEBOOK_FILE,
+        folder / NOTEBOOK_FILE,
         parameters=plan.parameters,
         context=context_file,
-        threads=max(1, (os.cpu_count() or 1) // workers),
-        progress=progress,
+        threads=manner.threads,
+        progress=manner.progress,
     )
 
 
-def _render(plan: _Plan, began: float) -> None:
+def _prepare(workspace: Workspace, plan: _Plan, context: Context, run: Governed) -> None:
+    """Everything that the report and its publication consist of, while it may still fail."""
     from workbench.dashboards.report_html import Banner, render
 
-    facts = Facts.load(plan.folder / FACTS_FILE)
+    folder, title = Path(context.folder), plan.declaration.title
+    facts = Facts.load(folder / FACTS_FILE)
     banner = Banner(
-        what=plan.declaration.title,
-        as_of=plan.context.day,
-        run_id=plan.context.run_id,
+        what=title,
+        as_of=context.day,
+        run_id=context.run_id,
         headline=facts.headline,
         simulated=tuple(facts.simulated),
         inputs={table: version.digest for table, version in plan.inputs.items()},
     )
-    render(
-        plan.folder / NOTEBOOK_FILE, plan.folder / REPORT_FILE,
-        title=plan.declaration.title, banner=banner,
-    )  # fmt: skip
+    redact_notebook(folder / NOTEBOOK_FILE, plan.parameters)
+    render(folder / NOTEBOOK_FILE, folder / REPORT_FILE, title=title, banner=banner)
+    stage_records(workspace, folder, context, facts, plan.inputs)
     write_manifest(
-        plan.folder,
-        plan.context,
-        facts,
-        title=plan.declaration.title,
-        parameters=plan.parameters,
-        inputs=plan.inputs,
-        seconds=time.monotonic() - began,
-    )
+        folder, context, facts, title=title, parameters=plan.parameters, inputs=plan.inputs,
+        started=run.row.started,
+    )  # fmt: skip
 
 
-def _give_up(
-    workspace: Workspace,
-    plan: _Plan,
-    lineage: RunLineage,
-    state: str,
-    message: str,
-    trace: str = "",
-) -> None:
-    """Keep what was executed for inspection; say in lineage and ledger how it ended."""
-    kept = workspace.runtime / "failed" / plan.context.run_id
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(plan.folder / "staged", ignore_errors=True)
+def _publish(
+    workspace: Workspace, plan: _Plan, context: Context, run: Governed, manner: _Manner
+) -> int:
+    assert run.report is not None
     try:
-        plan.folder.parent.rename(kept)
-    except OSError:  # a full disk must not hide the first error
-        shutil.rmtree(plan.folder.parent, ignore_errors=True)
-    if state == "ABORT":
-        lineage.abort(message)
-    else:
-        lineage.fail(message, trace or None)
-    status = {"ABORT": "aborted", "FAIL": "failed"}[state]
-    Ledger(workspace.ledger).end(plan.context.run_id, status, error=message)
+        appended = finish(
+            workspace, run.report, context,
+            lineage=run.lineage, inputs=plan.inputs, step=manner.step,
+        )  # fmt: skip
+    except (WorkbenchError, OSError) as error:
+        raise RunError(
+            f"{plan.declaration.name}: {error} The report is whole in {run.report}, the next run"
+            " publishes it."
+        ) from error
+    return appended.new if appended else 0
 
 
-def _sentence(plan: _Plan, error: Exception) -> WorkbenchError:
-    if isinstance(error, WorkbenchError):
-        return error
-    return RunError(
-        f"{plan.declaration.name}: {getattr(error, 'strerror', None) or error} while the report was"
-        " written; nothing is half-written, mend that and run again."
-    )
+def _failure(workspace: Workspace, plan: _Plan, run: Governed, error: Exception) -> WorkbenchError:
+    """The error as a sentence that says where to look."""
+    text = str(error)
+    if isinstance(error, OSError):
+        text = (
+            f"{plan.declaration.name}: {error.strerror or error} while the report was written;"
+            " nothing is half-written, mend that and run again."
+        )
+    kept = keep_partial(workspace, run.row.run_id, run.folder / "report")
+    if kept and (kept / NOTEBOOK_FILE).is_file():
+        text += f" What was executed is in {kept / NOTEBOOK_FILE}."
+    failure = type(error)(text) if isinstance(error, WorkbenchError) else RunError(text)
+    if trace := getattr(error, "trace", ""):
+        failure.trace = trace  # type: ignore[attr-defined]
+    return failure
 
 
 def _row(plan: _Plan) -> RunRow:
-    context = plan.context
+    from openlineage.client.uuid import generate_new_uuid
+
     return RunRow(
-        run_id=context.run_id,
-        job=context.notebook,
+        run_id=str(generate_new_uuid()),
+        job=plan.declaration.name,
         kind="notebook",
-        as_of=context.day,
-        skip_key=context.skip_key,
-        attempt=context.attempt,
+        as_of=plan.day,
+        skip_key=plan.key,
+        attempt=0,
         status="running",
         pid=os.getpid(),
         started=datetime.now(UTC).isoformat(),
         ended=None,
         parameters=plan.parameters,
-        inputs=context.inputs,
+        inputs={table: version.version for table, version in plan.inputs.items()},
         outputs={},
         report=None,
         error=None,
@@ -310,13 +313,14 @@ def _row(plan: _Plan) -> RunRow:
 
 
 def _result(
-    workspace: Workspace, row: RunRow, status: str, seconds: float, decisions: int
+    workspace: Workspace, row: RunRow, status: str, began: float, decisions: int
 ) -> RunResult:
     report = workspace.root / row.report if row.report else None
     headline = ""
     if report:
         manifest = json.loads((report / "run.json").read_text(encoding="utf-8"))
         headline = manifest["headline"]
+    seconds = time.monotonic() - began
     return RunResult(row.job, row.run_id, status, report, headline, seconds, decisions)
 
 

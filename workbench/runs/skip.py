@@ -1,6 +1,7 @@
 """The skip key: a digest of everything that a run's result depends on."""
 
 import hashlib
+import inspect
 import json
 import platform
 from collections.abc import Mapping
@@ -59,6 +60,12 @@ def skip_key(
     }
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def config_digest(config: type) -> str:
+    """Digest of the source file of a notebook's parameters, which may lie outside the library."""
+    source = inspect.getsourcefile(config)
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
 
 
 def models_digest(folder: Path) -> str:

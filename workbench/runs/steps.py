@@ -10,13 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError
 from workbench.lineage.facts import JobDescription, ParentRun
-from workbench.lineage.redaction import redacted_text
+from workbench.runs.governed import governed
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.outputs import still_there
 from workbench.runs.recover import recover
-from workbench.runs.run import RunResult, run_lineage
+from workbench.runs.run import RunResult
 from workbench.runs.skip import skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
@@ -52,8 +51,6 @@ def governed_step(
     Raises:
         WorkbenchError: The step failed; lineage and ledger say so.
     """
-    from openlineage.client.uuid import generate_new_uuid
-
     began = time.monotonic()
     recover(workspace)
     store, ledger = TableStore(workspace.tables), Ledger(workspace.ledger)
@@ -66,24 +63,16 @@ def governed_step(
     done = ledger.completed(key)
     if done and not force and still_there(workspace, store, done):
         return RunResult(step.name, done.run_id, "cached", None, "", time.monotonic() - began, 0)
-    run_id = str(generate_new_uuid())
-    ledger.start(_row(step, run_id, key, ledger.attempts(key), parameters, inputs))
+    row = step_row(step.name, key, parameters, inputs)
     job = JobDescription(step.name, kind="step", documentation=step.does)
-    lineage = run_lineage(workspace, run_id, job, parent)
-    lineage.start(list(inputs.values()), parameters)
-    try:
-        outputs = list(step.function(inputs, run_id))
-    except KeyboardInterrupt:
-        lineage.abort("interrupted")
-        ledger.end(run_id, "aborted", error="interrupted")
-        raise
-    except WorkbenchError as error:
-        lineage.fail(str(error))
-        ledger.end(run_id, "failed", error=redacted_text(str(error)))
-        raise
-    lineage.complete(outputs)
-    ledger.end(run_id, "complete", outputs={v.table: v.version for v in outputs})
-    return RunResult(step.name, run_id, "complete", None, "", time.monotonic() - began, 0)
+    with governed(
+        workspace, row, job,
+        parameters=parameters, inputs=list(inputs.values()), parent=parent, force=force,
+    ) as run:  # fmt: skip
+        outputs = list(step.function(inputs, row.run_id))
+        run.lineage.complete(outputs)
+        ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
+    return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
 
 def _given(store: TableStore, ledger: Ledger, job: str, table: str) -> TableVersion:
@@ -100,21 +89,23 @@ def _given(store: TableStore, ledger: Ledger, job: str, table: str) -> TableVers
     return current
 
 
-def _row(
-    step: Step,
-    run_id: str,
+def step_row(
+    name: str,
     key: str,
-    attempt: int,
     parameters: Mapping[str, Any],
     inputs: Mapping[str, TableVersion],
+    kind: str = "step",
 ) -> RunRow:
+    """Ledger row of a run that is not a notebook's."""
+    from openlineage.client.uuid import generate_new_uuid
+
     return RunRow(
-        run_id=run_id,
-        job=step.name,
-        kind="step",
+        run_id=str(generate_new_uuid()),
+        job=name,
+        kind=kind,
         as_of=None,
         skip_key=key,
-        attempt=attempt,
+        attempt=0,
         status="running",
         pid=os.getpid(),
         started=datetime.now(UTC).isoformat(),
