@@ -12,7 +12,7 @@ from workbench.inventory.config import ReplenishmentConfig
 from workbench.inventory.costs import Costs, service_target
 from workbench.inventory.legacy import LegacyPolicy, chosen_policy, tune_legacy
 from workbench.inventory.plan import Period, make_plan, start_state
-from workbench.inventory.propose import Outlook, policy_rows, propose
+from workbench.inventory.propose import Outlook, policy_rows, propose, with_drivers
 from workbench.inventory.scenarios import (
     cycle_rows,
     forecast_levels,
@@ -239,3 +239,19 @@ def test_a_lean_rule_caps_the_target(plan):
     lean = plan.series.assign(**{c.POLICY: "order_up_to_lean"})
     config = CONFIG.model_copy(update={"target_lean": 0.6})
     assert plan.service_targets(lean, CUTOFFS[0], config).max() == 0.6
+
+
+def test_drivers_are_named_in_the_first_of_three_reasons():
+    rows = pd.DataFrame(
+        {
+            "item_id": ["1", "2"],
+            "location_id": "DC1",
+            "reasons": [["Demand.", "Stock.", "Order."], ["Demand.", "Stock.", "Order."]],
+        }
+    )
+    drivers = pd.DataFrame(
+        {"item_id": ["1"], "location_id": "DC1", "reasons": [["price: +2 units"]]}
+    )
+    named = with_drivers(rows, drivers)["reasons"]
+    assert named[0] == ["Demand. Moved most by price: +2 units.", "Stock.", "Order."]
+    assert named[1] == ["Demand.", "Stock.", "Order."]

@@ -107,6 +107,26 @@ def propose(plan: Plan, outlook: Outlook, items: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(values)
 
 
+def with_drivers(proposals: pd.DataFrame, drivers: pd.DataFrame) -> pd.DataFrame:
+    """Proposals whose first reason also names what moves the demand most.
+
+    Args:
+        proposals: Rows of `propose`.
+        drivers: item_id, location_id, reasons: sentences of the forecast's explanation.
+    """
+    keys = [c.ITEM_ID, c.LOCATION_ID]
+    known = drivers.set_index(keys)[c.REASONS].to_dict()
+    named = [
+        [f"{reasons[0]} Moved most by {'; '.join(known[key])}.", *reasons[1:]]
+        if (key := (item, location)) in known
+        else reasons
+        for item, location, reasons in proposals[[*keys, c.REASONS]].itertuples(index=False)
+    ]
+    result = proposals.copy()
+    result[c.REASONS] = pd.Series(named, index=proposals.index, dtype=object)
+    return result
+
+
 def policy_rows(plan: Plan, outlook: Outlook) -> pd.DataFrame:
     """The `policies` table without run_id.
 
