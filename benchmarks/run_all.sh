@@ -1,0 +1,8 @@
+#!/bin/sh
+# Rerun every benchmark on a quiet machine; each writes its page under benchmarks/results/.
+set -eu
+cd "$(dirname "$0")/.."
+for script in benchmarks/*.py; do
+  name=$(basename "$script" .py)
+  [ "$name" = "__init__" ] || { echo "== $name"; .venv/bin/python -m "benchmarks.$name"; }
+done
