@@ -91,7 +91,7 @@ def report(root: Path, seconds: float, peak: float, again: float, output: str) -
         f"| whole demo after installation | {seconds:.0f} s | 360 s |",
         f"| peak memory, command and kernels | {peak:.2f} GiB | 4 GiB |",
         f"| second run, everything cached | {again:.1f} s | seconds |",
-        f"| windows: less value-weighted MAPE than seasonal naive | {skill(windows, 'vw_mape')} | 15% |",
+        f"| windows: less VW-MAPE than seasonal naive | {skill(windows, 'vw_mape')} | 15% |",
         f"| windows: less pinball loss | {skill(windows, 'vw_pinball')} | 15% |",
         f"| days: less value-weighted MAPE | {skill(days, 'vw_mape')} | 15% |",
         f"| days: less pinball loss | {skill(days, 'vw_pinball')} | 15% |",
