@@ -5,6 +5,7 @@ what they need when they run, so that `workbench --help` answers at once.
 """
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from workbench import __version__
 from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
 from workbench.commands.ingest import ingest
 from workbench.errors import WorkbenchError
+
+_INTERRUPTED = 130  # what Typer exits with on Ctrl-C
 
 app = typer.Typer(
     name="workbench",
@@ -52,16 +55,30 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(dashboards.app, name="dashboards")
 
 
+def _stop(*_: object) -> None:
+    """What a service manager or a job's time limit sends ends work as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _say_interrupted() -> None:
+    print("workbench: interrupted; nothing half-written, run again to go on.", file=sys.stderr)
+    sys.exit(1)
+
+
 def main() -> None:
     """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("workbench: interrupted; nothing half-written, run again to go on.", file=sys.stderr)
-        sys.exit(1)
+        _say_interrupted()
+    except SystemExit as end:
+        if end.code != _INTERRUPTED:
+            raise
+        _say_interrupted()
     except BrokenPipeError:
         # The reader of our output has gone (for example `| head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
+
+if TYPE_CHECKING:
+    from workbench.runs.run import RunResult
 
 runs_app = typer.Typer(help="What was run.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
@@ -25,32 +28,38 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run notebooks, in the order that their declared reads and writes give."""
-    from workbench.runs.parameters import declared, parse_assignment
+    from workbench.runs.batch import run_notebooks
+    from workbench.runs.parameters import parse_assignment
     from workbench.runs.progress import notebook_progress
-    from workbench.runs.run import all_notebooks, find_notebook, in_order, run_notebook
+    from workbench.runs.recover import recover
+    from workbench.runs.run import all_notebooks
 
-    workspace = find_workspace()
     if bool(notebooks) == everything:
-        raise ConfigError("run: name notebooks, or give --all.")
-    paths = all_notebooks(workspace) if everything else [
-        find_notebook(workspace, name) for name in notebooks or []
-    ]  # fmt: skip
-    values = dict(parse_assignment(text) for text in parameter or [])
-    if values and len(paths) > 1:
-        raise ConfigError("run: -p belongs to one notebook; name one.")
-    day = _day(as_of)
-    for declaration in in_order([declared(path) for path in paths]):
-        with notebook_progress(declaration.name) as progress:
-            result = run_notebook(
-                workspace, declaration.path, parameters=values, as_of=day, force=force,
-                progress=progress,
-            )  # fmt: skip
+        raise typer.BadParameter("name notebooks, or give --all.")
+    workspace = find_workspace()
+    results: list[RunResult] = []
+    for line in recover(workspace):
+        typer.echo(line, err=True)
+    try:
+        run_notebooks(
+            workspace,
+            all_notebooks(workspace) if everything else [*(notebooks or [])],
+            parameters=dict(parse_assignment(text) for text in parameter or []),
+            as_of=_day(as_of),
+            force=force,
+            watch=notebook_progress,
+            ended=results.append if as_json else _print_result,
+        )
+    finally:
         if as_json:
-            typer.echo(json.dumps(asdict(result), default=str))
-            continue
-        took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
-        typer.echo(f"{result.job:<30} {took:>7}  {result.headline}")
-        typer.echo(f"{'':<39} {result.report}/report.html")
+            facts = [asdict(result) for result in results]
+            typer.echo(json.dumps(facts, default=str, indent=1))
+
+
+def _print_result(result: "RunResult") -> None:
+    took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
+    typer.echo(f"{result.job:<30} {took:>7}  {result.headline}")
+    typer.echo(f"{'':<39} {result.report}/report.html")
 
 
 def _day(text: str) -> Any:
@@ -80,25 +89,52 @@ def list_runs(
 
 
 @runs_app.command()
-def show(run_id: Annotated[str, typer.Argument(help="Run id or its beginning.")]) -> None:
-    """One run: its manifest, or how it failed."""
+def show(
+    run_id: Annotated[str, typer.Argument(help="Run id or its beginning.")], as_json: Json = False
+) -> None:
+    """One run: how it ended, what it rests on, what it left."""
+    from workbench.runs.compare import run_facts
     from workbench.runs.ledger import Ledger
 
     workspace = find_workspace()
-    row = Ledger(workspace.ledger).get(run_id)
-    if row.report:
-        typer.echo((workspace.root / row.report / "run.json").read_text(encoding="utf-8"))
+    facts = run_facts(workspace, Ledger(workspace.ledger).get(run_id))
+    if as_json:
+        typer.echo(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
         return
-    typer.echo(json.dumps(asdict(row), default=str, indent=1))
+    for name, value in facts.items():
+        if value not in (None, "", [], {}):
+            _print_fact(name, value)
+
+
+def _print_fact(name: str, value: Any) -> None:
+    if not isinstance(value, dict):
+        typer.echo(f"{name:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+        return
+    for number, (key, item) in enumerate(value.items()):
+        typer.echo(f"{'' if number else name:<12} {key}: {item}")
 
 
 @runs_app.command()
-def diff(first: str, second: str) -> None:
+def diff(
+    first: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    second: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    as_json: Json = False,
+) -> None:
     """What differs between two runs: parameters, inputs, outputs, code."""
     from workbench.runs.compare import differences
     from workbench.runs.ledger import Ledger
 
     workspace = find_workspace()
     ledger = Ledger(workspace.ledger)
-    lines = differences(workspace, ledger.get(first), ledger.get(second))
-    typer.echo("\n".join(lines) if lines else "The two runs do not differ.")
+    found = differences(workspace, ledger.get(first), ledger.get(second))
+    if as_json:
+        rows = [{"fact": name, "first": one, "second": two} for name, one, two in found]
+        typer.echo(json.dumps(rows, default=str, indent=1, ensure_ascii=False))
+    elif not found:
+        typer.echo("The two runs do not differ.")
+    for name, one, two in [] if as_json else found:
+        typer.echo(f"{name}: {_shown(one)} → {_shown(two)}")
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value)

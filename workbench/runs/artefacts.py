@@ -7,20 +7,20 @@ ones, output goes to `reports/interactive/`, proposals are a draft that is never
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from workbench.contracts import columns as c
-from workbench.contracts.records import KINDS, ModelReference
+from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
-from workbench.contracts.tables import contract
-from workbench.errors import ContractError, RunError
+from workbench.contracts.tables import PROPOSALS, contract
+from workbench.errors import RunError
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
-from workbench.runs.facts import Facts
+from workbench.runs.facts import Facts, check_record
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, find_workspace, open_workspace
@@ -28,7 +28,7 @@ from workbench.workspace import Workspace, find_workspace, open_workspace
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_INTERACTIVE = "interactive"
+_INTERACTIVE: Final = "interactive"
 
 
 def open() -> "Run":
@@ -77,12 +77,12 @@ class Run:
         self._folder = Path(context.folder)
         self._store = TableStore(workspace.tables)
         self._facts = Facts.load(self._folder / FACTS_FILE)
+        self._proposed: list[pd.DataFrame] = []
         self._versions = {
             table: self._store.version(table, name) for table, name in context.inputs.items()
         }
-        if any(v.rests_on_simulated for v in self._versions.values()) and governed:
-            names = [t for t, v in self._versions.items() if v.rests_on_simulated]
-            self.mark_simulated(*names)
+        if governed:  # opened by hand, every table is at hand: only what is read counts
+            self._note_simulated(self._versions.values())
 
     # --- facts of the run -------------------------------------------------------------------
 
@@ -113,6 +113,11 @@ class Run:
         self._facts.simulated = sorted({*self._facts.simulated, *what})
         self._save()
 
+    def _note_simulated(self, versions: Iterable[TableVersion]) -> None:
+        names = {version.table for version in versions if version.rests_on_simulated}
+        if not names <= set(self._facts.simulated):
+            self.mark_simulated(*names)
+
     def headline(self, text: str) -> None:
         """The one sentence that answers the reader's question."""
         self._facts.headline = text
@@ -136,6 +141,7 @@ class Run:
                 f"{self._context.notebook}: reads table {table!r} without declaring it; add it to"
                 " 'reads' in the notebook's metadata."
             )
+        self._note_simulated([self._versions[table]])
         return self._versions[table]
 
     def read(
@@ -147,10 +153,12 @@ class Run:
 
     def query(self, sql: str) -> pd.DataFrame:
         """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
+        self._note_simulated(self._versions.values())
         return self._store.query(sql, versions=self._versions, as_of=self.as_of)
 
     def connect(self) -> Any:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
+        self._note_simulated(self._versions.values())
         return self._store.connect(versions=self._versions, as_of=self.as_of)
 
     def upstream_report(self, table: str) -> Path:
@@ -204,7 +212,8 @@ class Run:
     def propose(self, proposals: pd.DataFrame) -> pd.DataFrame:
         """Stage proposals for the decision log.
 
-        Ids follow from what they are, so that a retry of the same run proposes nothing twice.
+        Ids follow from what they are, so that a retry of the same run proposes nothing twice. May
+        be called several times; a proposal of the same kind, item, location and first day may not.
 
         Args:
             proposals: The `proposals` contract without `proposal_id` and `run_id`; `reasons` may
@@ -215,34 +224,29 @@ class Run:
         """
         frame = proposals.assign(**{c.RUN_ID: self.run_id})
         frame[c.REASONS] = [
-            value if isinstance(value, str) else json.dumps(list(value))
+            value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
             for value in frame[c.REASONS]
         ]
-        keys = [c.KIND, c.ITEM_ID, c.LOCATION_ID, c.VALID_FROM]
-        seed = f"{self._context.skip_key}\n{self._context.attempt}"
-        frame[c.PROPOSAL_ID] = [
-            hashlib.sha256("\n".join([seed, *map(str, row)]).encode()).hexdigest()[:32]
-            for row in frame[keys].itertuples(index=False)
-        ]
+        frame[c.PROPOSAL_ID] = _proposal_ids(frame, self._context)
         if not self.governed:
             print(f"{len(frame)} proposals: a draft, never logged.")
             return frame
-        self.write("proposals", frame)
-        self.save_table(frame, "proposals")
+        self.write(PROPOSALS.name, pd.concat([*self._proposed, frame], ignore_index=True))
+        self._proposed.append(frame)
+        self.save_table(pd.concat(self._proposed, ignore_index=True), PROPOSALS.name)
         return frame
 
     def record(self, kind: str, **fields: Any) -> None:
         """Hand a fact other than a proposal to the decision log, once the run completes.
 
         Args:
-            kind: A kind of decision record.
+            kind: `fact`, `outcome`, `merge`, `rollout` or `model_promotion`.
             fields: Fields of the record; `id` makes it idempotent across runs.
 
         Raises:
-            ContractError: The kind is unknown.
+            ContractError: The kind or a field is not for a notebook to record.
         """
-        if kind not in KINDS:
-            raise ContractError(f"record: kind {kind!r} is unknown; expected one of {KINDS}.")
+        check_record(kind, fields)
         self._facts.records.append({"kind": kind, **fields})
         self._save()
 
@@ -333,6 +337,17 @@ class Run:
 
     def _save(self) -> None:
         self._facts.save(self._folder / FACTS_FILE)
+
+
+def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:
+    """Digest of the run's skip key and attempt, and of what each proposal is about."""
+    seed = f"{context.skip_key}\n{context.attempt}"
+    about = proposals[[c.KIND, c.ITEM_ID, c.LOCATION_ID]].astype(str)
+    about = about.assign(day=pd.to_datetime(proposals[c.VALID_FROM]).dt.strftime("%Y-%m-%d"))
+    return [
+        hashlib.sha256("\n".join([seed, *row]).encode()).hexdigest()[:32]
+        for row in about.itertuples(index=False)
+    ]
 
 
 def _safe_csv(frame: pd.DataFrame) -> str:

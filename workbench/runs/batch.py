@@ -1,8 +1,7 @@
 """Several notebooks in the order that their reads and writes give, under one parent run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -10,30 +9,15 @@ from typing import Any, Final
 from workbench.errors import ParameterError
 from workbench.lineage.facts import JobDescription, ParentRun
 from workbench.runs import parameters as declarations
-from workbench.runs.governed import governed
+from workbench.runs.governed import Governed, Parent, governed
 from workbench.runs.ledger import Ledger
 from workbench.runs.parameters import Declaration
-from workbench.runs.run import Progress, RunResult, find_notebook, in_order, run_notebook
+from workbench.runs.progress import Watch, no_progress
+from workbench.runs.run import RunResult, find_notebook, in_order, run_notebook
 from workbench.runs.steps import step_row
 from workbench.workspace import Workspace
 
 _NO_KEY: Final = ""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """What a caller wants to hear while notebooks run.
-
-    Attributes:
-        started: Called with the notebook's name before it runs; returns its progress callback.
-        ended: Called with each result.
-    """
-
-    started: Callable[[str], Progress]
-    ended: Callable[[RunResult], None]
-
-
-SILENT = Listener(lambda name: lambda cell, cells: None, lambda result: None)
 
 
 def run_notebooks(
@@ -43,12 +27,22 @@ def run_notebooks(
     parameters: Mapping[str, Any] | None = None,
     as_of: date | None = None,
     force: bool = False,
-    listener: Listener = SILENT,
+    watch: Watch = no_progress,
+    ended: Callable[[RunResult], None] = lambda result: None,
 ) -> list[RunResult]:
     """Run notebooks, writers of a table before its readers; stop at the first that fails.
 
     A parameter goes to every notebook that has it. All parameters of all notebooks are checked
     before the first kernel starts.
+
+    Args:
+        workspace: Where they run.
+        notebooks: Paths, or names under `notebooks/`.
+        parameters: Overrides.
+        as_of: Business date; default: for each the last date observed in its inputs.
+        force: Run even if unchanged.
+        watch: Makes the progress of a notebook, by its name.
+        ended: Told each result.
 
     Raises:
         ParameterError: A parameter is known to none of the notebooks, mistyped or out of range.
@@ -61,14 +55,15 @@ def run_notebooks(
     for declaration in ordered:
         declarations.resolved(declaration, own[declaration.path])
     results = []
-    with parent_run(workspace, "run", ordered) as parent:
+    names = [declaration.name for declaration in ordered]
+    with parent_run(workspace, "run", names) as parent:
         for declaration in ordered:
-            progress = listener.started(declaration.name)
-            result = run_notebook(
-                workspace, declaration.path, parameters=own[declaration.path], as_of=as_of,
-                force=force, parent=parent, progress=progress,
-            )  # fmt: skip
-            listener.ended(result)
+            with watch(declaration.name) as progress:
+                result = run_notebook(
+                    workspace, declaration.path, parameters=own[declaration.path], as_of=as_of,
+                    force=force, parent=parent, progress=progress,
+                )  # fmt: skip
+            ended(result)
             results.append(result)
     return results
 
@@ -90,17 +85,27 @@ def _own(
 
 
 @contextmanager
-def parent_run(
-    workspace: Workspace, job: str, notebooks: Sequence[Declaration]
-) -> Iterator[ParentRun | None]:
-    """A run that the runs of several notebooks have as parent; none for a single one."""
-    if len(notebooks) < 2:
-        yield None
-        return
-    names = {"notebooks": [declaration.name for declaration in notebooks]}
-    row = step_row(job, _NO_KEY, names, {}, kind="batch")
-    description = JobDescription(job, kind="step", documentation="Runs notebooks in order.")
-    with governed(workspace, row, description, parameters=names) as run:
-        yield ParentRun(job, row.run_id)
-        run.lineage.complete()
-        Ledger(workspace.ledger).end(row.run_id, "complete")
+def parent_run(workspace: Workspace, job: str, names: Sequence[str]) -> Iterator[Parent]:
+    """A run that the runs of several steps have as parent; it starts when the first of them does.
+
+    Where all is cached, or there is only one step, there is none.
+    """
+    started: list[Governed] = []
+    with ExitStack() as stack:
+
+        def parent() -> ParentRun | None:
+            if len(names) < 2:
+                return None
+            if not started:
+                row = step_row(job, _NO_KEY, {"steps": list(names)}, {}, kind="batch")
+                does = JobDescription(
+                    job, kind="step", documentation="Runs several steps in order."
+                )
+                life = governed(workspace, row, does, parameters=row.parameters)
+                started.append(stack.enter_context(life))
+            return ParentRun(job, started[0].row.run_id)
+
+        yield parent
+        for run in started:
+            run.lineage.complete()
+            Ledger(workspace.ledger).end(run.row.run_id, "complete")

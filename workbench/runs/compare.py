@@ -1,42 +1,62 @@
-"""What differs between two runs."""
+"""What a run was, and what differs between two runs."""
 
 import json
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from workbench.errors import RunError
 from workbench.runs.context import MANIFEST_FILE
 from workbench.runs.ledger import RunRow
 from workbench.workspace import Workspace
 
-_COMPARED = ("notebook", "as_of", "parameters", "inputs", "outputs", "models", "code", "lock")
+_COMPARED: Final = (
+    "job", "status", "as_of", "parameters", "inputs", "outputs", "models", "headline", "simulated",
+    "code", "lock", "python",
+)  # fmt: skip
 
 
-def differences(workspace: Workspace, first: RunRow, second: RunRow) -> list[str]:
-    """A line per fact that differs; tables are compared by content, without run ids.
+def run_facts(workspace: Workspace, row: RunRow) -> dict[str, Any]:
+    """What the ledger says of a run and, where it left a report, what its manifest adds.
+
+    Tables are given by content digest, which leaves run ids out, or by version where there is no
+    report.
 
     Raises:
-        RunError: One of the runs has no report.
+        RunError: The manifest is unreadable.
     """
-    one, two = _facts(workspace, first), _facts(workspace, second)
+    facts = asdict(row)
+    if not row.report:
+        return facts
+    path = workspace.root / row.report / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: cannot be read ({error}); restore the report, or run the notebook again."
+        ) from error
+    for name in ("inputs", "outputs"):
+        facts[name] = {t: version["content_digest"] for t, version in manifest[name].items()}
+    facts["models"] = {model["name"]: model["digest"] for model in manifest["models"]}
+    kept = ("title", "headline", "simulated", "proposals", "records", "code", "lock", "python")
+    return {**facts, **{name: manifest.get(name) for name in kept}, "seconds": manifest["seconds"]}
+
+
+def differences(workspace: Workspace, first: RunRow, second: RunRow) -> list[tuple[str, Any, Any]]:
+    """Name and both values of every fact that differs; None where a run lacks it."""
+    one, two = _flat(run_facts(workspace, first)), _flat(run_facts(workspace, second))
     return [
-        f"{name}: {one.get(name, '–')} → {two.get(name, '–')}"
+        (name, one.get(name), two.get(name))
         for name in sorted({*one, *two})
         if one.get(name) != two.get(name)
     ]
 
 
-def _facts(workspace: Workspace, row: RunRow) -> dict[str, Any]:
-    if not row.report:
-        raise RunError(f"run {row.run_id}: {row.status}, has no report to compare.")
-    path = workspace.root / row.report / MANIFEST_FILE
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    facts: dict[str, Any] = {}
+def _flat(facts: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name in _COMPARED:
-        value = manifest[name]
-        if name in ("inputs", "outputs"):
-            value = {table: version["content_digest"][:16] for table, version in value.items()}
+        value = facts.get(name)
         if isinstance(value, dict):
-            facts |= {f"{name}.{key}": item for key, item in value.items()}
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
         else:
-            facts[name] = value if isinstance(value, str) else json.dumps(value)
-    return facts
+            flat[name] = value
+    return flat

@@ -15,7 +15,7 @@ from workbench.contracts.tables import PROPOSALS
 from workbench.decision_log.append import open_log
 from workbench.errors import ContractError, RunError
 from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
-from workbench.runs.facts import Facts
+from workbench.runs.facts import Facts, check_record
 from workbench.runs.manifest import staged_versions
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
@@ -106,6 +106,8 @@ def run_records(
             for row in frame.to_dict("records")
         ]
     for number, fields in enumerate(facts.records):
+        given = {name: value for name, value in fields.items() if name != "kind"}
+        check_record(str(fields.get("kind")), given)  # the kernel could write anything here
         default = sha256(f"{context.skip_key}/{context.attempt}/{number}".encode()).hexdigest()[:32]
         records.append(DecisionRecord(**{"id": default, **common, **_dates(fields)}))
     return records

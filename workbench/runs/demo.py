@@ -9,6 +9,7 @@ from workbench.decision_log.append import open_log
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.verify import verify_log
 from workbench.resources import resource
+from workbench.runs.batch import parent_run
 from workbench.runs.parameters import declared
 from workbench.runs.progress import notebook_progress
 from workbench.runs.recover import recover
@@ -43,25 +44,27 @@ def run_demo(
     for line in recover(workspace):
         say(line)
     quiet: Say = lambda text: None  # noqa: E731
-    results = []
-    described = sources or resource(DEMO_SOURCES)
-    for step in (ingest_step(workspace, described, say=quiet), None):
-        done = governed_step(workspace, step or twin_step(workspace), force=force)
-        results.append(done)
-        say(_line(done))
+    results: list[RunResult] = []
+
+    def done(result: RunResult) -> None:
+        results.append(result)
+        say(_line(result))
+
     notebooks = in_order([declared(path) for path in all_notebooks(workspace)])
-    for notebook in notebooks:
-        small = "max_series" in notebook.defaults and max_series
-        with notebook_progress(notebook.name) as progress:
-            done = run_notebook(
-                workspace,
-                notebook.path,
-                parameters={"max_series": max_series} if small else {},
-                force=force,
-                progress=progress,
-            )
-        results.append(done)
-        say(_line(done))
+    names = ["ingest", "simulate-supply", *(notebook.name for notebook in notebooks)]
+    with parent_run(workspace, "demo", names) as parent:
+        ingest = ingest_step(workspace, sources or resource(DEMO_SOURCES), say=quiet)
+        done(governed_step(workspace, ingest, force=force, parent=parent))
+        done(governed_step(workspace, twin_step(workspace), force=force, parent=parent))
+        for notebook in notebooks:
+            small = "max_series" in notebook.defaults and max_series
+            with notebook_progress(notebook.name) as progress:
+                result = run_notebook(
+                    workspace, notebook.path,
+                    parameters={"max_series": max_series} if small else {},
+                    force=force, parent=parent, progress=progress,
+                )  # fmt: skip
+            done(result)
     _verify(workspace, say)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     say(f"Done in {minutes} min {seconds} s. Reports: {workspace.reports}")

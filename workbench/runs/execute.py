@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 from workbench import errors
 from workbench.errors import RunError
 from workbench.runs.context import CONTEXT_VARIABLE
+from workbench.runs.progress import Progress
 
 _ENGINE: Final = "workbench"
 _SAVE_EVERY_SECONDS: Final = 5.0
 _INJECTED: Final = "injected-parameters"
 _SOCKET_LIMIT: Final = 107  # bytes of a socket's path (sun_path of Linux, less its end)
 _SOCKET_NAME: Final = len("/wb-12345678/k-1234")
-Progress = Callable[[int, int], None]
 
 
 class NotebookError(RunError):

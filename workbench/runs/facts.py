@@ -1,11 +1,41 @@
 """What a kernel tells the runner back, kept in a file as the notebook goes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from workbench.contracts.records import ModelReference
+from workbench.contracts.records import FIELD_NAMES, ModelReference
+from workbench.errors import ContractError
+
+# Proposals have their own way in; the other kinds are for people and services to decide.
+RECORDABLE: Final = ("fact", "outcome", "merge", "rollout", "model_promotion")
+# Who speaks, for which run and on which inputs is for the runner to say.
+_OF_THE_RUNNER: Final = frozenset(
+    "kind recorded_at schema_version actor role as_of run_ids inputs models simulated evidence"
+    " tier rule policy_digest".split()
+)
+_FREE: Final = tuple(name for name in FIELD_NAMES if name not in _OF_THE_RUNNER)
+
+
+def check_record(kind: str, fields: Mapping[str, Any]) -> None:
+    """Refuse a record that is not for a notebook to make.
+
+    Raises:
+        ContractError: Naming the kind or field.
+    """
+    if kind not in RECORDABLE:
+        raise ContractError(
+            f"record: kind {kind!r} is not for a notebook; expected one of"
+            f" {', '.join(RECORDABLE)}. Propose with 'run.propose'."
+        )
+    for name in fields:
+        if name not in _FREE:
+            raise ContractError(
+                f"record: field {name!r} is not for a notebook; expected some of"
+                f" {', '.join(_FREE)}. Put other facts into 'detail'."
+            )
 
 
 @dataclass

@@ -7,7 +7,7 @@ its report is renamed it can only be completed, by itself or by the next start.
 
 import shutil
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,11 @@ from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 
 _KEPT: Final = 50
+Parent = Callable[[], ParentRun | None]
+
+
+def no_parent() -> None:
+    """Nothing started the run."""
 
 
 @dataclass

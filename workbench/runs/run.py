@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import ParameterError, RunError, WorkbenchError
-from workbench.lineage.facts import JobDescription, ParentRun
+from workbench.lineage.facts import JobDescription
 from workbench.runs import parameters as declarations
 from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
 from workbench.runs.decisions import stage_records
 from workbench.runs.facts import Facts
-from workbench.runs.governed import Governed, governed, keep_partial
+from workbench.runs.governed import Governed, Parent, governed, keep_partial, no_parent
 from workbench.runs.inputs import business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.manifest import write_manifest
 from workbench.runs.outputs import still_there
 from workbench.runs.parameters import Declaration
+from workbench.runs.progress import Progress
 from workbench.runs.publish import finish, move_into_reports, point_latest
 from workbench.runs.recover import recover
 from workbench.runs.secrets import redact_notebook
@@ -28,8 +29,6 @@ from workbench.runs.skip import config_digest, models_digest, skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class _Manner:
 
     force: bool
     threads: int
-    parent: ParentRun | None
+    parent: Parent
     progress: Progress
     step: Callable[[str], None]
 
@@ -81,7 +80,7 @@ def run_notebook(
     as_of: date | None = None,
     force: bool = False,
     workers: int = 1,
-    parent: ParentRun | None = None,
+    parent: Parent = no_parent,
     progress: Progress = lambda cell, cells: None,
     step: Callable[[str], None] = lambda name: None,
 ) -> RunResult:
@@ -94,7 +93,7 @@ def run_notebook(
         as_of: Business date; default: the last date observed in its inputs.
         force: Run even if unchanged.
         workers: How many runs share this machine's cores.
-        parent: What started this run.
+        parent: Called where something is run, for the run that started this one.
         progress: Called as each cell starts.
         step: Called before each part of publishing; tests stop there.
 
@@ -182,7 +181,7 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
     job = JobDescription(declaration.name, documentation=declaration.title, source=declaration.path)
     with governed(
         workspace, _row(plan), job, parameters=plan.parameters,
-        inputs=list(plan.inputs.values()), parent=manner.parent, force=manner.force,
+        inputs=list(plan.inputs.values()), parent=manner.parent(), force=manner.force,
     ) as run:  # fmt: skip
         context = _context(workspace, plan, run)
         folder = Path(context.folder)
@@ -238,7 +237,7 @@ def _prepare(workspace: Workspace, plan: _Plan, context: Context, run: Governed)
     from workbench.dashboards.report_html import Banner, render
 
     folder, title = Path(context.folder), plan.declaration.title
-    facts = Facts.load(folder / FACTS_FILE)
+    facts = _checked_facts(plan, folder)
     banner = Banner(
         what=title,
         as_of=context.day,
@@ -254,6 +253,25 @@ def _prepare(workspace: Workspace, plan: _Plan, context: Context, run: Governed)
         folder, context, facts, title=title, parameters=plan.parameters, inputs=plan.inputs,
         started=run.row.started,
     )  # fmt: skip
+
+
+def _checked_facts(plan: _Plan, folder: Path) -> Facts:
+    """What the kernel told; what it must not decide is put right or refused.
+
+    Raises:
+        RunError: It staged a table that the notebook does not declare.
+    """
+    facts = Facts.load(folder / FACTS_FILE)
+    undeclared = sorted(set(facts.tables) - set(plan.declaration.writes))
+    if undeclared:
+        raise RunError(
+            f"{plan.declaration.name}: wrote table {undeclared[0]!r} without declaring it; add it"
+            " to 'writes' in the notebook's metadata."
+        )
+    inherited = {table for table, version in plan.inputs.items() if version.rests_on_simulated}
+    facts.simulated = sorted({*facts.simulated, *inherited})
+    facts.save(folder / FACTS_FILE)
+    return facts
 
 
 def _publish(

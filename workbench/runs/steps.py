@@ -10,8 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.lineage.facts import JobDescription, ParentRun
-from workbench.runs.governed import governed
+from workbench.lineage.facts import JobDescription
+from workbench.runs.governed import Parent, governed, no_parent
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.outputs import still_there
 from workbench.runs.recover import recover
@@ -44,7 +44,7 @@ class Step:
 
 
 def governed_step(
-    workspace: Workspace, step: Step, *, force: bool = False, parent: ParentRun | None = None
+    workspace: Workspace, step: Step, *, force: bool = False, parent: Parent = no_parent
 ) -> RunResult:
     """Run a step, or report `cached` when nothing that it depends on has changed.
 
@@ -67,7 +67,7 @@ def governed_step(
     job = JobDescription(step.name, kind="step", documentation=step.does)
     with governed(
         workspace, row, job,
-        parameters=parameters, inputs=list(inputs.values()), parent=parent, force=force,
+        parameters=parameters, inputs=list(inputs.values()), parent=parent(), force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
         run.lineage.complete(outputs)
