@@ -50,9 +50,10 @@ def figure(
     ]
     top = _HEADER_PIXELS + 20 * (len(lines) - 1) + 16 * max(0, len(small) - 1)
     result = go.Figure()
+    axis_font = {"size": 13, "color": MUTED}
     axis = {
         "gridcolor": HAIRLINE, "linecolor": HAIRLINE, "zerolinecolor": HAIRLINE, "ticks": "",
-        "automargin": True, "title": {"font": {"size": 13, "color": MUTED}},
+        "automargin": True,
         "tickfont": {"size": 12, "color": MUTED},
     }  # fmt: skip
     result.update_layout(
@@ -66,8 +67,8 @@ def figure(
         margin={"l": 60, "r": 24, "t": top, "b": _FOOTER_PIXELS},
         height=height, showlegend=False, hovermode="closest", bargap=0.25,
         hoverlabel={"font": {"family": FONT, "size": 13}},
-        xaxis={**axis, "title": {"text": x, **axis["title"]}, "showgrid": False},
-        yaxis={**axis, "title": {"text": y, **axis["title"]}},
+        xaxis={**axis, "title": {"text": x, "font": axis_font}, "showgrid": False},
+        yaxis={**axis, "title": {"text": y, "font": axis_font}},
         legend={
             "orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom",
             "font": {"size": 12},
