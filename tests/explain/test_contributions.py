@@ -79,5 +79,5 @@ def test_reasons_name_the_three_strongest_drivers_in_order():
         }
     )
     reasons = reasons_by_series(contributions)["reasons"].iloc[0]
-    assert reasons[0] == "price: -6.0 units of 9.5 expected over 10 days"
-    assert [r.split(":")[0] for r in reasons] == ["price", "recent sales", "promotion"]
+    assert reasons[0] == "price -6.0 units"
+    assert reasons[1:] == ["recent sales +4.0 units", "promotion +1.0 units"]

@@ -117,7 +117,7 @@ def demo(
     ] = 0,
     force: Annotated[bool, typer.Option(help="Run every step again, cached or not.")] = False,
 ) -> None:
-    """Do the main job on real grocery sales: from ingest to the executive's page."""
+    """Do the main job on a year of grocery sales: from ingest to the executive's page."""
     from workbench.runs.demo import run_demo
 
     run_demo(find_workspace(), max_series=max_series, force=force, say=typer.echo)

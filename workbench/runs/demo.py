@@ -1,10 +1,11 @@
-"""The demo: the main job on real grocery sales, from ingest to the executive's page."""
+"""The demo: the main job on a year of grocery sales, from ingest to the executive's page."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from workbench.adapters.ingest import DEMO_SOURCES
+from workbench.dashboards.publish import publish_executive
 from workbench.decision_log.append import open_log
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.verify import verify_log
@@ -65,6 +66,7 @@ def run_demo(
                     force=force, parent=parent, progress=progress,
                 )  # fmt: skip
             done(result)
+    say(f"{'executive page':<30} {publish_executive(workspace)}")
     _verify(workspace, say)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     say(f"Done in {minutes} min {seconds} s. Reports: {workspace.reports}")
