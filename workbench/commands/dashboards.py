@@ -18,3 +18,14 @@ def publish(
     from workbench.dashboards.publish import publish_executive
 
     typer.echo(publish_executive(find_workspace(), out))
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Of this machine; 0 takes a free one.")] = 8866,
+    token: Annotated[bool, typer.Option("--token/--no-token", help="Ask for a secret.")] = True,
+) -> None:
+    """Serve the live executive page on this machine only."""
+    from workbench.dashboards.serve import serve_executive
+
+    serve_executive(find_workspace(), port=port, token=token, say=typer.echo)

@@ -19,6 +19,10 @@ from workbench.workspace import Workspace
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+WHAT_IF_NOTE: Final = (
+    "Each position was simulated in the run; nothing is interpolated. The plan sets a target per"
+    " item from its own costs."
+)
 PAGE: Final = "executive-roi.html"
 
 
@@ -55,36 +59,89 @@ def executive_html(evidence: roi.Evidence) -> str:
     embedded = json.dumps({"points": [asdict(point) for point in points]}, ensure_ascii=False)
     return str(
         page_template("executive.html.j2").render(
-            css=_template("page.css") + _template("executive.css"),
+            css=styles(),
             plotly=plotly_javascript(),
             script=_template("figures.js") + _template("executive.js"),
             embedded=embedded.replace("</", "<\\/"),
             chosen=chosen,
             last=len(points) - 1,
-            point=points[chosen],
             low=points[0],
             high=points[-1],
-            lines=lines_html(evidence.lines),
-            figures={name: _block(name, figure) for name, figure in roi.charts(evidence).items()},
-            **facts(evidence),
+            head=head_html(evidence),
+            board=board_html(evidence),
+            chart=what_if_chart(evidence),
+            numbers=numbers_html(points[chosen]),
+            note=WHAT_IF_NOTE,
+            title=html.escape(" ".join(roi.headline(evidence)[:2])),
+            run_id=html.escape(evidence.run_id),
+            digest=html.escape(evidence.digest[:12]),
+            simulated=bool(evidence.simulated),
         )
     )
 
 
-def facts(evidence: roi.Evidence) -> dict[str, Any]:
-    """What the page's head and foot state, escaped."""
-    words, amount, interval = roi.headline(evidence)
-    return {
-        "words": html.escape(words),
-        "amount": html.escape(amount),
-        "interval": html.escape(interval),
-        "as_of": evidence.as_of.isoformat(),
-        "run_id": html.escape(evidence.run_id),
-        "digest": html.escape(evidence.digest[:12]),
-        "checkpoint": "" if evidence.checkpoint is None else f"{evidence.checkpoint:,}",
-        "simulated": html.escape(", ".join(evidence.simulated)),
-        "tiles": [tuple(html.escape(text) for text in tile) for tile in roi.tiles(evidence)],
-    }
+def styles() -> str:
+    """The page's style sheet."""
+    return _template("page.css") + _template("executive.css")
+
+
+def head_html(evidence: roi.Evidence) -> str:
+    """The sentence that answers, and the facts below it."""
+    words, amount, interval = (html.escape(text) for text in roi.headline(evidence))
+    tiles = [tuple(html.escape(text) for text in tile) for tile in roi.tiles(evidence)]
+    return str(
+        page_template("executive-head.html.j2").render(
+            words=words,
+            amount=amount,
+            interval=interval,
+            as_of=evidence.as_of.isoformat(),
+            run_id=html.escape(evidence.run_id),
+            checkpoint="" if evidence.checkpoint is None else f"{evidence.checkpoint:,}",
+            simulated=html.escape(", ".join(evidence.simulated)),
+            tiles=tiles,
+        )
+    )
+
+
+def board_html(evidence: roi.Evidence) -> str:
+    """The evidence: four figures and the lines at risk."""
+    drawn = {name: _block(name, figure) for name, figure in roi.charts(evidence).items()}
+    return str(
+        page_template("executive-board.html.j2").render(
+            figures=drawn,
+            caption=html.escape(roi.caption(evidence)),
+            lines=lines_html(evidence.lines),
+            simulated=bool(evidence.simulated),
+        )
+    )
+
+
+def what_if_chart(evidence: roi.Evidence) -> str:
+    """The curve of costs, whose last trace is the chosen point, with its caption."""
+    caption = html.escape(roi.caption(evidence))
+    chart = _block("what-if", roi.charts(evidence)["what-if"])
+    return f'{chart}<p class="caption">{caption}</p>'
+
+
+def numbers_html(point: roi.Point) -> str:
+    """Figures of one service target; `executive.js` finds them by their names."""
+    shown = (
+        ("Cost", "cost", point.cost, point.cost_change),
+        ("Stock value", "stock", point.stock, point.stock_change),
+        ("Fill rate", "fill", point.fill_rate, point.fill_rate_change),
+    )
+    tiles = "".join(
+        f'<div><dt>{name}</dt><dd><b id="what-if-{key}">{html.escape(value)}</b><small>'
+        f'<span id="what-if-{key}-change">{html.escape(change)}</span> against the plan</small>'
+        "</dd></div>"
+        for name, key, value, change in shown
+    )
+    return (
+        '<label for="target">Service target'
+        f' <output id="chosen-target" for="target" data-x="{point.x}" data-y="{point.y}">'
+        f"{html.escape(point.target)}</output></label>"
+        f'<dl class="tiles" aria-live="polite">{tiles}</dl>'
+    )
 
 
 def lines_html(lines: pd.DataFrame) -> str:

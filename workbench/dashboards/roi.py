@@ -27,13 +27,14 @@ NOTEBOOK: Final = "70-measure-roi"
 PLAN_NOTEBOOK: Final = "30-set-replenishment-policy"
 LINES: Final = 5  # at risk next week, shown on the page
 SEGMENTS: Final = 9
+_NO_CAPTION: Final = 28  # pixels
 _LEVEL: Final = "interval_level"
 _NEEDED: Final = (
     "saving_total", "saving_share", "saving_cumulative", "saving_component", "saving_kind",
     "saving_segment", "cost_total", "fill_rate", "fill_rate_change", "stock_value",
     "stock_value_change", "sweep_cost", "sweep_fill_rate", "sweep_stock_value",
 )  # fmt: skip
-_KINDS: Final = {"dc": "distribution centre", "store": "stores"}
+_KINDS: Final = {"dc": "centre", "store": "stores"}
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def _points(change: float) -> str:
 
 
 def charts(evidence: Evidence) -> dict[str, "Figure"]:
-    """The page's figures by name, each with its caption line."""
+    """The page's figures by name."""
     kpis, level = evidence.kpis, evidence.level
     kinds = kpis.assign(**{c.SCOPE: kpis[c.SCOPE].replace(
         {f"kind={kind}": f"kind={words}" for kind, words in _KINDS.items()}
@@ -270,11 +271,18 @@ def charts(evidence: Evidence) -> dict[str, "Figure"]:
         ),
         "what-if": _with_marker(figures.cost_by_target(kpis), evidence),
     }
-    for figure in drawn.values():
-        theme.caption(
-            figure, evidence.run_id, [evidence.digest], simulated=bool(evidence.simulated)
-        )
+    bars = drawn["kinds"].data[0]
+    bars.y = [str(label).removeprefix("site kind ") for label in bars.y]
+    for figure in drawn.values():  # the caption stands below each figure, as text of the page
+        figure.update_layout(height=figure.layout.height - _NO_CAPTION)
+        figure.update_layout(margin_b=figure.layout.margin.b - _NO_CAPTION)
     return drawn
+
+
+def caption(evidence: Evidence) -> str:
+    """The line below a figure: run, digest of `kpis`, whether it rests on simulated tables."""
+    parts = [f"run {evidence.run_id[-8:]}", f"kpis {evidence.digest[:8]}"]
+    return " · ".join([*parts, "simulated"] if evidence.simulated else parts)
 
 
 def _with_marker(figure: "Figure", evidence: Evidence) -> "Figure":

@@ -51,7 +51,7 @@ def figure(
     top = _HEADER_PIXELS + 20 * (len(lines) - 1) + 16 * max(0, len(small) - 1)
     result = go.Figure()
     axis_font = {"size": 13, "color": MUTED}
-    axis = {
+    axis: dict[str, Any] = {
         "gridcolor": HAIRLINE, "linecolor": HAIRLINE, "zerolinecolor": HAIRLINE, "ticks": "",
         "automargin": True,
         "tickfont": {"size": 12, "color": MUTED},

@@ -8,7 +8,7 @@
   }
   function narrowed(layout, width) {
     if (width > 520 || !layout.title || !layout.title.text) return layout;
-    var lines = [], size = Math.floor(width / 8.6), small = Math.floor(width / 6.4);
+    var lines = [], size = Math.floor(width / 9.8), small = Math.floor(width / 7.2);
     layout.title.text.split('<br>').forEach(function (line) {
       var heading = line.indexOf('<b>') === 0, words = line.replace(/<[^>]*>/g, '').split(' ');
       var open = heading ? '<b>' : (line.match(/^<[^>]*>/) || [''])[0], close = heading ? '</b>' : '</span>';
@@ -35,5 +35,6 @@
     });
   }
   draw();
+  window.drawFigures = draw;
   dark.addEventListener('change', draw);
 })();
