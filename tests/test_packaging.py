@@ -1,7 +1,11 @@
 """The project's packaging files agree with each other."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import yaml
@@ -53,3 +57,31 @@ def test_owner_fixed_packages_are_dependencies():
         "jupyterlab", "papermill", "pandas", "statsmodels", "lightgbm", "shap", "evidently",
         "openlineage-python", "voila",
     }  # fmt: skip
+
+
+def test_a_wheel_carries_what_a_workspace_needs(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    place = tmp_path / "installed"
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(place)
+    environment = {**os.environ, "PYTHONPATH": str(place), "WORKBENCH_KEYS": str(tmp_path / "keys")}
+    made = subprocess.run(
+        [sys.executable, "-P", "-m", "workbench", "init", str(tmp_path / "shop")],
+        capture_output=True, text=True, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    used = subprocess.run(
+        [sys.executable, "-P", "-c", "import workbench; print(workbench.__file__)"],
+        capture_output=True, text=True, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert used.stdout.startswith(str(place))
+    for shipped in ("notebooks/10-forecast-demand.ipynb", "notebooks/sources/completejourney.toml",
+                    "edge_models/carton-counter/1.0.0/model.onnx", "workbench.toml"):  # fmt: skip
+        assert (tmp_path / "shop" / shipped).is_file(), shipped
+    for needed in ("_shipped/requirements.lock", "dashboards/templates/report.html.j2",
+                   "contracts/schemas/DecisionRecord.json"):  # fmt: skip
+        assert (place / "workbench" / needed).is_file(), needed
