@@ -19,6 +19,7 @@ from workbench.runs.steps import governed_step, ingest_step, twin_step
 from workbench.workspace import Workspace
 
 Say = Callable[[str], None]
+FORECAST = "10-forecast-demand"  # what follows plans the series that it forecast
 
 
 def run_demo(
@@ -58,7 +59,7 @@ def run_demo(
         done(governed_step(workspace, ingest, force=force, parent=parent))
         done(governed_step(workspace, twin_step(workspace), force=force, parent=parent))
         for notebook in notebooks:
-            small = "max_series" in notebook.defaults and max_series
+            small = max_series and notebook.name == FORECAST
             with notebook_progress(notebook.name) as progress:
                 result = run_notebook(
                     workspace, notebook.path,
