@@ -1,5 +1,6 @@
 """Executes a notebook with Papermill in a fresh kernel."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -89,12 +90,20 @@ class _Kernel(AsyncKernelManager):
         return self.opened
 
     def close(self) -> None:
-        """End kernel and channels."""
+        """End kernel and channels, and what an interruption left waiting for them."""
+        run_sync(_cancel_waiting)()
         if getattr(self, "opened", None) is not None:
             self.opened.stop_channels()
         if self.has_kernel:
             run_sync(self._async_shutdown_kernel)(now=True)
         self.cleanup_connection_file()
+
+
+async def _cancel_waiting() -> None:
+    waiting = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _kernel(runtime: Path, context: Path, threads: int) -> _Kernel:

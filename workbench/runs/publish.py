@@ -1,7 +1,7 @@
 """From a finished temporary folder to a complete run; every step may be repeated.
 
 Order: manifest and HTML, fsync, one rename into `reports/`, staged tables into the store, decisions
-into the log, COMPLETE, ledger, the pointer `latest`. A crash in between leaves either a temporary
+into the log, COMPLETE, the pointer `latest`, ledger. A crash in between leaves either a temporary
 folder (aborted at the next start) or a renamed report that the next start finishes.
 """
 
@@ -92,12 +92,12 @@ def finish(
             models=_models(report, facts, inputs),
             decisions=_range(workspace, appended),
         )
-    step("ledger")
-    where = report.relative_to(workspace.root).as_posix()
-    Ledger(workspace.ledger).end(context.run_id, "complete", outputs=facts.tables, report=where)
     step("latest")
     point_latest(report)
     shutil.rmtree(report / STAGED_FOLDER, ignore_errors=True)
+    step("ledger")  # last: what it calls complete, no start looks at again
+    where = report.relative_to(workspace.root).as_posix()
+    Ledger(workspace.ledger).end(context.run_id, "complete", outputs=facts.tables, report=where)
     return appended
 
 

@@ -1,0 +1,60 @@
+"""A small workspace, and notebooks that are written for one test and run in real kernels."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.workspace import Workspace
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # the runner imports the notebooks' config by name
+
+from small_notebooks import make_workspace, write_notebook  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys(tmp_path_factory):
+    """Signing keys of this suite, away from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_KEYS", str(tmp_path_factory.mktemp("keys")))
+        patch.delenv("WORKBENCH_WORKSPACE", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    return make_workspace(tmp_path_factory.mktemp("template") / "space").root
+
+
+@pytest.fixture
+def workspace(tmp_path, template):
+    shutil.copytree(template, tmp_path / "space")
+    return Workspace(tmp_path / "space", "small", "EUR")
+
+
+@pytest.fixture
+def notebook(workspace):
+    """Write a notebook: `notebook("10-name", "code", "code", reads=["sales"])`."""
+
+    def write(name, *code, **declared):
+        return write_notebook(workspace, name, *code, **declared)
+
+    return write
+
+
+@pytest.fixture
+def events(workspace):
+    """Events of the workspace's journal, as (type, job, event)."""
+
+    def read():
+        lines = [
+            json.loads(line)
+            for path in sorted(workspace.lineage.glob("events-*.ndjson"))
+            for line in path.read_text().splitlines()
+        ]
+        return [(event["eventType"], event["job"]["name"], event) for event in lines]
+
+    return read

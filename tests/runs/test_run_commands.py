@@ -1,0 +1,91 @@
+"""`workbench run` and `workbench runs`, as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from small_notebooks import OPEN
+
+from workbench.cli import main
+
+HERE = Path(__file__).resolve().parent
+COUNT = 'run.headline(f"{periods} periods")'
+
+
+@pytest.fixture
+def workbench(workspace, monkeypatch, capsys):
+    """Call the command line in this process: exit code, standard output and error."""
+    stop = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(workspace.root)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["workbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, error = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out, stderr=error)
+
+    yield call
+    signal.signal(signal.SIGTERM, stop)
+
+
+def test_run_list_show_and_diff(workbench, notebook, workspace):
+    notebook("10-a", OPEN, COUNT)
+    first = json.loads(workbench("run", "10-a", "--json").stdout)[0]
+    assert (first["status"], first["headline"]) == ("complete", "3 periods")
+    second = workbench("run", "10-a", "-p", "periods=5", "-p", "label=two words")
+    assert second.returncode == 0
+    assert second.stdout.splitlines()[0].endswith("5 periods")
+    listed = json.loads(workbench("runs", "list", "--json").stdout)
+    assert [row["status"] for row in listed] == ["complete", "complete"]
+    ids = [row["run_id"] for row in listed]
+    shown = json.loads(workbench("runs", "show", ids[0], "--json").stdout)
+    assert shown["parameters"]["label"] == "two words"
+    assert "headline     5 periods" in workbench("runs", "show", ids[0]).stdout
+    different = workbench("runs", "diff", ids[1], ids[0]).stdout
+    assert "parameters.periods: 3 → 5" in different
+    same = workbench("runs", "diff", ids[0], ids[0]).stdout
+    assert same == "The two runs do not differ.\n"
+
+
+def test_refusals_exit_with_one_and_a_sentence(workbench, notebook):
+    notebook("10-a", "pass")
+    for arguments in (
+        ["run", "10-a", "-p", "period=5"],
+        ["run", "10-a", "-p", "periods=five"],
+        ["run", "10-a", "--as-of", "31.12.2017"],
+        ["run", "99-x"],
+        ["runs", "show", "unknown"],
+    ):
+        done = workbench(*arguments)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert done.stderr.startswith("workbench: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_wrong_usage_exits_with_two(workbench, notebook):
+    notebook("10-a", "pass")
+    assert workbench("run").returncode == 2
+    assert workbench("run", "10-a", "--all").returncode == 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_exits_with_one_and_a_sentence(workspace, notebook, sent):
+    notebook("10-a", "import time\nopen('here', 'w').close()\ntime.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench", "run", "10-a"], cwd=workspace.root, text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE)}, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while not list(workspace.runtime.glob("*/report/here")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors == "workbench: interrupted; nothing half-written, run again to go on.\n"
