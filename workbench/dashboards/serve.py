@@ -48,8 +48,8 @@ def serve_executive(
     os.environ[WORKSPACE_VARIABLE] = str(workspace.root)
     _prefer_our_templates()
     address = f"http://{HOST}:{port}/"
-    say(f"Executive page: {address}{f'?token={secret}' if secret else ''} (Ctrl-C ends it)")
-    _application().launch_instance(
+    message = f"Executive page: {address}{f'?token={secret}' if secret else ''} (Ctrl-C ends it)"
+    _application(lambda: say(message)).launch_instance(
         argv=[], config=configuration(_notebook(workspace), port, secret)
     )
 
@@ -75,9 +75,13 @@ def configuration(notebook: Path, port: int, token: str) -> Any:
     return config
 
 
-def _application() -> Any:
-    """Voila with our static files, and without the handler that checks no token."""
+def _application(listening: Callable[[], None]) -> Any:
+    """Voila with our static files, and without the handler that checks no token.
+
+    `listening` is called once the server answers.
+    """
     import plotly
+    from tornado.ioloop import IOLoop
     from tornado.web import RequestHandler, StaticFileHandler
     from voila.app import Voila
 
@@ -97,6 +101,10 @@ def _application() -> Any:
                 (r"/voila/executive/([a-z]+\.(?:css|js))", StaticFileHandler, {"path": str(ours)}),
             ]
             return [*first, *super().init_handlers()]
+
+        def listen(self) -> None:
+            IOLoop.current().add_callback(listening)  # runs when the port is bound
+            super().listen()
 
     return Server
 
