@@ -16,15 +16,15 @@ from workbench.tables.store import TableStore
 def test_states_the_saving_its_interval_and_that_it_is_simulated(workspace):
     words, amount, interval = roi.headline(roi.load(workspace))
     assert words == "Simulated saving since 2024-01-01:"
-    assert amount == "$ 1,234"
-    assert interval == "(80% interval 934 to 1,534)"
+    assert amount == "$ 1,230"
+    assert interval == "(80% interval $ 934 to $ 1,530)"
 
 
 def test_names_a_loss_a_loss_with_its_interval_turned(simulated, workspace):
     simulated.write_results(workspace, simulated.kpi_rows(-500.0, 100.0), ())
     words, amount, interval = roi.headline(roi.load(workspace))
     assert (words, amount) == ("Loss since 2024-01-01:", "$ 500")
-    assert interval == "(80% interval 400 to 600)"
+    assert interval == "(80% interval $ 400 to $ 600)"
 
 
 def test_says_when_the_interval_includes_zero(simulated, workspace):
@@ -36,7 +36,7 @@ def test_compares_with_the_legacy(workspace):
     tiles = {name: (value, note) for name, value, note in roi.tiles(roi.load(workspace))}
     assert tiles["Fill rate"] == ("97.2%", "+1.7 points against the legacy")
     assert tiles["Stock value"] == ("$ 55.0 k", "+5.8% against the legacy")
-    assert tiles["Cost"] == ("$ 7,766", "−13.7% against the legacy's $ 9,000")
+    assert tiles["Cost"] == ("$ 7,770", "−13.7% against the legacy's $ 9,000")
 
 
 def test_what_if_holds_each_simulated_target_and_starts_at_the_cheapest(simulated, workspace):
@@ -77,7 +77,7 @@ def test_publishes_one_file_that_names_no_other_host(workspace):
 def test_shows_the_run_that_the_pointer_names_whatever_table_is_current(simulated, workspace):
     newer = simulated.kpi_rows(9.0, 1.0)
     TableStore(workspace.tables).write("kpis", newer, provenance="simulated", source="test")
-    assert roi.headline(roi.load(workspace))[1] == "$ 1,234"
+    assert roi.headline(roi.load(workspace))[1] == "$ 1,230"
 
 
 def test_before_the_notebook_has_run_one_sentence_says_so(empty):

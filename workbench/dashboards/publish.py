@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,14 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.dashboards import roi, theme
-from workbench.dashboards.report_html import figure_block, page_template, plotly_javascript
+from workbench.dashboards.report_html import (
+    POLICY,
+    caption_html,
+    embedded_json,
+    figure_block,
+    page_template,
+    plotly_javascript,
+)
 from workbench.errors import DashboardError
 from workbench.resources import resource
 from workbench.tables.folders import replace_durably
@@ -19,6 +27,7 @@ from workbench.workspace import Workspace
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+WHAT_IF_QUESTION: Final = "What if every item had one service target?"
 WHAT_IF_NOTE: Final = (
     "Each position was simulated in the run; nothing is interpolated. The plan sets a target per"
     " item from its own costs."
@@ -56,21 +65,22 @@ def publish_executive(workspace: Workspace, out: Path | None = None) -> Path:
 def executive_html(evidence: roi.Evidence) -> str:
     """The whole page."""
     points, chosen = roi.what_if(evidence)
-    embedded = json.dumps({"points": [asdict(point) for point in points]}, ensure_ascii=False)
     return str(
         page_template("executive.html.j2").render(
             css=styles(),
             plotly=plotly_javascript(),
             script=_template("figures.js") + _template("executive.js"),
-            embedded=embedded.replace("</", "<\\/"),
+            policy=POLICY,
+            embedded=embedded_json({"points": [asdict(point) for point in points]}),
             chosen=chosen,
             last=len(points) - 1,
-            low=points[0],
-            high=points[-1],
             head=head_html(evidence),
             board=board_html(evidence),
             chart=what_if_chart(evidence),
+            label=label_html(points[chosen]),
+            ends=ends_html(points),
             numbers=numbers_html(points[chosen]),
+            question=WHAT_IF_QUESTION,
             note=WHAT_IF_NOTE,
             title=html.escape(" ".join(roi.headline(evidence)[:2])),
             run_id=html.escape(evidence.run_id),
@@ -109,7 +119,7 @@ def board_html(evidence: roi.Evidence) -> str:
     return str(
         page_template("executive-board.html.j2").render(
             figures=drawn,
-            caption=html.escape(roi.caption(evidence)),
+            caption=_caption(evidence),
             lines=lines_html(evidence.lines),
             simulated=bool(evidence.simulated),
         )
@@ -118,9 +128,7 @@ def board_html(evidence: roi.Evidence) -> str:
 
 def what_if_chart(evidence: roi.Evidence) -> str:
     """The curve of costs, whose last trace is the chosen point, with its caption."""
-    caption = html.escape(roi.caption(evidence))
-    chart = _block("what-if", roi.charts(evidence)["what-if"])
-    return f'{chart}<p class="caption">{caption}</p>'
+    return _block("what-if", roi.charts(evidence)["what-if"]) + _caption(evidence)
 
 
 def numbers_html(point: roi.Point) -> str:
@@ -136,12 +144,22 @@ def numbers_html(point: roi.Point) -> str:
         "</dd></div>"
         for name, key, value, change in shown
     )
+    return f'<dl class="tiles" aria-live="polite">{tiles}</dl>'
+
+
+def label_html(point: roi.Point) -> str:
+    """The slider's label with the chosen target, and where that is on the curve."""
     return (
         '<label for="target">Service target'
         f' <output id="chosen-target" for="target" data-x="{point.x}" data-y="{point.y}">'
         f"{html.escape(point.target)}</output></label>"
-        f'<dl class="tiles" aria-live="polite">{tiles}</dl>'
     )
+
+
+def ends_html(points: Sequence[roi.Point]) -> str:
+    """The slider's ends."""
+    low, high = (html.escape(point.target) for point in (points[0], points[-1]))
+    return f'<p class="ends"><span>{low}</span><span>{high}</span></p>'
 
 
 def lines_html(lines: pd.DataFrame) -> str:
@@ -173,6 +191,10 @@ def _line(row: dict[Any, Any]) -> str:
         f'<td class="num">{theme.number(float(row[c.PROPOSED]))} {unit}</td>'
         f'<td class="num">{before} {unit}</td></tr>'
     )
+
+
+def _caption(evidence: roi.Evidence) -> str:
+    return caption_html(roi.caption(evidence), theme.run_command(evidence.run_id))
 
 
 def _block(name: str, figure: "Figure") -> str:

@@ -6,16 +6,23 @@ embedded once, from the installed package.
 
 import html
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from workbench.dashboards import theme
 from workbench.errors import DashboardError
 from workbench.resources import resource
 
 FIGURE: Final = "application/vnd.plotly.v1+json"
+POLICY: Final = (
+    "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline';"
+    " script-src 'unsafe-inline' 'unsafe-eval'; base-uri 'none'; form-action 'none'"
+)  # a file fetches nothing, whatever it contains; plotly's WebGL compiles functions, hence eval
+_TAG: Final = re.compile(r"<[^>]*>")
 _HIDDEN_TAGS: Final = {"injected-parameters"}
 
 
@@ -59,6 +66,7 @@ def render(executed: Path, target: Path, *, title: str, banner: Banner) -> None:
     page = page_template("report.html.j2").render(
         title=html.escape(title),
         css=resource("dashboards/templates/page.css").read_text(encoding="utf-8"),
+        policy=POLICY,
         plotly=plotly_javascript() if has_figure else "",
         as_of=banner.as_of.isoformat(),
         run_id=html.escape(banner.run_id),
@@ -86,14 +94,42 @@ def plotly_javascript() -> str:
 
 
 def figure_block(number: int | str, figure: Mapping[str, Any]) -> str:
-    """A figure's place and its JSON, for `figures.js` to draw."""
-    text = json.dumps({"data": figure["data"], "layout": figure["layout"]})
-    safe = text.replace("</", "<\\/")
-    height = int(figure["layout"].get("height", 420))
+    """A figure's place and its JSON, for `figures.js` to draw; its caption as text below it."""
+    layout, caption = _without_caption(figure["layout"])
+    safe = embedded_json({"data": figure["data"], "layout": layout})
+    height = int(layout.get("height", 420))
+    title = html.escape(_TAG.sub(" ", str(layout.get("title", {}).get("text", "")))).strip()
     return (
-        f'<div class="figure" data-source="figure-{number}" style="min-height:{height}px"></div>'
-        f'<script type="application/json" id="figure-{number}">{safe}</script>'
+        f'<div class="figure" role="img" aria-label="{title}" data-source="figure-{number}"'
+        f' style="min-height:{height}px"></div>'
+        f'<script type="application/json" id="figure-{number}">{safe}</script>{caption}'
     )
+
+
+def embedded_json(facts: Mapping[str, Any]) -> str:
+    """JSON that can stand in a script element: nothing in it can end the element."""
+    return json.dumps(facts).replace("<", "\\u003c")
+
+
+def _without_caption(layout: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A layout less the annotation that `theme.caption` made, and that line as HTML."""
+    notes = layout.get("annotations", [])
+    captions = [note for note in notes if note.get("name") == theme.CAPTION]
+    if not captions:
+        return dict(layout), ""
+    margin = layout.get("margin", {})
+    rest = {
+        **layout,
+        "annotations": [note for note in notes if note not in captions],
+        "height": layout.get("height", 420) - theme.CAPTION_PIXELS,
+        "margin": {**margin, "b": margin.get("b", 80) - theme.CAPTION_PIXELS},
+    }
+    return rest, caption_html(captions[0]["text"], captions[0].get("hovertext", ""))
+
+
+def caption_html(text: str, command: str) -> str:
+    """The line below a figure; hovering tells the command that leads further."""
+    return f'<p class="caption" title="{html.escape(command)}">{html.escape(text)}</p>'
 
 
 def _blocks(cells: list[dict[str, Any]]) -> Iterator[str]:
@@ -127,7 +163,7 @@ def _output(output: dict[str, Any], figures: int) -> str:
     kind = output["output_type"]
     if kind == "stream":
         text = "".join(output["text"])
-        return f"<pre>{html.escape(text)}</pre>" if output["name"] == "stdout" else ""
+        return _plain(text) if output["name"] == "stdout" else ""
     if kind == "error":
         return f'<div class="error"><pre>{html.escape(output["ename"])}</pre></div>'
     data = output.get("data", {})
@@ -142,5 +178,9 @@ def _output(output: dict[str, Any], figures: int) -> str:
         png = "".join(data["image/png"]).replace("\n", "")
         return f'<p><img alt="figure" src="data:image/png;base64,{png}"></p>'
     if "text/plain" in data:
-        return f"<pre>{html.escape(''.join(data['text/plain']))}</pre>"
+        return _plain("".join(data["text/plain"]))
     return ""
+
+
+def _plain(text: str) -> str:
+    return f'<pre class="printed">{html.escape(text)}</pre>' if text.strip() else ""

@@ -27,7 +27,6 @@ NOTEBOOK: Final = "70-measure-roi"
 PLAN_NOTEBOOK: Final = "30-set-replenishment-policy"
 LINES: Final = 5  # at risk next week, shown on the page
 SEGMENTS: Final = 9
-_NO_CAPTION: Final = 28  # pixels
 _LEVEL: Final = "interval_level"
 _NEEDED: Final = (
     "saving_total", "saving_share", "saving_cumulative", "saving_component", "saving_kind",
@@ -173,7 +172,8 @@ def headline(evidence: Evidence) -> tuple[str, str, str]:
     if amount < 0:
         word, amount, low, high = "loss", -amount, -high, -low
     words = f"Simulated {word}" if evidence.simulated else word.capitalize()
-    interval = f"{evidence.level:.0%} interval {theme.number(low)} to {theme.number(high)}"
+    ends = f"{theme.money(low, unit)} to {theme.money(high, unit)}"
+    interval = f"{evidence.level:.0%} interval {ends}"
     if low <= 0:
         interval += ": it includes zero, so there is no evidence of a difference"
     return f"{words} since {first_week(evidence)}:", theme.money(amount, unit), f"({interval})"
@@ -274,8 +274,8 @@ def charts(evidence: Evidence) -> dict[str, "Figure"]:
     bars = drawn["kinds"].data[0]
     bars.y = [str(label).removeprefix("site kind ") for label in bars.y]
     for figure in drawn.values():  # the caption stands below each figure, as text of the page
-        figure.update_layout(height=figure.layout.height - _NO_CAPTION)
-        figure.update_layout(margin_b=figure.layout.margin.b - _NO_CAPTION)
+        figure.update_layout(height=figure.layout.height - theme.CAPTION_PIXELS)
+        figure.update_layout(margin_b=figure.layout.margin.b - theme.CAPTION_PIXELS)
     return drawn
 
 

@@ -35,18 +35,27 @@ FONT: Final = (
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _HEADER_PIXELS: Final = 76  # title and subtitle
 _FOOTER_PIXELS: Final = 84  # axis title and caption
-_TITLE_CHARACTERS: Final = 62  # fit on one line at 720 px
+_TITLE_CHARACTERS: Final = 62  # fit on one line at 720 px; a page wraps again by its own width
+CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
+CAPTION_PIXELS: Final = 28
+_MOST_DECIMALS: Final = 4  # of a column
 
 
 def figure(
     title: str, subtitle: str = "", *, x: str = "", y: str = "", height: int = 420
 ) -> "Figure":
-    """An empty figure: the finding as title, what is plotted as subtitle, axes with units."""
+    """An empty figure: the finding as title, what is plotted as subtitle, axes with units.
+
+    Title and subtitle are plain text: markup in them, as in an item's name, is shown as written.
+    """
     import plotly.graph_objects as go
 
-    lines = [f"<b>{line}</b>" for line in _wrapped(title, _TITLE_CHARACTERS)]
+    lines = [
+        f"<b>{html.escape(line, quote=False)}</b>" for line in _wrapped(title, _TITLE_CHARACTERS)
+    ]
     small = [
-        f'<span style="font-size:13px;color:{MUTED}">{s}</span>' for s in _wrapped(subtitle, 96)
+        f'<span style="font-size:13px;color:{MUTED}">{html.escape(line, quote=False)}</span>'
+        for line in _wrapped(subtitle, 96)
     ]
     top = _HEADER_PIXELS + 20 * (len(lines) - 1) + 16 * max(0, len(small) - 1)
     result = go.Figure()
@@ -80,7 +89,11 @@ def figure(
 def caption(
     chart: "Figure", run_id: str, digests: Sequence[str] = (), *, simulated: bool = False
 ) -> "Figure":
-    """The line below a figure: run, table digests (short), whether it rests on simulated data."""
+    """The line below a figure: run, table digests (short), whether it rests on simulated data.
+
+    Hovering over it tells the command that shows the run. A page of ours takes the line out of the
+    figure and sets it as text, which wraps on a phone.
+    """
     parts = [f"run {run_id[-8:]}"]
     if digests:
         parts.append("tables " + ", ".join(digest[:8] for digest in digests[:3]))
@@ -89,10 +102,16 @@ def caption(
     if simulated:
         parts.append("simulated")
     chart.add_annotation(
-        text=" · ".join(parts), x=0, xanchor="left", xref="paper", y=0, yref="paper",
-        yanchor="top", yshift=-58, showarrow=False, font={"size": 12, "color": MUTED},
+        name=CAPTION, text=" · ".join(parts), hovertext=run_command(run_id),
+        x=0, xanchor="left", xref="paper", y=0, yref="paper", yanchor="top", yshift=-58,
+        showarrow=False, font={"size": 12, "color": MUTED},
     )  # fmt: skip
     return chart
+
+
+def run_command(run_id: str) -> str:
+    """What shows a run: its parameters, inputs and outputs."""
+    return f"workbench runs show {run_id}"
 
 
 def band(colour: str, opacity: float) -> str:
@@ -102,34 +121,44 @@ def band(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def direct_label(chart: "Figure", text: str, *, x: Any, y: Any, colour: str = INK) -> None:
-    """A label at the end of a line, instead of a legend."""
+def direct_label(
+    chart: "Figure", text: str, *, x: Any, y: Any, colour: str = INK, above: bool = False
+) -> None:
+    """A label beside a line instead of a legend: right of its end, or above its start."""
+    place = {"yanchor": "bottom", "yshift": 6} if above else {"xshift": 6}
     chart.add_annotation(
-        text=text, x=x, y=y, xanchor="left", xshift=6, showarrow=False,
-        font={"size": 12, "color": colour},
+        text=text, x=x, y=y, xanchor="left", showarrow=False,
+        font={"size": 12, "color": colour}, **place,
     )  # fmt: skip
 
 
 def number(value: float) -> str:
-    """Three significant figures, with k, M or bn for thousands."""
+    """Three significant figures, with k, M or bn; a whole number below 10,000 stands in full."""
     if value is None or not math.isfinite(value):
         return "–"
-    size, unit = abs(value), ""
-    for limit, name in ((1e9, " bn"), (1e6, " M"), (1e4, " k")):
+    whole = float(value).is_integer() and abs(value) < 1e4
+    size = abs(value) if whole else float(f"{abs(value):.3g}")
+    text = f"{size:,.0f}" if whole else _three_figures(size)
+    return ("−" if value < 0 else "") + text
+
+
+def _three_figures(size: float) -> str:
+    """A size that is rounded already, with its decimals and unit."""
+    unit = ""
+    for limit, divisor, name in ((1e9, 1e9, " bn"), (1e6, 1e6, " M"), (1e4, 1e3, " k")):
         if size >= limit:
-            size, unit = size / (1e3 if limit == 1e4 else limit), name
+            size, unit = size / divisor, name
             break
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2
-    text = f"{size:,.{digits}f}"
-    if not unit and float(value).is_integer() and size < 1e4:
-        text = f"{size:,.0f}"
-    return ("−" if value < 0 and float(text.replace(",", "")) else "") + text + unit
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return f"{size:,.{digits if size < 0.1 else min(digits, 2)}f}{unit}"
 
 
 def money(value: float, currency: str) -> str:
     """Money with its currency and three significant figures."""
     symbol = _SYMBOLS.get(currency, currency)
-    text = number(value)
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = number(float(f"{value:.3g}"))
     sign, text = ("−", text[1:]) if text.startswith("−") else ("", text)
     return f"{sign}{symbol} {text}"
 
@@ -142,20 +171,24 @@ def share(value: float) -> str:
 
 
 def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> str:
-    """A table for reports: title, right-aligned numbers, a note when rows are left out."""
-    kinds = ["num" if pd.api.types.is_numeric_dtype(frame[name]) else "txt" for name in frame]
+    """A table for reports: title, right-aligned numbers, a note when rows are left out.
+
+    Numbers of one column have the same decimals, so that they can be compared at a glance.
+    """
+    kinds = ["num" if pd.api.types.is_numeric_dtype(kind) else "txt" for kind in frame.dtypes]
     head = "".join(
         f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
     )
+    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{kind}">{html.escape(_cell(value))}</td>'
-            for value, kind in zip(row, kinds, strict=True)
+            f'<td class="{kind}">{html.escape(text)}</td>'
+            for text, kind in zip(row, kinds, strict=True)
         )
         + "</tr>"
-        for row in frame.itertuples(index=False)
+        for row in zip(*columns, strict=True)
     )
     note = ""
     if total is not None and total > len(frame):
@@ -167,6 +200,30 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
     )
 
 
+def _texts(column: "pd.Series[Any]") -> list[str]:
+    """A column's cells as text."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return [_cell(value) for value in column]
+    decimals = _decimals(column)
+    return ["–" if pd.isna(value) else _decimal(float(value), decimals) for value in column]
+
+
+def _decimals(column: "pd.Series[Any]") -> int:
+    """Decimals of a column: three figures of the largest value, one of the smallest, at most 4."""
+    sizes = [abs(float(v)) for v in column if not pd.isna(v) and v and math.isfinite(v)]
+    if all(size.is_integer() for size in sizes):
+        return 0
+    largest, smallest = (math.floor(math.log10(size)) for size in (max(sizes), min(sizes)))
+    return min(_MOST_DECIMALS, max(0, 2 - largest, -smallest))
+
+
+def _decimal(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    if value and not text.strip("-0.,"):
+        text = f"{value:.1g}"  # too small for the column's decimals, yet not zero
+    return text.replace("-", "−")
+
+
 def _cell(value: Any) -> str:
     if value is None or (not isinstance(value, (list, tuple, dict)) and pd.isna(value)):
         return "–"
@@ -175,15 +232,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return (
-            f"{value:,.0f}"
-            if value.is_integer()
-            else f"{value:,.3g}"
-            if abs(value) < 1e3
-            else (f"{value:,.0f}")
-        )
+        return _decimal(value, _decimals(pd.Series([value])))
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     return str(value)
 
 

@@ -100,7 +100,7 @@ def cost_waterfall(kpis: pd.DataFrame) -> "Figure":
     paint = [theme.COLOURS["good" if change < 0 else "bad"] for change in changes]
     figure.add_trace(
         go.Bar(
-            x=["legacy", *(_COMPONENT_WORDS[str(name)] for name in steps.index), "ours"],
+            x=["legacy", *(_two_lines(str(name)) for name in steps.index), "ours"],
             y=[float(legacy[c.VALUE]), *changes, float(ours[c.VALUE])],
             base=[0.0, *starts, 0.0],
             marker={"color": [theme.COLOURS["reference"], *paint, theme.COLOURS["ours"]]},
@@ -110,6 +110,8 @@ def cost_waterfall(kpis: pd.DataFrame) -> "Figure":
                 theme.money(float(ours[c.VALUE]), unit),
             ],
             textposition="outside",
+            textangle=0,
+            constraintext="none",
             cliponaxis=False,
             hoverinfo="skip",
         )
@@ -117,8 +119,14 @@ def cost_waterfall(kpis: pd.DataFrame) -> "Figure":
     tops = [max(a, a + b) for a, b in zip(starts, changes, strict=True)]
     highest = max(*tops, float(legacy[c.VALUE]), float(ours[c.VALUE]))
     figure.update_yaxes(range=[0, highest * 1.14])
+    figure.update_xaxes(tickangle=0)
     figure.update_layout(bargap=0.3)
     return figure
+
+
+def _two_lines(component: str) -> str:
+    """Its name, broken where it has two words: five names stand side by side on a phone."""
+    return _COMPONENT_WORDS[component].replace(" ", "<br>")
 
 
 def _signed(change: float, unit: str) -> str:
@@ -196,9 +204,12 @@ def cost_by_target(kpis: pd.DataFrame) -> "Figure":
                 hovertemplate=f"{name}, %{{x:.1f}}%: %{{y:,.0f}}<extra></extra>",
             )
         )  # fmt: skip
+        start, ink = line.iloc[0], theme.COLOURS["ours"] if name == "ours" else theme.MUTED
+        theme.direct_label(
+            figure, name, x=start["target"], y=start[c.VALUE], colour=ink, above=True
+        )
     figure.add_annotation(
         x=float(best["label"]) * 100, y=best[c.VALUE], text=theme.money(float(best[c.VALUE]), unit),
         showarrow=True, arrowhead=0, ay=32, ax=0, font={"size": 12},
     )  # fmt: skip
-    figure.update_layout(showlegend=True)
     return figure

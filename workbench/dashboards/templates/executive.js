@@ -15,6 +15,6 @@
     if (chart.data) Plotly.restyle(chart, {x: [[point.x]], y: [[point.y]]}, [chart.data.length - 1]);
   }
   slider.addEventListener('input', show);
-  window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+  document.addEventListener('figures-drawn', show);
   show();
 })();

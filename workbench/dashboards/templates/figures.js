@@ -1,40 +1,64 @@
-// Draws the figures of a page; ink follows the reader's colour scheme.
+// Draws the figures of a page: ink follows the reader's colour scheme, headings the width at hand.
 (function () {
-  var dark = window.matchMedia('(prefers-color-scheme: dark)');
-  var light = {'#1b1f24': '#e6e9ec', '#5c6670': '#a3adb7', '#d9dee3': '#363d45', '#0072B2': '#56B4E9',
-               '#f6f8fa': '#1d2125', '#e6f0f7': '#1d2b36'};
+  var dark = window.matchMedia('(prefers-color-scheme: dark)'), printing = false, waiting = false;
+  var inks = {'#1b1f24': '#e6e9ec', '#5c6670': '#a3adb7', '#d9dee3': '#363d45', '#0072B2': '#56B4E9',
+              '#56B4E9': '#b5ddf5', '#f6f8fa': '#1d2125', '#e6f0f7': '#1d2b36'};
+  var known = new RegExp(Object.keys(inks).join('|'), 'g');
+  var ruler = document.createElement('canvas').getContext('2d');
+  var PAPER = 680;  // pixels between the margins of a page in print
+
   function recoloured(text) {
-    return text.replace(/#1b1f24|#5c6670|#d9dee3|#0072B2|#f6f8fa|#e6f0f7/g, function (c) { return light[c]; });
+    return text.replace(known, function (ink) { return inks[ink]; });
   }
-  function narrowed(layout, width) {
-    if (width > 520 || !layout.title || !layout.title.text) return layout;
-    var lines = [], size = Math.floor(width / 9.8), small = Math.floor(width / 7.2);
-    layout.title.text.split('<br>').forEach(function (line) {
-      var heading = line.indexOf('<b>') === 0, words = line.replace(/<[^>]*>/g, '').split(' ');
-      var open = heading ? '<b>' : (line.match(/^<[^>]*>/) || [''])[0], close = heading ? '</b>' : '</span>';
-      var row = '';
-      words.forEach(function (word) {
-        if ((row + ' ' + word).length > (heading ? size : small) && row) {
-          lines.push(open + row + close); row = word;
-        } else { row = row ? row + ' ' + word : word; }
-      });
-      if (row) lines.push(open + row + close);
+  function wrapped(lines, font, width) {
+    var rows = [], row = '';
+    ruler.font = font;
+    lines.join(' ').replace(/<[^>]*>/g, '').split(/\s+/).forEach(function (word) {
+      var longer = row ? row + ' ' + word : word;
+      if (row && ruler.measureText(longer).width > width) { rows.push(row); row = word; } else { row = longer; }
     });
-    var extra = lines.length - layout.title.text.split('<br>').length;
-    layout.title.text = lines.join('<br>');
-    layout.margin.t += 20 * extra; layout.height += 20 * extra; layout.margin.r = 12;
-    return layout;
+    return row ? rows.concat(row) : rows;
   }
-  function draw() {
-    document.querySelectorAll('.figure').forEach(function (element) {
-      var text = document.getElementById(element.dataset.source).textContent;
-      var chart = JSON.parse(dark.matches ? recoloured(text) : text);
-      var layout = narrowed(chart.layout, element.clientWidth);
-      layout.autosize = true; delete layout.width;
-      Plotly.react(element, chart.data, layout, {responsive: true, displayModeBar: false});
+  // Sets the heading's lines anew for a width, and makes room for them.
+  function fitted(layout, width) {
+    if (!layout.title || !layout.title.text) return;
+    var lines = layout.title.text.split('<br>'), family = layout.font.family;
+    var bold = lines.filter(function (line) { return line.indexOf('<b>') === 0; });
+    var small = lines.filter(function (line) { return line.indexOf('<b>') !== 0; });
+    var open = (small[0] || '').match(/^<[^>]*>/);
+    var heading = wrapped(bold, 'bold 16px ' + family, width - 20), below = wrapped(small, '13px ' + family, width - 20);
+    var extra = 20 * (heading.length - bold.length) + 16 * (below.length - small.length);
+    layout.title.text = heading.map(function (row) { return '<b>' + row + '</b>'; }).concat(
+      below.map(function (row) { return open ? open[0] + row + '</span>' : row; })).join('<br>');
+    layout.margin.t += extra; layout.height += extra;
+    if (width <= 520) layout.margin.r = Math.min(layout.margin.r, 16);
+  }
+  function draw(element) {
+    var text = document.getElementById(element.dataset.source).textContent;
+    var chart = JSON.parse(dark.matches && !printing ? recoloured(text) : text);
+    var width = printing ? PAPER : element.clientWidth;
+    fitted(chart.layout, width);
+    chart.layout.width = width;
+    element.style.minHeight = chart.layout.height + 'px';
+    element.drawnWidth = width;
+    Plotly.react(element, chart.data, chart.layout, {displayModeBar: false});
+  }
+  function drawAll(again) {
+    var found = Array.prototype.filter.call(document.querySelectorAll('.figure'), function (element) {
+      if (!element.watched) { element.watched = true; sizes.observe(element); }
+      return printing || (element.clientWidth > 0 && (again === true || element.drawnWidth !== element.clientWidth));
     });
+    found.forEach(draw);
+    if (found.length) document.dispatchEvent(new Event('figures-drawn'));
   }
-  draw();
-  window.drawFigures = draw;
-  dark.addEventListener('change', draw);
+  var sizes = new ResizeObserver(function () {
+    if (waiting || printing) return;
+    waiting = true;
+    window.requestAnimationFrame(function () { waiting = false; drawAll(); });
+  });
+  window.drawFigures = drawAll;
+  dark.addEventListener('change', function () { drawAll(true); });
+  window.addEventListener('beforeprint', function () { printing = true; drawAll(true); });
+  window.addEventListener('afterprint', function () { printing = false; drawAll(true); });
+  drawAll();
 })();

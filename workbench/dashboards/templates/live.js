@@ -1,13 +1,9 @@
 // In the live page figures arrive after the page: draws them, and moves the marker to the chosen point.
 (function () {
   var waiting = false, shown = '';
-  document.body.classList.add('executive');
   function look() {
     waiting = false;
-    var fresh = Array.prototype.filter.call(document.querySelectorAll('.figure'), function (element) {
-      return !element.data && element.clientWidth > 0;
-    });
-    if (fresh.length) { window.drawFigures(); shown = ''; }
+    window.drawFigures();
     var chosen = document.getElementById('chosen-target');
     var chart = document.querySelector('[data-source="figure-what-if"]');
     if (!chosen || !chart || !chart.data) return;
@@ -19,8 +15,8 @@
   function later() {
     if (!waiting) { waiting = true; window.requestAnimationFrame(look); }
   }
+  document.addEventListener('figures-drawn', function () { shown = ''; later(); });
   new MutationObserver(later).observe(document.body,
     {childList: true, subtree: true, attributes: true, attributeFilter: ['data-x', 'style']});
-  window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', function () { shown = ''; later(); });
   later();
 })();
