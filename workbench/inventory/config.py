@@ -8,7 +8,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class TwinConfig(BaseModel):
-    """The simulated world behind real sales.
+    """The simulated world behind the observed sales.
 
     Attributes:
         seed: Everything drawn at random follows from it and from the ids.

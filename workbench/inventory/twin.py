@@ -1,4 +1,4 @@
-"""The digital twin: a simulated supply side behind real sales.
+"""The digital twin: a simulated supply side behind the observed sales.
 
 Real are items, stores and daily sales, which the twin takes as demand. Simulated are the
 distribution centre, suppliers, lead times, order terms, unit costs, and the stock, purchase orders

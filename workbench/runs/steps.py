@@ -152,7 +152,7 @@ def twin_step(workspace: Workspace) -> Step:
         return [
             store.write(
                 table, frame, provenance=twin.provenance(table),
-                source="digital twin, simulated from real sales",
+                source="digital twin, simulated from observed sales",
                 parents=list(inputs.values()), run_id=run_id,
             )
             for table, frame in frames.items()
@@ -160,7 +160,7 @@ def twin_step(workspace: Workspace) -> Step:
 
     return Step(
         name="simulate-supply",
-        does="Simulates suppliers, stock, purchase orders and receipts behind real sales.",
+        does="Simulates suppliers, stock, purchase orders and receipts behind the observed sales.",
         function=run,
         reads=twin.READS,
         parameters=config.model_dump(),
