@@ -1,6 +1,6 @@
 """Merkle trees of RFC 6962, section 2.1: pure hashing, no storage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -131,3 +131,45 @@ def verify_consistency(
             new = node_hash(new, node)
         position, last = position >> 1, last >> 1
     return last == 0 and old == first_root and new == second_root
+
+
+class Frontier:
+    """Roots of the complete subtrees that a tree of `size` leaves splits into, largest first.
+
+    Enough to add leaves and to know the root, in memory of order log(size).
+    """
+
+    def __init__(self, size: int = 0, roots: Sequence[bytes] = ()) -> None:
+        if len(roots) != size.bit_count():
+            raise ValueError(f"{len(roots)} subtrees; a tree of {size} has {size.bit_count()}")
+        self.size = size
+        self._roots = list(roots)
+
+    @staticmethod
+    def spans(size: int) -> list[tuple[int, int]]:
+        """First leaf and end of each of those subtrees."""
+        spans, start = [], 0
+        for bit in range(size.bit_length() - 1, -1, -1):
+            if size >> bit & 1:
+                spans.append((start, start + (1 << bit)))
+                start += 1 << bit
+        return spans
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes."""
+        for leaf in leaves:
+            node, size = leaf, self.size
+            while size & 1:
+                node = node_hash(self._roots.pop(), node)
+                size >>= 1
+            self._roots.append(node)
+            self.size += 1
+
+    def root(self) -> bytes:
+        """Root of the whole tree."""
+        if not self._roots:
+            return EMPTY_ROOT
+        node = self._roots[-1]
+        for left in self._roots[-2::-1]:
+            node = node_hash(left, node)
+        return node

@@ -1,12 +1,16 @@
 """Appending: the tree of the entries, once each, whatever the batches."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
+from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.journal import Batch
 from workbench.decision_log.note import generate_signer
-from workbench.decision_log.storage import PENDING, FolderStorage, MemoryStorage
+from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import bundle_path, tile_path
+from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_log, verify_storage
 from workbench.decision_log.writer import LogWriter
 from workbench.errors import ContractError, ImmutableError, LockedError, LogError
@@ -67,11 +71,11 @@ def test_oversized_records_are_refused(logs):
 def test_oversized_entries_are_refused_before_anything_is_written(logs):
     storage = MemoryStorage()
     writer = LogWriter(storage, logs.signer)
-    before = writer.recover()
-    with pytest.raises(LogError, match="65536 bytes; expected at most 65535"):
-        writer.extend(before, [b"x" * 65_535, b"x" * 65_536])
-    assert list(storage.objects) == ["checkpoint"]
-    assert writer.extend(before, [b"x" * 65_535]).size == 1
+    with writer.held():
+        with pytest.raises(LogError, match="65536 bytes; expected at most 65535"):
+            writer.extend([b"x" * 65_535, b"x" * 65_536])
+        assert (list(storage.objects), storage.records) == (["checkpoint"], [])
+        assert writer.extend([b"x" * 65_535]).size == 1
 
 
 @pytest.mark.parametrize(
@@ -164,33 +168,57 @@ def test_superseded_partials_go_when_their_tile_is_full(logs, tmp_path):
     assert verify_log(tmp_path / "log", logs.key).files.leftovers == ()
 
 
-def test_a_pending_batch_of_a_published_checkpoint_is_only_removed(logs):
+def test_a_journal_whose_checkpoint_was_published_is_only_emptied(logs):
     storage, log = logs.filled(4)
-    log.append([logs.record(4)])
-    kept = {}
-    storage.remove = lambda path: kept.update({path: storage.objects.get(path)})
-    log.append([logs.record(5)])
-    assert kept[PENDING] is not None
-    del storage.remove
-    assert PENDING in storage.objects
-    assert log.append([logs.record(6)]).size == 7
-    assert PENDING not in storage.objects
+    with suppress(OSError), log.held():
+        log.append([logs.record(4)])
+        raise OSError("as if killed before the files were flushed")
+    assert len(storage.records) == 1
+    assert log.append([logs.record(5)]).size == 6
+    assert storage.records == []
 
 
-def test_a_pending_batch_of_a_larger_log_shows_that_an_older_checkpoint_was_put_back(logs):
+def test_a_journal_of_a_larger_log_shows_that_an_older_checkpoint_was_put_back(logs):
     storage, log = logs.filled(4, batch=1)
     older = storage.objects["checkpoint"]
-    storage.remove = lambda path: None
     log.append(logs.records(4, 6))
-    log.append([logs.record(6)])
+    with suppress(OSError), log.held():
+        log.append([logs.record(6)])
+        raise OSError("as if killed")
     storage.objects["checkpoint"] = older
     with pytest.raises(LogError, match="the checkpoint has 4; nothing was appended"):
         log.append([logs.record(9)])
 
 
-@pytest.mark.parametrize("pending", [b"", b"x\n", b"3 AA zz\n", b"4 " + b"A" * 43 + b"= 00\nab"])
-def test_a_damaged_pending_batch_stops_the_next_append(logs, pending):
+@pytest.mark.parametrize("record", [b"", b"x\n", b"3 AA zz\n", b"4 " + b"A" * 43 + b"= 0\n\0\5a"])
+def test_a_journal_that_holds_no_batches_stops_the_next_append(logs, record):
     storage, log = logs.filled(4)
-    storage.objects[PENDING] = pending
-    with pytest.raises(LogError, match=r"\.pending: (malformed|was altered)"):
+    storage.records.append(record)
+    with pytest.raises(LogError, match=r"\.journal: malformed"):
         log.append([logs.record(9)])
+
+
+def test_a_batch_of_another_key_in_the_journal_stops_the_next_append(logs):
+    storage, log = logs.filled(4)
+    other = generate_signer("example.com/log")
+    tree = TreeReader(storage, 4)
+    note = Checkpoint("example.com/log", 5, leaf_hash(b"forged")).sign(other)
+    storage.records.append(Batch(4, tree.root(), note, (b"forged",)).encode())
+    with pytest.raises(LogError, match="not signed by any trusted key"):
+        log.append([logs.record(9)])
+    assert verify_storage(storage, logs.key).entries == 4
+
+
+def test_a_log_held_open_takes_appends_one_by_one(logs, tmp_path):
+    log = logs.open_folder(tmp_path)
+    with log.held():
+        for number in range(300):
+            assert log.append([logs.record(number)]).size == number + 1
+            if number in (0, 255, 256):
+                assert verify_log(tmp_path / "log", logs.key).entries == number + 1
+        with pytest.raises(LockedError):
+            logs.open_folder(tmp_path).append([logs.record(1)])
+    report = verify_log(tmp_path / "log", logs.key)
+    assert (report.entries, report.files.unfinished) == (300, ())
+    assert not (tmp_path / "log" / ".journal").exists()
+    assert len(report.files.leftovers) == 2 * 43  # widths 1 to 43 of the second tile and bundle

@@ -27,9 +27,10 @@ IN_MEMORY = Path(":memory:")
 class FailingStorage(MemoryStorage):
     """Fails one write, before or after it persists."""
 
-    def __init__(self, objects, at, persist):
+    def __init__(self, storage, at, persist):
         super().__init__()
-        self.objects, self._at, self._persist, self._calls = objects, at, persist, 0
+        self.objects, self.records = storage.objects, storage.records
+        self._at, self._persist, self._calls = at, persist, 0
 
     def _fail(self, write):
         self._calls += 1
@@ -46,9 +47,17 @@ class FailingStorage(MemoryStorage):
     def replace(self, path, data):
         self._fail(lambda: MemoryStorage.replace(self, path, data))
 
-    def remove(self, path):
-        if path in self.objects:
-            self._fail(lambda: MemoryStorage.remove(self, path))
+    def restore(self, objects):
+        for path, data in objects.items():
+            self._fail(lambda p=path, d=data: MemoryStorage.restore(self, {p: d}))
+
+    def record(self, data):
+        self._fail(lambda: MemoryStorage.record(self, data))
+
+    def settle(self, superseded=(), *, last=True):
+        self._fail(self.records.clear)
+        for path in superseded:
+            self._fail(lambda p=path: MemoryStorage.remove(self, p))
 
 
 @pytest.mark.parametrize("persist", [False, True])
@@ -59,7 +68,7 @@ def test_every_failing_write_loses_nothing_and_a_retry_completes(logs, persist, 
         storage, log = logs.filled(before, batch=100)
         log.checkpoint()
         try:
-            logs.open(FailingStorage(storage.objects, at, persist)).append(batch)
+            logs.open(FailingStorage(storage, at, persist)).append(batch)
             break
         except LogError:
             pass
@@ -77,7 +86,7 @@ def test_after_a_failed_batch_another_one_may_come_first(logs, persist):
     for at in range(1, 8):
         storage, _ = logs.filled(250, batch=250)
         with pytest.raises(LogError, match="disk full"):
-            logs.open(FailingStorage(storage.objects, at, persist)).append(logs.records(250, 260))
+            logs.open(FailingStorage(storage, at, persist)).append(logs.records(250, 260))
         other = logs.open(storage).append(logs.records(500, 520))
         assert other.indexes[0] in (250, 260)
         outcomes.add(other.indexes[0])
@@ -88,9 +97,10 @@ def test_after_a_failed_batch_another_one_may_come_first(logs, persist):
 class AlteringStorage(MemoryStorage):
     """Keeps other bytes than those it was given for paths with a certain beginning."""
 
-    def __init__(self, objects, beginning):
+    def __init__(self, storage, beginning):
         super().__init__()
-        self.objects, self._beginning = objects, beginning
+        self.objects, self.records = storage.objects, storage.records
+        self._beginning = beginning
 
     def create(self, objects):
         altered = {
@@ -104,7 +114,7 @@ class AlteringStorage(MemoryStorage):
 def test_no_checkpoint_is_signed_over_tiles_that_read_back_differently(logs, beginning):
     storage, _ = logs.filled(250, batch=250)
     checkpoint = storage.objects["checkpoint"]
-    altering = AlteringStorage(storage.objects, beginning)
+    altering = AlteringStorage(storage, beginning)
     with pytest.raises(LogError, match=f"{beginning}.*is not what was written; no checkpoint"):
         logs.open(altering).append(logs.records(250, 600))
     assert storage.objects["checkpoint"] == checkpoint
@@ -237,7 +247,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule(size=st.sampled_from([1, 2, 255, 300]), at=st.integers(1, 9), persist=st.booleans())
     def fail(self, size, at, persist):
         batch = self._batch(size)
-        failing = FailingStorage(self.storage.objects, at, persist)
+        failing = FailingStorage(self.storage, at, persist)
         try:
             DecisionLog(failing, self.signer, LogIndex(IN_MEMORY)).append_entries(batch)
         except LogError:

@@ -48,7 +48,8 @@ def _log_of(entries):
 
     storage = MemoryStorage()
     writer = LogWriter(storage, generate_signer("example.com/log"))
-    writer.extend(writer.recover(), entries)
+    with writer.held():
+        writer.extend(entries)
     return storage, [leaf_hash(entry) for entry in entries]
 
 

@@ -74,7 +74,8 @@ def test_removed_swapped_and_added_entries_are_found(logs):
 def _with_entries(logs, entries):
     storage = MemoryStorage()
     writer = LogWriter(storage, logs.signer)
-    writer.extend(writer.recover(), entries)
+    with writer.held():
+        writer.extend(entries)
     return storage
 
 

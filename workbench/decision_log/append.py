@@ -1,8 +1,8 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -82,13 +82,23 @@ class DecisionLog:
         """As `append`, from records in canonical JSON."""
         return self._append([(_checked_id(entry), entry) for entry in entries])
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the log open for many appends: lock, right edge and journal stay.
+
+        Raises:
+            LockedError: Another process is writing.
+        """
+        with self._writer.held():
+            yield
+
     def _append(self, entries: Sequence[tuple[str, bytes]]) -> Appended:
-        with self._storage.lock():
+        with self._writer.held():
             before = self._writer.recover()
             self._index.catch_up(self._storage, before)
             known = self._index.positions([decision_id for decision_id, _ in entries])
             fresh = self._fresh(before, known, entries)
-            after = self._writer.extend(before, list(fresh.values()))
+            after = self._writer.extend(list(fresh.values()))
             note = self._storage.read(CHECKPOINT) or b""
             with suppress(LogError):  # derived: the next use brings it up to date
                 self._index.catch_up(self._storage, after)
@@ -123,7 +133,7 @@ class DecisionLog:
         Raises:
             LogError: The log or its index cannot be read.
         """
-        with self._storage.lock():
+        with self._writer.held():
             checkpoint = self._writer.recover()
             self._index.catch_up(self._storage, checkpoint)
             known = self._index.positions(ids)
@@ -132,7 +142,7 @@ class DecisionLog:
 
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
-        with self._storage.lock():
+        with self._writer.held():
             return self._writer.recover()
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from workbench.decision_log.storage import LOCK, PENDING, UNFINISHED, Storage
+from workbench.decision_log.journal import JOURNAL, parse_batch
+from workbench.decision_log.storage import LOCK, UNFINISHED, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     TILE_WIDTH,
@@ -24,7 +25,7 @@ class OtherFiles:
         beyond: Tiles and bundles of a larger tree than the checkpoint signs.
         unfinished: Files whose writing was interrupted, and batches not yet published.
         foreign: No part of a log.
-        pending: A batch waits to be completed by the next append.
+        pending: A batch in the journal waits to be completed by the next append.
     """
 
     leftovers: tuple[str, ...]
@@ -57,7 +58,7 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
             groups[group].append(path)
     for path in groups["leftover"]:
         _check_leftover(storage, path, size)
-    pending = storage.read(PENDING) is not None
+    pending = any(parse_batch(record).end > size for record in storage.journal())
     return OtherFiles(
         tuple(groups["leftover"]),
         tuple(groups["beyond"]),
@@ -68,7 +69,7 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
 
 
 def _group(path: str, size: int) -> str:
-    if path in (CHECKPOINT, LOCK, PENDING):
+    if path in (CHECKPOINT, LOCK, JOURNAL):
         return ""
     parsed = parse_path(path)
     if parsed is None:

@@ -4,32 +4,38 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
+from workbench.decision_log.journal import JOURNAL, frames
+from workbench.decision_log.journal_file import JournalFile, flush
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
-PENDING: Final = ".pending"
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
 _POLL_SECONDS: Final = 0.02
 
 
 class Storage(Protocol):
-    """Create-once objects by relative path; `replace` serves the checkpoint and the pending batch.
+    """Create-once objects by relative path, a checkpoint that is replaced, and a journal.
 
-    Creations and replacements are durable when they return. `create` takes several objects, so
-    that an adapter can make them durable together; it may fail after any of them.
+    A record is durable when `record` returns. Everything else is visible at once to readers and
+    durable after `settle`, which then empties the journal: until then the journal must suffice to
+    rebuild what a crash takes.
     """
 
     def lock(self) -> AbstractContextManager[None]: ...
     def read(self, path: str) -> bytes | None: ...
     def create(self, objects: Mapping[str, bytes]) -> None: ...
+    def restore(self, objects: Mapping[str, bytes]) -> None: ...
     def replace(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
     def paths(self, under: str = "") -> Iterator[str]: ...
+    def record(self, data: bytes) -> None: ...
+    def journal(self) -> list[bytes]: ...
+    def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None: ...
 
 
 def _immutable(path: str) -> ImmutableError:
@@ -40,10 +46,11 @@ def _immutable(path: str) -> ImmutableError:
 
 
 class MemoryStorage:
-    """For tests: keeps objects in a dictionary, forgets them with the process."""
+    """For tests: keeps objects and journal in memory, forgets them with the process."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.records: list[bytes] = []
 
     def lock(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -56,6 +63,9 @@ class MemoryStorage:
             if self.objects.setdefault(path, data) != data:
                 raise _immutable(path)
 
+    def restore(self, objects: Mapping[str, bytes]) -> None:
+        self.objects.update(objects)
+
     def replace(self, path: str, data: bytes) -> None:
         self.objects[path] = data
 
@@ -65,18 +75,33 @@ class MemoryStorage:
     def paths(self, under: str = "") -> Iterator[str]:
         yield from sorted(path for path in self.objects if path.startswith(under))
 
+    def record(self, data: bytes) -> None:
+        self.records.append(data)
+
+    def journal(self) -> list[bytes]:
+        return list(self.records)
+
+    def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
+        self.records.clear()
+        for path in superseded:
+            self.remove(path)
+
 
 class FolderStorage:
-    """A POSIX folder: written to a temporary name, fsynced, linked or renamed, folder fsynced.
+    """A POSIX folder: files are written under a temporary name, then linked or renamed.
 
     Args:
         root: The folder, made at the first write.
         patience: Seconds to wait for another writer before giving up.
+        reserve: Bytes that the journal takes at once, for a writer of many batches.
     """
 
-    def __init__(self, root: Path, *, patience: float = 0.0) -> None:
+    def __init__(self, root: Path, *, patience: float = 0.0, reserve: int = 0) -> None:
         self.root = root
         self._patience = patience
+        self._reserve = reserve
+        self._journal: JournalFile | None = None
+        self._unsettled: dict[str, None] = {}
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -86,7 +111,7 @@ class FolderStorage:
             LockedError: Another process is writing.
         """
         with _named(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            _make_durably(self.root)
             descriptor = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._acquire(descriptor)
@@ -95,7 +120,15 @@ class FolderStorage:
                 os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
             yield
         finally:
+            self._forget()
             os.close(descriptor)
+
+    def _forget(self) -> None:
+        """What is unsettled stays in the journal for whoever locks next."""
+        self._unsettled.clear()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def _acquire(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._patience
@@ -121,22 +154,26 @@ class FolderStorage:
             raise LogError(f"{self.root / path}: cannot be read ({error.strerror}).") from error
 
     def create(self, objects: Mapping[str, bytes]) -> None:
-        folders: dict[Path, None] = {}
         for path, data in objects.items():
             existing = self.read(path)
             if existing is None:
-                folders |= dict.fromkeys(self._place(path, data, replace=False))
+                self._place(path, data, replace=False)
             elif existing != data:
                 raise _immutable(str(self.root / path))
-            else:  # an attempt that failed later may not have synced the folders
-                folders |= dict.fromkeys(self._above(path))
-        self._sync(folders)
+
+    def restore(self, objects: Mapping[str, bytes]) -> None:
+        """Put in place what a crash took or tore; what stands is flushed again by `settle`."""
+        for path, data in objects.items():
+            if self.read(path) != data:
+                self._place(path, data, replace=True)
+            self._unsettled[path] = None
 
     def replace(self, path: str, data: bytes) -> None:
-        self._sync(self._place(path, data, replace=True))
+        self._place(path, data, replace=True)
 
     def remove(self, path: str) -> None:
         target = self.root / path
+        self._unsettled.pop(path, None)
         with _named(target):
             target.unlink(missing_ok=True)
 
@@ -146,18 +183,52 @@ class FolderStorage:
             for name in sorted(files):
                 yield (Path(folder) / name).relative_to(self.root).as_posix()
 
-    def _place(self, path: str, data: bytes, *, replace: bool) -> list[Path]:
-        """Write a file under its final name; returns the folders whose entries changed."""
+    def record(self, data: bytes) -> None:
+        with _named(self.root / JOURNAL):
+            if self._journal is None:
+                self._journal = JournalFile(self.root / JOURNAL, self._reserve)
+            self._journal.write(data)
+
+    def journal(self) -> list[bytes]:
+        return list(frames(self.read(JOURNAL) or b""))
+
+    def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
+        """Flush the files written since the last time, then empty the journal.
+
+        Args:
+            superseded: Paths that need no flush and are removed at the end.
+            last: Remove the journal's file too; else it is kept for the records to come.
+        """
+        gone = set(superseded)
+        unsettled = [path for path in self._unsettled if path not in gone]
+        folders = {parent: None for path in unsettled for parent in PurePosixPath(path).parents}
+        for name in [*unsettled, *map(str, folders)]:
+            with _named(self.root / name):
+                flush(self.root / name)
+        self._unsettled.clear()
+        self._empty_journal(last)
+        for path in superseded:
+            self.remove(path)
+
+    def _empty_journal(self, last: bool) -> None:
+        with _named(self.root / JOURNAL):
+            if self._journal is not None and not last:
+                self._journal.empty()
+                return
+            if self._journal is not None:
+                self._journal.close()
+                self._journal = None
+            if (self.root / JOURNAL).exists():
+                (self.root / JOURNAL).unlink()
+                flush(self.root)
+
+    def _place(self, path: str, data: bytes, *, replace: bool) -> None:
+        """Write a file under its final name: whole or not at all for every reader."""
         target = self.root / path
         staged = target.with_name(f".{target.name}{UNFINISHED}")
         with _named(target):
-            parents = _missing_folders(target.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with staged.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                _write(staged, data)
                 if replace:
                     staged.replace(target)
                 else:
@@ -166,32 +237,22 @@ class FolderStorage:
                 raise _immutable(str(target)) from None
             finally:
                 staged.unlink(missing_ok=True)
-        return [target.parent, *parents]
-
-    def _above(self, path: str) -> list[Path]:
-        return [self.root / folder for folder in PurePosixPath(path).parents]
-
-    def _sync(self, folders: Iterable[Path]) -> None:
-        for folder in folders:
-            with _named(folder):
-                _sync_folder(folder)
+        self._unsettled[path] = None
 
 
-def _missing_folders(folder: Path) -> list[Path]:
-    """Parents of folders about to be made: their entries must reach the disk too."""
-    parents = []
-    while not folder.exists():
-        folder = folder.parent
-        parents.append(folder)
-    return parents
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _write(path: Path, data: bytes) -> None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _make_durably(folder: Path) -> None:
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        flush(made.parent)
 
 
 @contextmanager

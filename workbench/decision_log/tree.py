@@ -151,7 +151,7 @@ def read_edge(storage: Storage, size: int) -> Edge:
         hashes: list[bytes] = []
         if partial:
             path = tile_path(level, full, partial)
-            data = storage.read(path)
+            data = read_prefix(storage.read, path, partial)
             if data is None:
                 raise _missing(path)
             hashes = decode_tile(data, partial, path)
@@ -159,7 +159,7 @@ def read_edge(storage: Storage, size: int) -> Edge:
     number, width = divmod(size, TILE_WIDTH)
     if width:
         path = bundle_path(number, width)
-        data = storage.read(path)
+        data = read_prefix(storage.read, path, width)
         if data is None:
             raise _missing(path)
         edge.bundle = decode_bundle(data, path)

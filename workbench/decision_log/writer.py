@@ -1,37 +1,61 @@
 """Writing: entries of any content into a tlog-tiles log, all or nothing.
 
-One extension goes: the batch as `.pending`, then bundles and tiles, then, once the new tree is read
-back and found consistent with the old one, the signed checkpoint; each durable before the next.
-From the moment `.pending` is in place the next opener finishes the same bytes, so write-once paths
-never meet different content. What is not in `.pending` was never begun.
+One extension goes: the new tree is computed and checked, its checkpoint signed, the batch made
+durable in the journal; then bundles and tiles are put in place and read back, and last the
+checkpoint is published. From the moment the batch is in the journal the next opener finishes the
+same bytes, so write-once paths never meet different content. What is not in the journal was never
+begun.
 """
 
-import base64
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
+from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
 from workbench.decision_log.note import Signer
-from workbench.decision_log.storage import PENDING, Storage
+from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     MAXIMUM_ENTRY,
     TILE_WIDTH,
     bundle_path,
-    decode_bundle,
-    encode_bundle,
     tile_path,
     widths,
 )
-from workbench.decision_log.tree import TreeReader, grow, read_edge
+from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
 from workbench.errors import LogError, VerificationError
-from workbench.merkle import EMPTY_ROOT, verify_consistency
+from workbench.merkle import EMPTY_ROOT, Frontier, leaf_hash
 
-_RESTORE = "Run 'workbench log verify', and restore the log from a backup."
+_RESTORE: Final = "Run 'workbench log verify', and restore the log from a backup."
+_SETTLE_BYTES: Final = 8 << 20
+_SETTLE_BATCHES: Final = 1024
+
+
+@dataclass
+class _State:
+    """What a writer knows while it holds the lock.
+
+    Attributes:
+        checkpoint: In force.
+        edge: Right edge of its tree, as tiles.
+        frontier: Right edge of its tree, from the entries alone: a second computation.
+        settled: Size of the tree when the journal was last emptied.
+        batches: Batches in the journal.
+        journalled: Their bytes.
+    """
+
+    checkpoint: Checkpoint
+    edge: Edge
+    frontier: Frontier
+    settled: int
+    batches: int = 0
+    journalled: int = 0
 
 
 class LogWriter:
-    """The writer of one log; the caller holds the storage's lock around every call.
+    """The writer of one log.
 
     Args:
         storage: Where tiles and checkpoint are.
@@ -41,35 +65,53 @@ class LogWriter:
     def __init__(self, storage: Storage, signer: Signer) -> None:
         self._storage = storage
         self._signer = signer
+        self._holding = False
+        self._state: _State | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the log's lock; within, `recover` and `extend` may be called any number of times.
+
+        Raises:
+            LockedError: Another process is writing.
+        """
+        if self._holding:
+            yield
+            return
+        with self._storage.lock():
+            self._holding = True
+            try:
+                yield
+                self._settle(last=True)
+            finally:
+                self._holding, self._state = False, None
 
     def recover(self) -> Checkpoint:
-        """The checkpoint in force, once a batch that a crash left is completed; signs the first.
+        """The checkpoint in force, once batches that a crash left are completed; signs the first.
 
         Raises:
             LogError: The log is not this key's, is damaged, or was put back to an older state.
         """
-        checkpoint = self._current()
-        pending = self._storage.read(PENDING)
-        if pending is None:
-            return checkpoint
-        start, root, entries = _parse_pending(pending)
-        if (start, root) == (checkpoint.size, checkpoint.root):
-            return self._complete(checkpoint, entries)
-        if start + len(entries) > checkpoint.size:
-            raise LogError(
-                f"{PENDING}: continues a log of {start} entries, the checkpoint has"
-                f" {checkpoint.size}; nothing was appended. {_RESTORE}"
-            )
-        self._storage.remove(PENDING)  # its checkpoint was published; only the removal was missing
-        return checkpoint
+        if self._state is not None:
+            return self._state.checkpoint
+        batches = [parse_batch(record) for record in self._storage.journal()]
+        checkpoint = self._current(torn=bool(batches))
+        superseded: list[str] = []
+        if batches:
+            checkpoint = self._replay(batches, checkpoint)
+            superseded = self._superseded(batches[0].start, checkpoint.size)
+        self._storage.settle(superseded)  # a journal without a whole batch goes too
+        self._state = self._opened(checkpoint)
+        return self._state.checkpoint
 
-    def extend(self, before: Checkpoint, entries: Sequence[bytes]) -> Checkpoint:
+    def extend(self, entries: Sequence[bytes]) -> Checkpoint:
         """Append entries to the log that `recover` found.
 
         Raises:
             LogError: An entry is too large, or the storage refused; nothing was acknowledged, and
                 the batch is either not begun or completed by the next `recover`.
         """
+        before = self.recover()
         if not entries:
             return before
         for entry in entries:
@@ -78,12 +120,41 @@ class LogWriter:
                     f"entry of {len(entry)} bytes; expected at most {MAXIMUM_ENTRY}. Put large"
                     " inputs in by digest."
                 )
-        read_edge(self._storage, before.size)  # damage is found before a batch is begun
-        self._storage.replace(PENDING, _pending(before, entries))
-        return self._complete(before, entries)
+        state, self._state = self._state, None  # unknown until the batch is through
+        if state is None:
+            raise RuntimeError("recover() leaves a state")
+        self._state = self._extended(state, entries)
+        return self._state.checkpoint
 
-    def _current(self) -> Checkpoint:
+    def _extended(self, state: _State, entries: Sequence[bytes]) -> _State:
+        before = state.checkpoint
+        objects = grow(state.edge, entries)
+        after = Checkpoint(before.origin, state.edge.size, state.edge.root())
+        state.frontier.extend(leaf_hash(entry) for entry in entries)
+        if (state.frontier.size, state.frontier.root()) != (after.size, after.root):
+            raise LogError(
+                f"log {before.origin!r}: two computations of its next root differ; nothing was"
+                f" appended. Check the machine's memory. {_RESTORE}"
+            )
+        note = after.sign(self._signer)
+        record = batch_after(before, note, entries).encode()
+        self._storage.record(record)
+        self._storage.create(objects)
+        self._read_back(objects)
+        self._storage.replace(CHECKPOINT, note)
+        state.checkpoint = after
+        state.batches += 1
+        state.journalled += len(record)
+        self._state = state
+        if state.journalled > _SETTLE_BYTES or state.batches >= _SETTLE_BATCHES:
+            self._settle(last=False)
+        return state
+
+    def _current(self, *, torn: bool) -> Checkpoint | None:
+        """The published checkpoint; None where there is none yet, or a crash took its bytes."""
         note = self._storage.read(CHECKPOINT)
+        if torn and note is not None and not note.strip(b"\0"):
+            return None
         if note is not None:
             try:
                 return open_checkpoint(note, self._signer.verifier)
@@ -92,67 +163,84 @@ class LogWriter:
                     f"{CHECKPOINT}: {error} Nothing was appended: restore the log or its signing"
                     " key from a backup."
                 ) from error
-        empty = Checkpoint(self._signer.verifier.name, 0, EMPTY_ROOT)
-        if next(self._storage.paths("tile/"), None) is not None:
+        if not torn and next(self._storage.paths("tile/"), None) is not None:
             raise LogError(
                 f"{CHECKPOINT}: missing, though the log has tiles; nothing was appended. {_RESTORE}"
             )
-        self._storage.replace(CHECKPOINT, empty.sign(self._signer))
-        return empty
+        return None
 
-    def _complete(self, before: Checkpoint, entries: Sequence[bytes]) -> Checkpoint:
-        edge = read_edge(self._storage, before.size)
-        if edge.root() != before.root:
+    def _replay(self, batches: Sequence[Batch], published: Checkpoint | None) -> Checkpoint:
+        """Put in place what the batches of a journal lead to."""
+        first, last = batches[0], batches[-1]
+        if published and not first.start <= published.size <= last.end:
             raise LogError(
-                f"log {before.origin!r}: its tiles do not have the root that the checkpoint of size"
-                f" {before.size} signs; nothing was appended. {_RESTORE}"
+                f"{JOURNAL}: continues a log of {first.start} entries, the checkpoint has"
+                f" {published.size}; nothing was appended. {_RESTORE}"
             )
-        objects = grow(edge, entries)
-        self._storage.create(objects)
-        after = Checkpoint(before.origin, edge.size, edge.root())
-        self._check(before, after, objects)
-        self._storage.replace(CHECKPOINT, after.sign(self._signer))
-        self._storage.remove(PENDING)
-        self._drop_superseded(before.size, after.size)
+        edge = read_edge(self._storage, first.start)
+        for batch in batches:
+            if (batch.start, batch.root) != (edge.size, edge.root()):
+                raise self._differing(batch.start)
+            objects = grow(edge, batch.entries)
+            after = self._signed(batch.note)
+            if (after.size, after.root) != (edge.size, edge.root()):
+                raise self._differing(after.size)
+            if published and published.size == after.size and published.root != after.root:
+                raise self._differing(after.size)
+            self._storage.restore(objects)
+            self._read_back(objects)
+        if published is None or published.size != last.end:  # else it may carry cosignatures
+            self._storage.replace(CHECKPOINT, last.note)
         return after
 
-    def _check(self, before: Checkpoint, after: Checkpoint, objects: Mapping[str, bytes]) -> None:
-        """Read the new tree back before signing it: it must extend the old one."""
-        altered = [path for path, data in objects.items() if self._storage.read(path) != data]
-        tree = TreeReader(self._storage, after.size)
-        proof = tree.consistency_proof(before.size)
-        extends = before.size == 0 or verify_consistency(
-            before.size, after.size, proof, before.root, after.root
+    def _signed(self, note: bytes) -> Checkpoint:
+        try:
+            return open_checkpoint(note, self._signer.verifier)
+        except VerificationError as error:
+            raise LogError(f"{JOURNAL}: {error} Nothing was appended. {_RESTORE}") from error
+
+    def _opened(self, checkpoint: Checkpoint | None) -> _State:
+        """The state of a log whose files are all in place."""
+        if checkpoint is None:
+            checkpoint = Checkpoint(self._signer.verifier.name, 0, EMPTY_ROOT)
+            self._storage.replace(CHECKPOINT, checkpoint.sign(self._signer))
+        size = checkpoint.size
+        edge = read_edge(self._storage, size)
+        tree = TreeReader(self._storage, size)
+        frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
+        if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
+            raise self._differing(size)
+        return _State(checkpoint, edge, frontier, settled=size)
+
+    def _differing(self, size: int) -> LogError:
+        return LogError(
+            f"log {self._signer.verifier.name!r}: its tiles do not have the root that the"
+            f" checkpoint of size {size} signs; nothing was appended. {_RESTORE}"
         )
-        if altered or not extends or tree.root() != after.root:
-            raise LogError(
-                f"{altered[0] if altered else 'tiles'}: what is read back is not what was written;"
-                f" no checkpoint was published. Check the disk. {_RESTORE}"
-            )
 
-    def _drop_superseded(self, before: int, after: int) -> None:
-        """Remove partial tiles and bundles whose full one now exists (tlog-tiles allows it)."""
-        for level, (full, partial) in enumerate(widths(before)):
-            if partial and after // TILE_WIDTH**level >= (full + 1) * TILE_WIDTH:
-                for width in range(1, TILE_WIDTH):
-                    self._storage.remove(tile_path(level, full, width))
-                    if level == 0:
-                        self._storage.remove(bundle_path(full, width))
+    def _read_back(self, objects: Mapping[str, bytes]) -> None:
+        """Before a checkpoint is published its files must read as they were written."""
+        for path, data in objects.items():
+            if self._storage.read(path) != data:
+                raise LogError(
+                    f"{path}: what is read back is not what was written; no checkpoint was"
+                    f" published. Check the disk. {_RESTORE}"
+                )
 
+    def _settle(self, *, last: bool) -> None:
+        """Let the log's files stand without the journal."""
+        state = self._state
+        if state is None:
+            return
+        self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
+        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
 
-def _pending(before: Checkpoint, entries: Sequence[bytes]) -> bytes:
-    body = encode_bundle(entries)
-    root = base64.b64encode(before.root).decode()
-    return f"{before.size} {root} {sha256(body).hexdigest()}\n".encode() + body
-
-
-def _parse_pending(data: bytes) -> tuple[int, bytes, list[bytes]]:
-    head, _, body = data.partition(b"\n")
-    try:
-        size, root, digest = head.decode("ascii").split(" ")
-        start, old_root = int(size), base64.b64decode(root, validate=True)
-    except ValueError as error:
-        raise LogError(f"{PENDING}: malformed; nothing was appended. {_RESTORE}") from error
-    if sha256(body).hexdigest() != digest:
-        raise LogError(f"{PENDING}: was altered; nothing was appended. {_RESTORE}")
-    return start, old_root, decode_bundle(body, PENDING)
+    def _superseded(self, before: int, after: int) -> list[str]:
+        """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""
+        folders: list[str] = []
+        for level, (first, _) in enumerate(widths(before)):
+            for number in range(first, after // TILE_WIDTH ** (level + 1)):
+                folders.append(f"{tile_path(level, number, TILE_WIDTH)}.p/")
+                if level == 0:
+                    folders.append(f"{bundle_path(number, TILE_WIDTH)}.p/")
+        return [path for folder in folders for path in self._storage.paths(folder)]

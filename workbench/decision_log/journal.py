@@ -1,0 +1,115 @@
+"""The write-ahead journal: what an append makes durable first, with one flush.
+
+A frame holds one batch: the state that it continues, its entries and the signed checkpoint that
+covers them. Tiles and bundles follow from these bytes, so an append is durable once its frame is;
+the files of the log are flushed later, together, and what a crash took from them is rebuilt.
+
+A frame is whole or absent: its digest covers the journal's epoch and the frame's place, so neither
+half a frame nor one of an earlier epoch is ever taken for one.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.tiles import decode_bundle, encode_bundle
+from workbench.errors import LogError, VerificationError
+
+JOURNAL: Final = ".journal"
+EPOCH_BYTES: Final = 16
+_MAGIC: Final = b"workbench journal 1\n"
+HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
+_LENGTH_BYTES: Final = 4
+_DIGEST_BYTES: Final = 32
+_RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
+
+
+def header(epoch: bytes) -> bytes:
+    """What a journal begins with."""
+    return _MAGIC + epoch
+
+
+def frame(epoch: bytes, place: int, data: bytes) -> bytes:
+    """A record as it stands at byte `place` of the journal."""
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + _digest(epoch, place, data) + data
+
+
+def frames(journal: bytes) -> Iterator[bytes]:
+    """The records of a journal in order, up to the first that is not whole.
+
+    Raises:
+        LogError: It is no journal.
+    """
+    if not journal[:HEADER_BYTES].strip(b"\0"):
+        return
+    if not journal.startswith(_MAGIC):
+        raise LogError(f"{JOURNAL}: damaged; expected a journal of the log: {_RESTORE}.")
+    epoch = journal[len(_MAGIC) : HEADER_BYTES]
+    place = HEADER_BYTES
+    while True:
+        start = place + _LENGTH_BYTES + _DIGEST_BYTES
+        length = int.from_bytes(journal[place : place + _LENGTH_BYTES], "big")
+        data = journal[start : start + length]
+        if not length or len(data) != length:
+            return
+        if journal[place + _LENGTH_BYTES : start] != _digest(epoch, place, data):
+            return
+        yield data
+        place = start + length
+
+
+def _digest(epoch: bytes, place: int, data: bytes) -> bytes:
+    return sha256(epoch + place.to_bytes(8, "big") + data).digest()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One extension of a log.
+
+    Attributes:
+        start: Size of the tree that it continues.
+        root: Root of that tree.
+        note: Signed checkpoint of the tree with these entries.
+        entries: The entries, in order.
+    """
+
+    start: int
+    root: bytes
+    note: bytes
+    entries: tuple[bytes, ...]
+
+    @property
+    def end(self) -> int:
+        """Size of the tree with these entries."""
+        return self.start + len(self.entries)
+
+    def encode(self) -> bytes:
+        """As a record of the journal."""
+        root = base64.b64encode(self.root).decode()
+        head = f"{self.start} {root} {len(self.note)}\n".encode()
+        return head + self.note + encode_bundle(self.entries)
+
+
+def batch_after(before: Checkpoint, note: bytes, entries: Sequence[bytes]) -> Batch:
+    """The batch that leads from one checkpoint to the next."""
+    return Batch(before.size, before.root, note, tuple(entries))
+
+
+def parse_batch(record: bytes) -> Batch:
+    """Read a record of the journal.
+
+    Raises:
+        LogError: It is malformed.
+    """
+    head, _, rest = record.partition(b"\n")
+    try:
+        start, root, length = head.decode("ascii").split(" ")
+        split = int(length)
+        entries = decode_bundle(rest[split:], JOURNAL)
+        batch = Batch(int(start), base64.b64decode(root, validate=True), rest[:split], (*entries,))
+    except (ValueError, VerificationError) as error:
+        raise LogError(f"{JOURNAL}: malformed; nothing was appended: {_RESTORE}.") from error
+    return batch
