@@ -101,7 +101,7 @@ class DecisionLog:
             after = self._writer.extend(list(fresh.values()))
             note = self._storage.read(CHECKPOINT) or b""
             with suppress(LogError):  # derived: the next use brings it up to date
-                self._index.catch_up(self._storage, after)
+                self._index.add(before, after, list(fresh.values()))
         known |= {decision_id: before.size + n for n, decision_id in enumerate(fresh)}
         indexes = tuple(known[decision_id] for decision_id, _ in entries)
         return Appended(indexes, len(fresh), after.size, after.root.hex(), note.decode())

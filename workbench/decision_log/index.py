@@ -6,7 +6,7 @@ rebuilds it from the entries, as it does when it belongs to another log or anoth
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -66,8 +66,21 @@ class LogIndex:
             if size > checkpoint.size or tree.root(0, size) != root:
                 _create(connection)
                 size = 0
-            _insert(connection, tree, size)
+            _insert(connection, tree.entries(size))
             connection.execute("UPDATE state SET size = ?, root = ?", wanted)
+
+    def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
+        """Add the entries between two checkpoints; False if the index is not at the first.
+
+        Raises:
+            LogError: The index cannot be written.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            if _state(connection) != (before.size, before.root):
+                return False
+            _insert(connection, enumerate(entries, before.size))
+            connection.execute("UPDATE state SET size = ?, root = ?", (after.size, after.root))
+        return True
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
@@ -146,6 +159,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _prepared(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # what a power loss takes is indexed again
     if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
@@ -168,8 +183,8 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
 
-def _insert(connection: sqlite3.Connection, tree: TreeReader, start: int) -> None:
-    for position, entry in tree.entries(start):
+def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> None:
+    for position, entry in entries:
         record = json.loads(entry)
         own = [_searchable(record.get(name)) for name in _OWN]
         connection.execute(_INSERT, (position, *own, *_inherited(connection, record)))

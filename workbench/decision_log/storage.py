@@ -147,29 +147,47 @@ class FolderStorage:
 
     def read(self, path: str) -> bytes | None:
         try:
-            return (self.root / path).read_bytes()
+            descriptor = os.open(f"{self.root}/{path}", os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise LogError(f"{self.root / path}: cannot be read ({error.strerror}).") from error
+            raise _unreadable(self.root / path, error) from error
+        try:
+            return _whole(descriptor)
+        except OSError as error:
+            raise _unreadable(self.root / path, error) from error
+        finally:
+            os.close(descriptor)
 
     def create(self, objects: Mapping[str, bytes]) -> None:
+        """Write new files; a crash may leave half of one, which `restore` mends."""
         for path, data in objects.items():
-            existing = self.read(path)
-            if existing is None:
-                self._place(path, data, replace=False)
-            elif existing != data:
+            with _named(self.root / path):
+                created = _create(f"{self.root}/{path}", data)
+            if not created and self.read(path) != data:
                 raise _immutable(str(self.root / path))
+            self._unsettled[path] = None
 
     def restore(self, objects: Mapping[str, bytes]) -> None:
         """Put in place what a crash took or tore; what stands is flushed again by `settle`."""
         for path, data in objects.items():
             if self.read(path) != data:
-                self._place(path, data, replace=True)
+                self.replace(path, data)
             self._unsettled[path] = None
 
     def replace(self, path: str, data: bytes) -> None:
-        self._place(path, data, replace=True)
+        """Write under a temporary name, then rename: whole or not at all for every reader."""
+        target = self.root / path
+        staged = target.with_name(f".{target.name}{UNFINISHED}")
+        with _named(target):
+            try:
+                staged.unlink(missing_ok=True)
+                _create(str(staged), data, allocate=True)
+                staged.replace(target)
+            except OSError:
+                staged.unlink(missing_ok=True)
+                raise
+        self._unsettled[path] = None
 
     def remove(self, path: str) -> None:
         target = self.root / path
@@ -222,30 +240,52 @@ class FolderStorage:
                 (self.root / JOURNAL).unlink()
                 flush(self.root)
 
-    def _place(self, path: str, data: bytes, *, replace: bool) -> None:
-        """Write a file under its final name: whole or not at all for every reader."""
-        target = self.root / path
-        staged = target.with_name(f".{target.name}{UNFINISHED}")
-        with _named(target):
-            try:
-                _write(staged, data)
-                if replace:
-                    staged.replace(target)
-                else:
-                    os.link(staged, target)
-            except FileExistsError:
-                raise _immutable(str(target)) from None
-            finally:
-                staged.unlink(missing_ok=True)
-        self._unsettled[path] = None
 
+def _create(path: str, data: bytes, *, allocate: bool = False) -> bool:
+    """Write a new file; False where there is one. An attempt that fails leaves none.
 
-def _write(path: Path, data: bytes) -> None:
+    Args:
+        path: Of the file; its folder is made.
+        data: Its content.
+        allocate: Give it its blocks at once: ext4 would flush a file without them when it is
+            renamed over another.
+    """
     try:
-        path.write_bytes(data)
+        descriptor = _exclusive(path)
+    except FileExistsError:
+        return False
+    try:
+        if allocate:
+            os.posix_fallocate(descriptor, 0, len(data))
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:
+        Path(path).unlink()
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _exclusive(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o644)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o644)
+
+
+def _whole(descriptor: int) -> bytes:
+    parts = []
+    while part := os.read(descriptor, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _unreadable(path: Path, error: OSError) -> LogError:
+    return LogError(f"{path}: cannot be read ({error.strerror}).")
 
 
 def _make_durably(folder: Path) -> None:
