@@ -2,10 +2,13 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.index import LogIndex
 from workbench.decision_log.journal import Batch
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
@@ -222,3 +225,43 @@ def test_a_log_held_open_takes_appends_one_by_one(logs, tmp_path):
     assert (report.entries, report.files.unfinished) == (300, ())
     assert not (tmp_path / "log" / ".journal").exists()
     assert len(report.files.leftovers) == 2 * 43  # widths 1 to 43 of the second tile and bundle
+
+
+class Remembered:
+    """A checkpoint remembered in memory."""
+
+    path = Path("kept.checkpoint")
+
+    def __init__(self):
+        self.note = None
+
+    def read(self):
+        return self.note
+
+    def keep(self, note):
+        self.note = note
+
+
+def remembering(logs, storage, memory):
+    return DecisionLog(storage, logs.signer, LogIndex(Path(":memory:")), memory)
+
+
+def test_an_older_log_that_was_put_back_is_not_continued(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    older = dict(storage.objects)
+    remembering(logs, storage, memory).append(logs.records(5, 9))
+    storage.objects = older
+    with pytest.raises(LogError, match=r"does not extend the checkpoint of 9 .*kept\.checkpoint"):
+        remembering(logs, storage, memory).append(logs.records(20, 21))
+    memory.note = None
+    assert remembering(logs, storage, memory).append(logs.records(20, 21)).size == 6
+
+
+def test_a_rewritten_log_of_the_same_key_is_not_continued(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    other = MemoryStorage()
+    logs.open(other).append(logs.records(100, 110))
+    with pytest.raises(LogError, match="another log was put back"):
+        remembering(logs, other, memory).append([logs.record(1)])

@@ -1,5 +1,6 @@
 """Verification: every change is found and its place named; what it cannot see is said."""
 
+import os
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import CHECKPOINT, bundle_path, encode_bundle
 from workbench.decision_log.verify import CANNOT_SEE, verify_log, verify_storage
 from workbench.decision_log.writer import LogWriter
-from workbench.errors import KeyFileError, VerificationError
+from workbench.errors import KeyFileError, LogError, VerificationError, WorkbenchError
 
 
 def _flipped(data, position, bit):
@@ -244,3 +245,26 @@ def test_the_verifier_never_asks_the_writer():
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert modules.isdisjoint({f"workbench.decision_log.{m}" for m in ("append", "writer", "tree")})
     assert DecisionLog.__module__ not in modules
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+@pytest.mark.parametrize("path", ["checkpoint", "tile/0/000.p/3", "tile/entries/000.p/3"])
+def test_what_is_no_regular_file_is_refused_at_once(logs, tmp_path, kind, path):
+    logs.open_folder(tmp_path).append(logs.records(0, 3))
+    target = tmp_path / "log" / path
+    target.unlink()
+    {
+        "pipe": lambda: os.mkfifo(target),
+        "link": lambda: target.symlink_to("/dev/zero"),
+        "folder": target.mkdir,
+    }[kind]()
+    with pytest.raises(WorkbenchError, match=path):
+        verify_log(tmp_path / "log", logs.key)
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "tile/0/000.p/3", "tile/entries/000.p/3"])
+def test_a_file_of_impossible_size_is_not_read(logs, tmp_path, path):
+    logs.open_folder(tmp_path).append(logs.records(0, 3))
+    os.truncate(tmp_path / "log" / path, 3 << 30)
+    with pytest.raises(LogError, match=f"{path}.* too large for a log"):
+        verify_log(tmp_path / "log", logs.key)

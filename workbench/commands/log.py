@@ -50,7 +50,7 @@ def verify(
         report = verify_log(
             folder,
             key or _pinned(folder, where),
-            since=_read(since) if since else None,
+            since=_read(since) if since else _kept_here(where),
             progress=progress,
         )
     if as_json:
@@ -61,11 +61,13 @@ def verify(
             **asdict(report.files),
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
-            "cannot_see": None if report.consistent_with is not None else CANNOT_SEE,
+            "cannot_see": None if since else CANNOT_SEE,
         }
         typer.echo(json.dumps(facts, indent=1))
     else:
         typer.echo(report.summary())
+        if since is None and report.consistent_with is not None:
+            typer.echo(CANNOT_SEE)
 
 
 @app.command()
@@ -105,6 +107,13 @@ def checkpoint(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(_checkpoint_facts(reader.checkpoint), indent=1))
     else:
         sys.stdout.write(reader.note.decode())
+
+
+def _kept_here(where: Path | None) -> bytes | None:
+    """What this machine remembers of the workspace's log; of a folder given by name, nothing."""
+    from workbench.decision_log.keys import KeptCheckpoint
+
+    return None if where else KeptCheckpoint(find_workspace().log_origin()).read()
 
 
 def open_history(workspace: Workspace) -> Any:

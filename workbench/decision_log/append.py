@@ -10,12 +10,12 @@ from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
-from workbench.decision_log.keys import ensure_key
+from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
-from workbench.decision_log.writer import LogWriter
+from workbench.decision_log.writer import LogWriter, Memory
 from workbench.errors import ImmutableError, LogError
 from workbench.workspace import Workspace
 
@@ -60,11 +60,14 @@ class DecisionLog:
         storage: Where tiles and checkpoint are.
         signer: Key of the log; its name is the log's origin.
         index: Derived index, brought up to date as entries are added.
+        memory: Where the newest checkpoint is remembered outside the log.
     """
 
-    def __init__(self, storage: Storage, signer: Signer, index: LogIndex) -> None:
+    def __init__(
+        self, storage: Storage, signer: Signer, index: LogIndex, memory: Memory | None = None
+    ) -> None:
         self._storage = storage
-        self._writer = LogWriter(storage, signer)
+        self._writer = LogWriter(storage, signer, memory)
         self._index = index
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended:
@@ -173,4 +176,5 @@ def open_log(workspace: Workspace) -> DecisionLog:
     """
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS)
     index = LogIndex(workspace.data / INDEX_FILE)
-    return DecisionLog(storage, ensure_key(workspace.log_origin()), index)
+    origin = workspace.log_origin()
+    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))

@@ -76,6 +76,43 @@ def verifier_key(origin: str) -> str:
         ) from error
 
 
+class KeptCheckpoint:
+    """The newest checkpoint that this machine has seen of a log, kept beside the log's key.
+
+    An older log that is put back, or a rewritten one, cannot extend it.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.path = _path(origin, ".checkpoint")
+
+    def read(self) -> bytes | None:
+        """The signed note, if one is kept.
+
+        Raises:
+            KeyFileError: The file cannot be read.
+        """
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise KeyFileError(f"{self.path}: cannot be read ({error.strerror}).") from error
+
+    def keep(self, note: bytes) -> None:
+        """Replace it by a newer one.
+
+        Raises:
+            KeyFileError: The file cannot be written.
+        """
+        staged = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            staged.write_bytes(note)
+            staged.replace(self.path)
+        except OSError as error:
+            staged.unlink(missing_ok=True)
+            raise KeyFileError(f"{self.path}: cannot be written ({error.strerror}).") from error
+
+
 def _create(path: Path, text: str, *, mode: int) -> None:
     """Write a file once, durably; when two processes race, the first one's stands."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

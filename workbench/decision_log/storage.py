@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -15,7 +16,9 @@ from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
+MAXIMUM_FILE: Final = 256 * (2 + 65_535)  # bytes of a full bundle of the largest entries
 _POLL_SECONDS: Final = 0.02
+_READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Storage(Protocol):
@@ -146,16 +149,22 @@ class FolderStorage:
                 time.sleep(_POLL_SECONDS)
 
     def read(self, path: str) -> bytes | None:
+        """Bytes of a regular file; a pipe, a link or a file of impossible size is refused."""
         try:
-            descriptor = os.open(f"{self.root}/{path}", os.O_RDONLY)
+            descriptor = os.open(f"{self.root}/{path}", _READ_FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(self.root / path, error) from error
+            raise _unreadable(self.root / path, str(error.strerror)) from error
         try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise _unreadable(self.root / path, "no regular file")
+            if facts.st_size > MAXIMUM_FILE and path != JOURNAL:
+                raise _unreadable(self.root / path, f"{facts.st_size} bytes, too large for a log")
             return _whole(descriptor)
         except OSError as error:
-            raise _unreadable(self.root / path, error) from error
+            raise _unreadable(self.root / path, str(error.strerror)) from error
         finally:
             os.close(descriptor)
 
@@ -284,8 +293,8 @@ def _whole(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
-def _unreadable(path: Path, error: OSError) -> LogError:
-    return LogError(f"{path}: cannot be read ({error.strerror}).")
+def _unreadable(path: Path, why: str) -> LogError:
+    return LogError(f"{path}: cannot be read ({why}); restore it from a backup.")
 
 
 def _make_durably(folder: Path) -> None:

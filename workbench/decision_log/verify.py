@@ -30,8 +30,8 @@ from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
 CANNOT_SEE = (
-    "From the folder alone nobody can see that an older, validly signed log was put back:"
-    " keep a checkpoint elsewhere and give it with --since."
+    "From what this machine holds nobody can see that an older, validly signed log was put back"
+    " together with what the machine remembers: keep a checkpoint elsewhere, give it with --since."
 )
 
 

@@ -10,7 +10,8 @@ begun.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
@@ -54,17 +55,29 @@ class _State:
     journalled: int = 0
 
 
+class Memory(Protocol):
+    """Remembers a checkpoint outside the log's storage."""
+
+    path: Path
+
+    def read(self) -> bytes | None: ...
+    def keep(self, note: bytes) -> None: ...
+
+
 class LogWriter:
     """The writer of one log.
 
     Args:
         storage: Where tiles and checkpoint are.
         signer: Key of the log; its name is the log's origin.
+        memory: Where the newest checkpoint is remembered; a log that does not extend it is not
+            continued.
     """
 
-    def __init__(self, storage: Storage, signer: Signer) -> None:
+    def __init__(self, storage: Storage, signer: Signer, memory: Memory | None = None) -> None:
         self._storage = storage
         self._signer = signer
+        self._memory = memory
         self._holding = False
         self._state: _State | None = None
 
@@ -208,9 +221,26 @@ class LogWriter:
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
         frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
+        self._check_remembered(tree, checkpoint)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
         return _State(checkpoint, edge, frontier, settled=size)
+
+    def _check_remembered(self, tree: TreeReader, checkpoint: Checkpoint) -> None:
+        note = self._memory.read() if self._memory else None
+        if self._memory is None or note is None:
+            return
+        try:
+            kept = open_checkpoint(note, self._signer.verifier)
+        except VerificationError as error:
+            raise LogError(f"{self._memory.path}: {error} Restore it from a backup.") from error
+        if kept.size > checkpoint.size or tree.root(0, kept.size) != kept.root:
+            raise LogError(
+                f"log {checkpoint.origin!r}: has {checkpoint.size} entries and does not extend the"
+                f" checkpoint of {kept.size} that this machine saw; an older or another log was"
+                " put back, nothing was appended. Restore the newest backup; to go on from this"
+                f" state knowingly, move {self._memory.path} away."
+            )
 
     def _differing(self, size: int) -> LogError:
         return LogError(
@@ -233,6 +263,8 @@ class LogWriter:
         if state is None:
             return
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
+        if self._memory is not None:
+            self._memory.keep(self._storage.read(CHECKPOINT) or b"")
         state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
 
     def _superseded(self, before: int, after: int) -> list[str]:
