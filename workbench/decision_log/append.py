@@ -16,7 +16,7 @@ from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
-from workbench.errors import ImmutableError, LogError
+from workbench.errors import ImmutableError, LogError, WorkbenchError
 from workbench.workspace import Workspace
 
 INDEX_FILE: Final = "log-index.sqlite"
@@ -29,7 +29,8 @@ class Appended:
 
     Attributes:
         indexes: Entry index of every record given, in order, new or not.
-        new: How many entries were added; they are the last of the tree.
+        new: How many entries were added, one after the other.
+        first_index: Index of the first of them.
         size: Tree size of the checkpoint that covers them.
         root: Its root hash, in hex.
         checkpoint: The signed checkpoint.
@@ -37,20 +38,62 @@ class Appended:
 
     indexes: tuple[int, ...]
     new: int
+    first_index: int | None
     size: int
     root: str
     checkpoint: str
-
-    @property
-    def first_index(self) -> int | None:
-        """Index of the first new entry."""
-        return self.size - self.new if self.new else None
 
 
 class LogClient(Protocol):
     """What runner, command line and pages ask of the log."""
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended: ...
+    def append_entries(self, entries: Sequence[bytes]) -> Appended: ...
+    def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]: ...
+    def checkpoint(self) -> Checkpoint: ...
+
+
+_Entries = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Ids of a request's entries, and of those that the log lacked."""
+
+    names: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+class _Plan:
+    """What a group of requests adds to the log: each id once, always with the same content."""
+
+    def __init__(self, tree: TreeReader, known: dict[str, int]) -> None:
+        self.fresh: dict[str, bytes] = {}
+        self._tree = tree
+        self._known = known
+
+    def take(self, request: _Entries | WorkbenchError) -> _Taken | WorkbenchError:
+        """Plan a request, or say why it cannot be taken; then it leaves no trace.
+
+        The index only says where an entry is: it is compared with the log itself.
+        """
+        if isinstance(request, WorkbenchError):
+            return request
+        new: dict[str, bytes] = {}
+        for name, entry in request:
+            present = self._present(name) or new.setdefault(name, entry)
+            if present != entry and _content(present) != _content(entry):
+                return ImmutableError(
+                    f"decision {name!r}: is in the log with other content; expected the same"
+                    " record or a new id. A decision is changed by a record that supersedes it."
+                )
+        self.fresh |= new
+        return _Taken(tuple(name for name, _ in request), tuple(new))
+
+    def _present(self, name: str) -> bytes | None:
+        if name in self._known:
+            return self._tree.entry(self._known[name])
+        return self.fresh.get(name)
 
 
 class DecisionLog:
@@ -79,11 +122,33 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._append([(record.id, record.canonical()) for record in records])
+        return self._one([(record.id, record.canonical()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
-        return self._append([(_checked_id(entry), entry) for entry in entries])
+        return self._one([(_checked_id(entry), entry) for entry in entries])
+
+    def append_group(self, requests: Sequence[Sequence[bytes]]) -> list[Appended | WorkbenchError]:
+        """Add the entries of several requests under one checkpoint.
+
+        Each request is taken whole or refused alone: its error stands in its place.
+
+        Raises:
+            LogError: The storage refused; nothing was acknowledged.
+        """
+        checked: list[_Entries | WorkbenchError] = []
+        for request in requests:
+            try:
+                checked.append([(_checked_id(entry), entry) for entry in request])
+            except WorkbenchError as error:
+                checked.append(error)
+        return self._append(checked)
+
+    def _one(self, entries: _Entries) -> Appended:
+        (outcome,) = self._append([entries])
+        if isinstance(outcome, WorkbenchError):
+            raise outcome
+        return outcome
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -95,40 +160,30 @@ class DecisionLog:
         with self._writer.held():
             yield
 
-    def _append(self, entries: Sequence[tuple[str, bytes]]) -> Appended:
+    def _append(
+        self, requests: Sequence[_Entries | WorkbenchError]
+    ) -> list[Appended | WorkbenchError]:
+        taken = [request for request in requests if not isinstance(request, WorkbenchError)]
         with self._writer.held():
             before = self._writer.recover()
             self._index.catch_up(self._storage, before)
-            known = self._index.positions([decision_id for decision_id, _ in entries])
-            fresh = self._fresh(before, known, entries)
-            after = self._writer.extend(list(fresh.values()))
-            note = self._storage.read(CHECKPOINT) or b""
+            known = self._index.positions([name for request in taken for name, _ in request])
+            plan = _Plan(TreeReader(self._storage, before.size), known)
+            outcomes = [plan.take(request) for request in requests]
+            after = self._writer.extend(list(plan.fresh.values()))
+            note = (self._storage.read(CHECKPOINT) or b"").decode()
             with suppress(LogError):  # derived: the next use brings it up to date
-                self._index.add(before, after, list(fresh.values()))
-        known |= {decision_id: before.size + n for n, decision_id in enumerate(fresh)}
-        indexes = tuple(known[decision_id] for decision_id, _ in entries)
-        return Appended(indexes, len(fresh), after.size, after.root.hex(), note.decode())
-
-    def _fresh(
-        self, before: Checkpoint, known: dict[str, int], entries: Sequence[tuple[str, bytes]]
-    ) -> dict[str, bytes]:
-        """Entries that the log lacks, by id; the others must be the same decision as in the log.
-
-        The index only says where an entry is: it is compared with the log itself.
-        """
-        tree = TreeReader(self._storage, before.size)
-        fresh: dict[str, bytes] = {}
-        for decision_id, entry in entries:
-            if decision_id in known:
-                present = tree.entry(known[decision_id])
-            else:
-                present = fresh.setdefault(decision_id, entry)
-            if present != entry and _content(present) != _content(entry):
-                raise ImmutableError(
-                    f"decision {decision_id!r}: is in the log with other content; expected the same"
-                    " record or a new id. A decision is changed by a record that supersedes it."
-                )
-        return fresh
+                self._index.add(before, after, list(plan.fresh.values()))
+        known |= {name: before.size + n for n, name in enumerate(plan.fresh)}
+        return [
+            outcome if isinstance(outcome, WorkbenchError)
+            else Appended(
+                tuple(known[name] for name in outcome.names), len(outcome.new),
+                known[outcome.new[0]] if outcome.new else None,
+                after.size, after.root.hex(), note,
+            )
+            for outcome in outcomes
+        ]  # fmt: skip
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.
