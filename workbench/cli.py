@@ -14,6 +14,7 @@ import typer
 from workbench import __version__
 from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
 from workbench.commands.ingest import ingest
+from workbench.commands.log_service import service
 from workbench.errors import WorkbenchError
 
 _INTERRUPTED = 130  # what Typer exits with on Ctrl-C
@@ -49,6 +50,7 @@ app.command()(workspaces.lab)
 app.command()(ingest)
 app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
+log.app.command()(service)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(lineage.app, name="lineage")

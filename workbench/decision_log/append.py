@@ -50,7 +50,6 @@ class LogClient(Protocol):
     def append(self, records: Sequence[DecisionRecord]) -> Appended: ...
     def append_entries(self, entries: Sequence[bytes]) -> Appended: ...
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]: ...
-    def checkpoint(self) -> Checkpoint: ...
 
 
 _Entries = list[tuple[str, bytes]]
@@ -223,13 +222,17 @@ def _checked_id(entry: bytes) -> str:
     return str(record["id"])
 
 
-def open_log(workspace: Workspace) -> DecisionLog:
+def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     """The workspace's log, with its key made at first use.
+
+    Args:
+        workspace: Whose log.
+        reserve: Bytes that the journal takes at once, for a writer of many batches.
 
     Raises:
         KeyFileError: The signing key is unusable.
     """
-    storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS)
+    storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
     index = LogIndex(workspace.data / INDEX_FILE)
     origin = workspace.log_origin()
     return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))

@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.contracts.records import DecisionRecord, ModelReference, RowEvidence
 from workbench.contracts.tables import PROPOSALS
-from workbench.decision_log.append import open_log
+from workbench.decision_log.service.client import log_client
 from workbench.errors import ContractError, RunError
 from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts, check_record
@@ -121,7 +121,7 @@ def _not_logged(workspace: Workspace, entries: Mapping[str, bytes]) -> list[byte
     """
     if not entries:
         return []
-    logged = open_log(workspace).entries_of(list(entries))
+    logged = log_client(workspace).entries_of(list(entries))
     for decision_id, entry in logged.items():
         if _decided(entry) != _decided(entries[decision_id]):
             raise RunError(

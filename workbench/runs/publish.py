@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from workbench.decision_log.append import Appended, open_log
+from workbench.decision_log.append import Appended
+from workbench.decision_log.service.client import log_client
 from workbench.errors import RunError
 from workbench.lineage.facts import FileVersion, LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
@@ -106,7 +107,7 @@ def _append(workspace: Workspace, report: Path) -> Appended | None:
     entries = staged_records(report)
     if not entries:
         return None
-    appended = open_log(workspace).append_entries(entries)
+    appended = log_client(workspace).append_entries(entries)
     answer = {
         "origin": workspace.log_origin(),
         "entries": len(entries),

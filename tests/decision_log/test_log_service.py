@@ -1,0 +1,231 @@
+"""The log's service: many clients, one writer; what it acknowledges is durable."""
+
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from workbench.decision_log.append import open_log
+from workbench.decision_log.keys import verifier_key
+from workbench.decision_log.service.client import (
+    ServiceClient,
+    connect,
+    log_client,
+    socket_path,
+    start_and_connect,
+)
+from workbench.decision_log.service.messages import receive, send
+from workbench.decision_log.verify import verify_log
+from workbench.errors import ContractError, ImmutableError, LockedError, LogError
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    root = tmp_path / "site"
+    root.mkdir()
+    (root / "workbench.toml").write_text('name = "site"\n', encoding="utf-8")
+    return Workspace(root=root, name="site")
+
+
+@pytest.fixture
+def start(workspace):
+    started = []
+
+    def run(*arguments, path=None):
+        path = path or socket_path(workspace)
+        command = [sys.executable, "-m", "workbench", "log", "service", "--socket", str(path)]
+        service = subprocess.Popen(
+            [*command, *arguments], cwd=workspace.root, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        started.append(service)
+        assert "served at" in service.stdout.readline(), service.stderr.read()
+        return service
+
+    yield run
+    for service in started:
+        service.kill()
+        service.communicate()
+
+
+def verified(workspace):
+    return verify_log(workspace.log, verifier_key(workspace.log_origin()))
+
+
+def test_clients_append_at_the_same_time_and_each_entry_is_there_once(logs, workspace, start):
+    service = start()
+
+    def append_some(number):
+        with connect(workspace) as client:
+            return [client.append([logs.record(100 * number + i)]) for i in range(25)]
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [answer for part in pool.map(append_some, range(8)) for answer in part]
+    assert sorted(answer.indexes[0] for answer in done) == list(range(200))
+    assert verified(workspace).entries == 200  # while the service still runs
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(10) == 0
+    assert not socket_path(workspace).exists()
+    assert not (workspace.log / ".journal").exists()
+    assert verified(workspace).entries == 200
+
+
+def test_a_client_reads_back_the_entries_that_it_names(logs, workspace, start):
+    start()
+    with connect(workspace) as client:
+        client.append(logs.records(0, 5))
+        found = client.entries_of(["d3", "none", "d1"])
+    assert found == {name: logs.record(int(name[1])).canonical() for name in ("d1", "d3")}
+
+
+def test_a_record_that_breaks_the_schema_is_refused_and_the_service_goes_on(logs, workspace, start):
+    start()
+    with connect(workspace) as client:
+        bad = logs.record(1).canonical().replace(b'"quantity":0.5', b'"quantity":"0.5"')
+        with pytest.raises(ContractError, match=r"'d1': data\.quantity must be number"):
+            client.append_entries([logs.record(0).canonical(), bad])
+        with pytest.raises(ContractError, match="expected canonical JSON"):
+            client.append_entries([b'{"id": "d"}'])
+        assert client.append([logs.record(2)]).size == 1
+        with pytest.raises(ImmutableError, match="'d2': is in the log with other content"):
+            client.append([logs.record(2, quantity=9.0)])
+
+
+def test_the_runner_uses_the_service_where_one_runs(logs, workspace, start):
+    assert log_client(workspace).append([logs.record(0)]).size == 1
+    start()
+    client = log_client(workspace)
+    assert isinstance(client, ServiceClient)
+    assert client.append([logs.record(1)]).size == 2
+
+
+def test_a_second_writer_is_told_who_holds_the_log(logs, workspace, start, monkeypatch):
+    service = start()
+    monkeypatch.setattr("workbench.decision_log.append._PATIENCE_SECONDS", 0.0)
+    with pytest.raises(LockedError, match=f"process {service.pid} is writing"):
+        open_log(workspace).append([logs.record(0)])
+
+
+def test_a_service_that_was_killed_is_started_again_and_lost_nothing(logs, workspace, start):
+    rng = random.Random(7)
+    acknowledged = []
+
+    def append_for_ever(first):
+        with connect(workspace) as client:
+            for number in itertools.count(first):
+                acknowledged.append(client.append([logs.record(number)]).size)
+
+    for number in range(6):
+        service = start()
+        timer = threading.Timer(rng.uniform(0.02, 0.3), service.kill)
+        timer.start()
+        with pytest.raises(LogError, match="never entered twice"):
+            append_for_ever(100_000 * number)
+        service.wait()
+        timer.join()
+        assert verified(workspace).entries >= len(acknowledged)
+    with start_and_connect(workspace) as client:  # the socket of the dead one is still there
+        size = client.append([logs.record(10**9)]).size
+    assert size > len(acknowledged)
+    assert verified(workspace).entries == size
+    os.kill(int((workspace.log / ".lock").read_text().split()[1]), signal.SIGTERM)
+
+
+def test_a_service_without_clients_stops_after_a_while(workspace, start):
+    assert start("--idle", "0.5").wait(10) == 0
+    assert connect(workspace) is None
+
+
+def test_what_was_received_before_the_stop_is_answered(logs, workspace, start):
+    service = start()
+    answers = []
+
+    def append_many():
+        with connect(workspace) as client:
+            for number in range(10_000):
+                try:
+                    answers.append(client.append([logs.record(number)]).size)
+                except LogError as error:
+                    answers.append(str(error))
+                    return
+
+    thread = threading.Thread(target=append_many)
+    thread.start()
+    while len(answers) < 20:
+        time.sleep(0.01)
+    service.send_signal(signal.SIGTERM)
+    thread.join(20)
+    assert service.wait(10) == 0
+    assert verified(workspace).entries == len(answers) - 1
+
+
+def test_garbage_ends_its_connection_and_nothing_else(logs, workspace, start):
+    start()
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 8, bytes(8), b"\0\0\0\5\0\0\0\0[1,2]"):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(str(socket_path(workspace)))
+            stranger.sendall(garbage)
+            stranger.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
+                assert stranger.recv(100) == b""
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(str(socket_path(workspace)))
+        send(stranger, {"do": "delete"})
+        assert "unknown" in receive(stranger)[0]["message"]
+    with connect(workspace) as client:
+        assert client.append([logs.record(0)]).size == 1
+
+
+def test_a_folder_of_somebody_else_is_not_used_for_the_socket(workspace, tmp_path):
+    folder = tmp_path / f"workbench-{os.getuid()}"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with pytest.raises(LogError, match="not a folder of yours alone"):
+        socket_path(workspace)
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from workbench.decision_log.service.client import ServiceClient
+from workbench.errors import WorkbenchError
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+client = ServiceClient(Path(sys.argv[1]))
+for entry in sys.argv[2:]:
+    try:
+        print(client.append_entries([entry.encode()]).size)
+    except WorkbenchError as error:
+        print(error)
+try:
+    print(Path(os.environ["WORKBENCH_KEYS"]).iterdir().__next__())
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+def test_another_user_appends_under_its_own_name_only(logs, workspace, start, tmp_path_factory):
+    path = tmp_path_factory.mktemp("shared") / "log.sock"
+    start(path=path)
+    for folder in (path, path.parent, path.parent.parent, path.parent.parent.parent):
+        folder.chmod(0o777)
+    entries = [logs.record(n, actor=who).canonical() for n, who in ((1, "root"), (2, "nobody"))]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(path), *(entry.decode() for entry in entries)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    refused, size, key = done.stdout.splitlines()
+    assert "actor is 'root'; expected 'nobody'" in refused
+    assert (size, key) == ("1", "Permission denied")

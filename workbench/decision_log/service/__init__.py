@@ -1,0 +1,1 @@
+"""The log's service: one process that holds key and lock, and its clients over a unix socket."""
