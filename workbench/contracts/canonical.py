@@ -43,14 +43,42 @@ def parse_canonical(data: bytes) -> Any:
         ValueError: It is not JSON, or it is another spelling than the canonical one.
     """
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_int=_integer)
-        canonical = canonical_json(value)
+        text = data.decode("utf-8")
+        value, canonical = _read_plain(text) or _read_any(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except rfc8785.CanonicalizationError as error:
         raise ValueError(str(error)) from None
     if canonical != data:
         raise ValueError("not in canonical form (RFC 8785)")
+    return value
+
+
+def _read_plain(text: str) -> tuple[Any, bytes] | None:
+    """A value whose numbers need no second look, and its canonical form."""
+    try:
+        value = _PLAIN_DECODER.decode(text)
+        canonical = _ENCODER.encode(value).encode("utf-8")
+    except (_UnusualError, UnicodeEncodeError):
+        return None
+    return None if _OTHER_ORDER.search(canonical) else (value, canonical)
+
+
+def _read_any(text: str) -> tuple[Any, bytes]:
+    value = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    return value, canonical_json(value)
+
+
+def _usual_integer(text: str) -> int:
+    if len(text) > 15:
+        raise _UnusualError
+    return int(text)
+
+
+def _usual_float(text: str) -> float:
+    value = float(text)
+    if _plain_float(value) is not value:
+        raise _UnusualError
     return value
 
 
@@ -99,3 +127,8 @@ def _plain_or_double(value: float) -> int | float:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+_PLAIN_DECODER: Final = json.JSONDecoder(
+    parse_int=_usual_integer, parse_float=_usual_float, parse_constant=_refuse
+)
