@@ -17,6 +17,7 @@ from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError
 from workbench.merkle import EMPTY_ROOT
 
+_ROWS_AT_ONCE: Final = 1000
 _LAYOUT: Final = 3
 _TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
@@ -184,22 +185,28 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> None:
+    rows: list[tuple[Any, ...]] = []
+    runs: list[tuple[str, int]] = []
+    models: list[tuple[str, str, int]] = []
     for position, entry in entries:
         record = json.loads(entry)
+        if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
+            connection.executemany(_INSERT, rows)
+            rows.clear()
         own = [_searchable(record.get(name)) for name in _OWN]
-        connection.execute(_INSERT, (position, *own, *_inherited(connection, record)))
-        connection.executemany(
-            "INSERT OR IGNORE INTO entry_runs VALUES (?, ?)",
-            [(str(run_id), position) for run_id in _list(record, "run_ids")],
-        )
-        connection.executemany(
-            "INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)",
-            [
-                (str(model.get("digest")), str(model.get("name")), position)
-                for model in _list(record, "models")
-                if isinstance(model, dict)
-            ],
-        )
+        rows.append((position, *own, *_inherited(connection, record)))
+        runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
+        models += [
+            (str(model.get("digest")), str(model.get("name")), position)
+            for model in _list(record, "models")
+            if isinstance(model, dict)
+        ]
+        if len(rows) >= _ROWS_AT_ONCE:
+            connection.executemany(_INSERT, rows)
+            rows.clear()
+    connection.executemany(_INSERT, rows)
+    connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
+    connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)", models)
 
 
 def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:
