@@ -7,6 +7,7 @@ record of the earlier.
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from typing import Final
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from workbench.decision_log.cosignature import cosign
+from workbench.decision_log.keys import ensure_key, has_key
 from workbench.decision_log.note import Signer, Verifier, decode_base64, open_note, split_note
 from workbench.decision_log.storage import Storage
 from workbench.errors import LockedError, LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, verify_consistency
 
 STATE: Final = "state"
+SUBMIT: Final = "/add-checkpoint"
 SIZE_TYPE: Final = "text/x.tlog.size"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 _HEADER: Final = "workbench witness state v1"
@@ -47,7 +50,7 @@ class AddCheckpoint:
 
     def encode(self) -> bytes:
         """The request's body."""
-        lines = [f"old {self.old_size}", *(_base64(node) for node in self.proof), "", ""]
+        lines = [f"old {self.old_size}", *(b64encode(node).decode() for node in self.proof), "", ""]
         return "\n".join(lines).encode() + self.note
 
 
@@ -108,9 +111,19 @@ class WitnessState:
         self._latest[checkpoint.origin] = checkpoint
 
 
-def create_state(storage: Storage) -> None:
-    """Make the state of a witness that has seen nothing."""
-    storage.replace(STATE, _encode_state({}))
+def ensure_witness(name: str, storage: Storage) -> Signer:
+    """Key of a witness, made at first use together with its state.
+
+    A key without a state has forgotten what it cosigned: the state comes first, and is never made
+    for a key that exists.
+
+    Raises:
+        KeyFileError: The key is unusable.
+        LogError: The state cannot be written.
+    """
+    if not has_key(name) and storage.read(STATE) is None:
+        storage.replace(STATE, _encode_state({}))
+    return ensure_key(name)
 
 
 @contextmanager
@@ -191,12 +204,6 @@ def _extends(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> bool:
 
 def _refused(status: int, sentence: str) -> Answer:
     return Answer(status, f"{sentence}\n".encode())
-
-
-def _base64(data: bytes) -> str:
-    from base64 import b64encode
-
-    return b64encode(data).decode()
 
 
 def _encode_state(notes: Mapping[str, str]) -> bytes:
