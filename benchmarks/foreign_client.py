@@ -62,12 +62,14 @@ def build_client(folder: Path) -> Path:
     return program
 
 
-def refusal(program: Path, key: str, log: Path | str, kept: Path) -> str | None:
-    """What the client says against a log; None where it verifies.
+def refusal(
+    program: Path, key: str, log: Path | str, kept: Path, *, witness: str = ""
+) -> str | None:
+    """What the client says against a log in a folder or at a URL; None where it verifies.
 
     A client that crashes has not refused: that raises.
     """
-    command = [str(program), "-key", key, "-kept", str(kept), str(log)]
+    command = [str(program), "-key", key, "-kept", str(kept), "-witness", witness, str(log)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0 and done.stdout.startswith("verified: "):
         return None
@@ -212,7 +214,7 @@ def _report(given: argparse.Namespace, took: float, tried: Counter[tuple[str, bo
         f" {os.cpu_count()} cores, Linux {platform.release()}, {' '.join(go.split()[2:])}; load"
         f" average {os.getloadavg()[0]:.1f} at the end.",
         "",
-        "The client is a Go program of one file, `tests/foreign/verify_log`, on Debian's"
+        "The client is a small Go program, `tests/foreign/verify_log`, on Debian's"
         " `golang.org/x/mod/sumdb/tlog` and `sumdb/note`: hashing, proofs, signatures are theirs.",
         "",
         f"It verified the inclusion of all {given.entries:,} entries and the consistency between"

@@ -71,7 +71,11 @@ def serve_witness(
     with exclusive(storage):
         witness = Witness(_signer(name, storage), logs, storage, lambda: int(time.time()))
         binding = Binding(host, port, certificate, certificate_key)
-        _run(witness_server(witness, binding), binding, "Anyone may ask it; it keeps only sizes.")
+        _run(
+            witness_server(witness, binding),
+            binding,
+            "Whoever reaches it may ask for cosignatures of the logs that it knows.",
+        )
 
 
 @witness_app.command("key")

@@ -9,7 +9,7 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -19,7 +19,7 @@ from workbench.decision_log.cosignature import cosign
 from workbench.decision_log.keys import ensure_key, has_key
 from workbench.decision_log.note import Signer, Verifier, decode_base64, open_note, split_note
 from workbench.decision_log.storage import Storage
-from workbench.errors import LockedError, LogError, VerificationError
+from workbench.errors import ImmutableError, LockedError, LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, verify_consistency
 
 STATE: Final = "state"
@@ -122,7 +122,8 @@ def ensure_witness(name: str, storage: Storage) -> Signer:
         LogError: The state cannot be written.
     """
     if not has_key(name) and storage.read(STATE) is None:
-        storage.replace(STATE, _encode_state({}))
+        with suppress(ImmutableError):  # another process was first; its state stands
+            storage.create({STATE: _encode_state({})})
     return ensure_key(name)
 
 

@@ -1,13 +1,14 @@
 // Verify_log verifies a decision log with Go's own transparency log packages.
 //
-//	verify_log -key VKEY [-kept FOLDER] FOLDER|URL
+//	verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] FOLDER|URL
 //
 // It shares no line with the program that wrote the log: hashing, proofs and
 // signatures are those of golang.org/x/mod/sumdb/tlog and sumdb/note. The log
 // is read as c2sp.org/tlog-tiles lays it out, from a folder or over HTTP.
 // Checked are: the checkpoint's signature, every tile up to the signed root,
 // the inclusion of every entry, and that every kept checkpoint is a prefix of
-// the next larger one and of the log. It prints one line, or names the first
+// the next larger one and of the log, and the cosignature of every witness given
+// (the one format here that package note lacks). It prints one line, or names the first
 // bad place and exits with 1.
 package main
 
@@ -41,12 +42,13 @@ const (
 func main() {
 	key := flag.String("key", "", "verifier key of the log, name+id+base64")
 	kept := flag.String("kept", "", "folder of checkpoints kept earlier")
+	witness := flag.String("witness", "", "keys of witnesses that must have cosigned, separated by commas")
 	flag.Parse()
 	if *key == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] FOLDER|URL")
+		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] FOLDER|URL")
 		os.Exit(2)
 	}
-	line, err := verify(source(flag.Arg(0)), *key, *kept)
+	line, err := verify(source(flag.Arg(0)), *key, *kept, *witness)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verify_log:", err)
 		os.Exit(1)
@@ -88,7 +90,7 @@ func fetch(client *http.Client, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(answer.Body, maxBytes))
 }
 
-func verify(read reader, key, kept string) (string, error) {
+func verify(read reader, key, kept, witness string) (string, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
 		return "", fmt.Errorf("-key: %w", err)
@@ -98,6 +100,10 @@ func verify(read reader, key, kept string) (string, error) {
 		return "", fmt.Errorf("checkpoint: %w", err)
 	}
 	tree, err := openCheckpoint(data, verifier)
+	if err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	cosigned, err := checkWitnesses(data, witness)
 	if err != nil {
 		return "", fmt.Errorf("checkpoint: %w", err)
 	}
@@ -115,8 +121,8 @@ func verify(read reader, key, kept string) (string, error) {
 	if err := checkConsistency(append(earlier, keptTree{"checkpoint", tree}), hashes); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("verified: %s, %d entries included, %d kept checkpoints consistent, root %x",
-		verifier.Name(), tree.N, len(earlier), tree.Hash[:]), nil
+	return fmt.Sprintf("verified: %s, %d entries included, %d kept checkpoints consistent, %d witnesses, root %x",
+		verifier.Name(), tree.N, len(earlier), cosigned, tree.Hash[:]), nil
 }
 
 // openCheckpoint verifies a signed note and parses c2sp.org/tlog-checkpoint.
@@ -125,11 +131,8 @@ func openCheckpoint(data []byte, verifier note.Verifier) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, err
 	}
-	// note.Open takes any base64 of the same bytes; the format has one spelling.
-	for _, signature := range opened.Sigs {
-		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
-			return tlog.Tree{}, errors.New("signature is not in canonical base64")
-		}
+	if err := checkSpelling(opened); err != nil {
+		return tlog.Tree{}, err
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) < 4 || lines[0] != verifier.Name() {
@@ -146,6 +149,16 @@ func openCheckpoint(data []byte, verifier note.Verifier) (tlog.Tree, error) {
 	tree := tlog.Tree{N: size}
 	copy(tree.Hash[:], root)
 	return tree, nil
+}
+
+// checkSpelling refuses what note.Open takes: other base64 of the same bytes.
+func checkSpelling(opened *note.Note) error {
+	for _, signature := range opened.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
+			return fmt.Errorf("signature of %s is not in canonical base64", signature.Name)
+		}
+	}
+	return nil
 }
 
 // A keptTree is a checkpoint with the name of its file.
