@@ -1,8 +1,10 @@
 """Logs in memory and in folders, and the records that fill them."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,6 +12,7 @@ from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.note import Signer, generate_signer
+from workbench.decision_log.serving import LogServer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage, Storage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -46,6 +49,22 @@ class Logs:
         for start in range(0, size, batch):
             log.append(self.records(start, min(size, start + batch)))
         return storage, log
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[[LogServer], str]]:
+    """Runs servers in threads until the test ends; gives their URLs."""
+    running: list[LogServer] = []
+
+    def start(server: LogServer) -> str:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        running.append(server)
+        return server.url
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ from benchmarks.foreign_client import (
     write_log,
 )
 from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.note import generate_signer
+from workbench.decision_log.cosignature import cosign, witness_verifier
+from workbench.decision_log.note import generate_signer, split_note
+from workbench.decision_log.publish import log_server
+from workbench.decision_log.serving import Binding
 
 ENTRIES, CHECKPOINTS, MUTATIONS = 3_000, 20, 60
 
@@ -59,6 +62,29 @@ def test_every_random_mutation_is_refused(client, grown, signed):
 def test_trees_at_the_edges_of_tiles_verify(client, tmp_path, signed, size):
     log, kept = write_log(tmp_path, size, 3 if size > 2 else 1, signed)
     assert refusal(client, signed.verifier.encode(), log, kept) is None
+
+
+def test_a_published_log_verifies_over_http(client, grown, signed, serving):
+    log, kept = grown
+    key, url = signed.verifier.encode(), serving(log_server(log, Binding()))
+    assert refusal(client, key, url, kept) is None
+    (log / "tile/0/002").unlink()
+    assert "tile/0/002: missing" in refusal(client, key, url, kept)
+
+
+def test_cosignatures_verify(client, grown, signed):
+    log, kept = grown
+    key, note = signed.verifier.encode(), (log / "checkpoint").read_bytes()
+    one, other = generate_signer("witness.example/w1"), generate_signer("w2")
+    text, _ = split_note(note)
+    (log / "checkpoint").write_bytes(note + cosign(one, text, 1_767_355_200))
+    keys = [witness_verifier(signer).encode() for signer in (one, other)]
+    assert refusal(client, key, log, kept) is None
+    assert refusal(client, key, log, kept, witness=keys[0]) is None
+    assert "by 1 of 2" in refusal(client, key, log, kept, witness=",".join(keys))
+    (log / "checkpoint").write_bytes(note + cosign(one, text + b"more\n", 1_767_355_200))
+    assert refusal(client, key, log, kept) is None
+    assert "invalid signature" in refusal(client, key, log, kept, witness=keys[0])
 
 
 def test_the_first_bad_place_is_named(client, grown, signed):

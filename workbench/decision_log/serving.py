@@ -115,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return "workbench"
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Without the message, which repeats what was sent."""
+        super().send_error(code)
+
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing of a request is kept."""
 
