@@ -1,11 +1,13 @@
 """Publishing the log's files: only what the format knows, with the headers it asks for."""
 
+import contextlib
 import datetime
 import http.client
 import ipaddress
 import os
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,21 @@ def test_a_connection_is_kept(port):
         first = connection.sock
     assert first is connection.sock is not None
     connection.close()
+
+
+def test_silent_connections_beyond_the_limit_are_closed_and_later_ones_answered(port):
+    held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(80)]
+    with pytest.raises(ConnectionError):
+        ask(port, "/checkpoint")
+    for connection in held:
+        connection.close()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionError):
+            assert ask(port, "/checkpoint")[0] == 200
+            return
+        time.sleep(0.05)
+    pytest.fail("no slot was given back")
 
 
 @pytest.mark.parametrize(

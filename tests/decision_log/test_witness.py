@@ -184,6 +184,29 @@ def test_requests_are_read_as_they_are_written(logs):
         parse_request(b"new 5\n\n")
 
 
+# The example of c2sp.org/tlog-witness
+EXAMPLE = """old 20852014
+PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
+5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=
+/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=
+
+example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+— example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=
+""".encode()  # noqa: E501
+
+
+def test_the_published_example_is_understood(witness):
+    parsed = parse_request(EXAMPLE)
+    assert (parsed.old_size, len(parsed.proof)) == (20_852_014, 4)
+    assert parsed.encode() == EXAMPLE
+    assert witness.add_checkpoint(EXAMPLE).status == 404
+
+
 def race(witness, bodies):
     barrier, answers = threading.Barrier(len(bodies)), [0] * len(bodies)
 
