@@ -135,6 +135,8 @@ class LogServer(ThreadingHTTPServer):
         LogError: The address or the certificate cannot be used.
     """
 
+    request_queue_size = 128  # connections that wait to be accepted
+
     def __init__(self, handle: Handle, binding: Binding, *, most_bytes: int = 0) -> None:
         self.handle_request_of = handle
         self.most_bytes = most_bytes
