@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.decision_log.append import DecisionLog
+from workbench.decision_log.index import LogIndex
 from workbench.decision_log.note import Signer, generate_signer
 from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.tiles import decode_bundle, encode_bundle
-from workbench.decision_log.writer import LogWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "foreign_client.md"
@@ -82,15 +83,13 @@ def write_log(folder: Path, entries: int, checkpoints: int, signer: Signer) -> t
     """A log of ours and a folder with the checkpoints of its growth, the last one its own."""
     log, kept = folder / "log", folder / "kept"
     kept.mkdir(parents=True)
-    storage = FolderStorage(log)
-    writer = LogWriter(storage, signer)
-    with storage.lock():
-        current = writer.recover()
-        for number in range(1, checkpoints + 1):
-            size = entries * number // checkpoints
-            batch = range(current.size, size)
-            current = writer.extend(current, [_entry(index) for index in batch])
-            (kept / f"{size:09d}").write_bytes((log / "checkpoint").read_bytes())
+    writer = DecisionLog(FolderStorage(log), signer, LogIndex(folder / "index.sqlite"))
+    current = writer.checkpoint().size
+    for number in range(1, checkpoints + 1):
+        size = entries * number // checkpoints
+        writer.append_entries([_entry(index) for index in range(current, size)])
+        (kept / f"{size:09d}").write_bytes((log / "checkpoint").read_bytes())
+        current = size
     return log, kept
 
 

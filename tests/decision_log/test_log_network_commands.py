@@ -15,9 +15,9 @@ from workbench.decision_log.append import open_log
 from workbench.decision_log.cosignature import witness_verifier
 from workbench.decision_log.note import generate_signer, parse_verifier
 from workbench.decision_log.serving import Binding
-from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.witness import Witness, ensure_witness
 from workbench.decision_log.witness_server import witness_server
+from workbench.decision_log.witness_state import StateFile
 from workbench.errors import ConfigError, LogError, VerificationError
 from workbench.workspace import open_workspace
 
@@ -39,7 +39,7 @@ def workspace(tmp_path, monkeypatch, logs):
 @pytest.fixture
 def witness(workspace, tmp_path, serving):
     """A running witness of the workspace's log, named in its settings; its key."""
-    state = FolderStorage(tmp_path / "witness" / "w1")
+    state = StateFile(tmp_path / "witness" / "w1")
     signer = ensure_witness(NAME, state)
     log = parse_verifier(call("key").output)
     url = serving(witness_server(Witness(signer, [log], state, lambda: 1_767_355_200), Binding()))

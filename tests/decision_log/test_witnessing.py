@@ -19,12 +19,13 @@ from workbench.decision_log.cosignature import Quorum, parse_witness, witness_ve
 from workbench.decision_log.note import generate_signer, signature_line
 from workbench.decision_log.prove import ProvingReader, verify_bundle
 from workbench.decision_log.serving import Binding
-from workbench.decision_log.storage import FolderStorage, MemoryStorage
+from workbench.decision_log.storage import MemoryStorage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_storage
 from workbench.decision_log.witness import SUBMIT, AddCheckpoint, Witness, ensure_witness
 from workbench.decision_log.witness_server import witness_server
+from workbench.decision_log.witness_state import StateFile
 from workbench.decision_log.witnessing import WitnessAddress, collect, configured_witnesses, post
 from workbench.errors import ConfigError, LogError, VerificationError
 from workbench.workspace import Workspace
@@ -38,7 +39,7 @@ def run_witness(tmp_path, monkeypatch, logs, serving) -> Callable[..., WitnessAd
     monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
 
     def start(name="witness.example/w1", clock=lambda: NOW):
-        state = FolderStorage(tmp_path / "witness" / name.replace("/", "_"))
+        state = StateFile(tmp_path / "witness" / name.replace("/", "_"))
         signer = ensure_witness(name, state)
         witness = Witness(signer, [logs.signer.verifier], state, clock)
         return WitnessAddress(serving(witness_server(witness, Binding())), witness_verifier(signer))
@@ -336,7 +337,7 @@ def settings(folder, text):
     return Workspace(folder)
 
 
-KEY = witness_verifier(generate_signer("w1")).encode()
+KEY = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"  # a public witness
 ENTRY = f'{{url = "http://w.example", key = "{KEY}"}}'
 
 

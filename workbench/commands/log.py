@@ -65,8 +65,8 @@ def verify(
             folder,
             key or _pinned(folder, where),
             since=_read(since) if since else None,
-            quorum=known,
             progress=progress,
+            quorum=known,
         )
     if as_json:
         facts = {
@@ -74,9 +74,9 @@ def verify(
             **_checkpoint_facts(report.checkpoint),
             "entries": report.entries,
             **asdict(report.files),
+            "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
-            "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
             "cannot_see": None if report.consistent_with is not None else CANNOT_SEE,
         }
         typer.echo(json.dumps(facts, indent=1))

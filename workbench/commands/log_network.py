@@ -11,9 +11,8 @@ from workbench.workspace import find_workspace, keys_folder
 
 if TYPE_CHECKING:
     from workbench.decision_log.cosignature import Quorum
-    from workbench.decision_log.note import Signer
     from workbench.decision_log.serving import Binding, LogServer
-    from workbench.decision_log.storage import FolderStorage
+    from workbench.decision_log.witness_state import StateFile
 
 WITNESS_NAME = "workbench-witness"
 
@@ -61,15 +60,15 @@ def serve_witness(
     """Cosign checkpoints that extend all seen before (c2sp.org/tlog-witness), until interrupted."""
     from workbench.decision_log.note import parse_verifier
     from workbench.decision_log.serving import Binding
-    from workbench.decision_log.witness import Witness, exclusive
+    from workbench.decision_log.witness import Witness, ensure_witness
     from workbench.decision_log.witness_server import witness_server
 
     logs = [parse_verifier(text) for text in origin_key]
     if any(log.name == name for log in logs):
         raise ConfigError(f"witness {name!r}: has the name of the log; give another --name.")
-    storage = _state(name, state)
-    with exclusive(storage):
-        witness = Witness(_signer(name, storage), logs, storage, lambda: int(time.time()))
+    store = _state(name, state)
+    with store.exclusive():
+        witness = Witness(ensure_witness(name, store), logs, store, lambda: int(time.time()))
         binding = Binding(host, port, certificate, certificate_key)
         _run(
             witness_server(witness, binding),
@@ -82,8 +81,14 @@ def serve_witness(
 def witness_key(name: Name = WITNESS_NAME, state: State = None) -> None:
     """Print the witness's verifier key, for workbench.toml and for those who verify."""
     from workbench.decision_log.cosignature import witness_verifier
+    from workbench.decision_log.keys import ensure_key, has_key
+    from workbench.decision_log.witness import ensure_witness
 
-    typer.echo(witness_verifier(_signer(name, _state(name, state))).encode())
+    if not has_key(name):
+        store = _state(name, state)
+        with store.exclusive():
+            ensure_witness(name, store)
+    typer.echo(witness_verifier(ensure_key(name)).encode())
 
 
 @witness_app.command()
@@ -148,14 +153,7 @@ def _run(server: "LogServer", binding: "Binding", note: str) -> None:
     serve_until_interrupted(server)
 
 
-def _state(name: str, folder: Path | None) -> "FolderStorage":
-    from workbench.decision_log.storage import FolderStorage
+def _state(name: str, folder: Path | None) -> "StateFile":
+    from workbench.decision_log.witness_state import StateFile
 
-    default = keys_folder().parent / "witness" / name.replace("/", "_")
-    return FolderStorage(folder or default)
-
-
-def _signer(name: str, storage: "FolderStorage") -> "Signer":
-    from workbench.decision_log.witness import ensure_witness
-
-    return ensure_witness(name, storage)
+    return StateFile(folder or keys_folder().parent / "witness" / name.replace("/", "_"))

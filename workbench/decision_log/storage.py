@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
+from workbench.decision_log.durable import replace_durably
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
@@ -28,6 +29,7 @@ class Storage(Protocol):
     def read(self, path: str) -> bytes | None: ...
     def create(self, objects: Mapping[str, bytes]) -> None: ...
     def replace(self, path: str, data: bytes) -> None: ...
+    def publish(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
     def paths(self, under: str = "") -> Iterator[str]: ...
 
@@ -58,6 +60,9 @@ class MemoryStorage:
 
     def replace(self, path: str, data: bytes) -> None:
         self.objects[path] = data
+
+    def publish(self, path: str, data: bytes) -> None:
+        self.replace(path, data)
 
     def remove(self, path: str) -> None:
         self.objects.pop(path, None)
@@ -134,6 +139,11 @@ class FolderStorage:
 
     def replace(self, path: str, data: bytes) -> None:
         self._sync(self._place(path, data, replace=True))
+
+    def publish(self, path: str, data: bytes) -> None:
+        """Replace one file, durable when this returns, without a batch around it."""
+        with _named(self.root / path):
+            replace_durably(self.root / path, data)
 
     def remove(self, path: str) -> None:
         target = self.root / path

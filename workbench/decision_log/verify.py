@@ -32,7 +32,7 @@ from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
 CANNOT_SEE = (
     "From the folder alone nobody can see that an older, validly signed log was put back:"
-    " keep a checkpoint elsewhere and give it with --since, or ask a witness again."
+    " keep a checkpoint elsewhere and give it with --since."
 )
 
 

@@ -5,28 +5,23 @@ spans check, durable record and cosignature, so that of two racing requests the 
 record of the earlier.
 """
 
-import json
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
-from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from workbench.decision_log.checkpoint import Checkpoint, parse_checkpoint
 from workbench.decision_log.cosignature import cosign
 from workbench.decision_log.keys import ensure_key, has_key
 from workbench.decision_log.note import Signer, Verifier, decode_base64, open_note, split_note
-from workbench.decision_log.storage import Storage
-from workbench.errors import ImmutableError, LockedError, LogError, VerificationError
+from workbench.decision_log.witness_state import StateStore, WitnessState, create_state
+from workbench.errors import LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, verify_consistency
 
-STATE: Final = "state"
 SUBMIT: Final = "/add-checkpoint"
 SIZE_TYPE: Final = "text/x.tlog.size"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
-_HEADER: Final = "workbench witness state v1"
 _MOST_PROOF_LINES: Final = 63
 _MOST_DIGITS: Final = 19
 
@@ -80,67 +75,19 @@ def _hash(line: str) -> bytes:
     return data
 
 
-class WitnessState:
-    """The latest cosigned checkpoint of every log, durable before `record` returns.
-
-    Args:
-        storage: Of the state; the caller holds its lock, see `exclusive`.
-        logs: Keys of the logs by origin; what is recorded of them must be theirs.
-
-    Raises:
-        LogError: The state is missing or damaged.
-    """
-
-    def __init__(self, storage: Storage, logs: Mapping[str, Sequence[Verifier]]) -> None:
-        self._storage = storage
-        self._notes = _decode_state(storage.read(STATE))
-        self._latest: dict[str, Checkpoint] = {}
-        for origin, note in self._notes.items():
-            if origin in logs:
-                self._latest[origin] = _recorded(note, logs[origin])
-
-    def latest(self, origin: str) -> Checkpoint:
-        """The latest cosigned checkpoint; of a log never seen, the empty tree."""
-        return self._latest.get(origin, Checkpoint(origin, 0, EMPTY_ROOT))
-
-    def record(self, checkpoint: Checkpoint, note: bytes) -> None:
-        """Remember a checkpoint and the note that the log signed."""
-        notes = {**self._notes, checkpoint.origin: note.decode()}
-        self._storage.replace(STATE, _encode_state(notes))
-        self._notes = notes
-        self._latest[checkpoint.origin] = checkpoint
-
-
-def ensure_witness(name: str, storage: Storage) -> Signer:
+def ensure_witness(name: str, store: StateStore) -> Signer:
     """Key of a witness, made at first use together with its state.
 
     A key without a state has forgotten what it cosigned: the state comes first, and is never made
-    for a key that exists.
+    for a key that exists. The caller holds the state where another process may make it too.
 
     Raises:
         KeyFileError: The key is unusable.
         LogError: The state cannot be written.
     """
-    if not has_key(name) and storage.read(STATE) is None:
-        with suppress(ImmutableError):  # another process was first; its state stands
-            storage.create({STATE: _encode_state({})})
+    if not has_key(name):
+        create_state(store)
     return ensure_key(name)
-
-
-@contextmanager
-def exclusive(storage: Storage) -> Iterator[None]:
-    """Hold a witness's state against other processes.
-
-    Raises:
-        LockedError: Another process serves this witness.
-    """
-    try:
-        with storage.lock():
-            yield
-    except LockedError as error:
-        raise LockedError(
-            "witness: another process holds its state; expected to be alone, stop that one first."
-        ) from error
 
 
 class Witness:
@@ -149,18 +96,18 @@ class Witness:
     Args:
         signer: Key of the witness.
         logs: Keys of the logs that it knows, each named by its origin.
-        storage: Of its state, held by this process alone.
+        store: Of its state, held by this process alone.
         clock: Seconds of the epoch.
     """
 
     def __init__(
-        self, signer: Signer, logs: Sequence[Verifier], storage: Storage, clock: Callable[[], int]
+        self, signer: Signer, logs: Sequence[Verifier], store: StateStore, clock: Callable[[], int]
     ) -> None:
         self._signer = signer
         self._logs: dict[str, list[Verifier]] = {}
         for log in logs:
             self._logs.setdefault(log.name, []).append(log)
-        self._state = WitnessState(storage, self._logs)
+        self._state = WitnessState(store, self._logs)
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -205,32 +152,3 @@ def _extends(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> bool:
 
 def _refused(status: int, sentence: str) -> Answer:
     return Answer(status, f"{sentence}\n".encode())
-
-
-def _encode_state(notes: Mapping[str, str]) -> bytes:
-    body = json.dumps(notes, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-    return f"{_HEADER} {sha256(body).hexdigest()}\n".encode() + body
-
-
-def _decode_state(data: bytes | None) -> dict[str, str]:
-    head, _, body = (data or b"").partition(b"\n")
-    if data is None or head != f"{_HEADER} {sha256(body).hexdigest()}".encode():
-        raise LogError(
-            f"witness state: {'missing' if data is None else 'damaged'}; restore it from a backup"
-            " that is not older than the last cosignature, or make a witness under a new name:"
-            " one that forgot what it saw could cosign a fork."
-        )
-    return {str(origin): str(note) for origin, note in json.loads(body).items()}
-
-
-def _recorded(note: str, keys: Sequence[Verifier]) -> Checkpoint:
-    """A checkpoint of the state, which one of the log's keys must have signed."""
-    for key in keys:
-        try:
-            return open_checkpoint(note.encode(), key)
-        except VerificationError as error:
-            reason = error
-    raise LogError(
-        f"witness state of {keys[0].name!r}: not signed by the key given for that log ({reason});"
-        " give the key under which it was recorded as well."
-    )

@@ -207,7 +207,7 @@ def _publish(storage: Storage, note: bytes, lines: Iterable[bytes]) -> bool:
         if not current.startswith(text + b"\n") or split_note(current)[0] != text:
             return False
         if fresh:
-            storage.replace(CHECKPOINT, _merged(current, fresh))
+            storage.publish(CHECKPOINT, _merged(current, fresh))
     return True
 
 
