@@ -317,7 +317,7 @@ def test_a_witness_killed_under_load_remembers_every_cosignature(logs, command):
 def test_a_second_process_on_one_state_is_refused_and_a_stop_is_clean(logs, command):
     served = command()
     second = command.run("serve", "--port", "0", "--origin-key", logs.key)
-    assert "another process holds its state" in second.communicate()[1]
+    assert "another process holds the witness's state" in second.communicate()[1]
     assert second.returncode == 1
     served.process.send_signal(signal.SIGTERM)
     served.process.communicate(timeout=20)
