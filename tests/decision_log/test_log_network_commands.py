@@ -6,15 +6,19 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from workbench.commands import log as log_commands
-from workbench.decision_log.append import open_log
+from workbench.decision_log.append import DecisionLog, open_log
 from workbench.decision_log.cosignature import witness_verifier
+from workbench.decision_log.index import LogIndex
+from workbench.decision_log.keys import ensure_key
 from workbench.decision_log.note import generate_signer, parse_verifier
 from workbench.decision_log.serving import Binding
+from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.witness import Witness, ensure_witness
 from workbench.decision_log.witness_server import witness_server
 from workbench.decision_log.witness_state import StateFile
@@ -22,6 +26,7 @@ from workbench.errors import ConfigError, LogError, VerificationError
 from workbench.workspace import open_workspace
 
 NAME = "witness.example/w1"
+IN_MEMORY = Path(":memory:")
 
 
 @pytest.fixture
@@ -110,8 +115,11 @@ def test_a_proof_shows_who_cosigned(workspace, witness, tmp_path):
 def test_a_rewritten_log_is_named_by_collect(workspace, witness, tmp_path, logs):
     call("witness", "collect")
     workspace.log.rename(tmp_path / "away")
-    (workspace.data / "log-index.sqlite").unlink()
-    open_log(workspace).append(logs.records(100, 105))
+    # an insider with key and files, past everything that this machine remembers
+    insider = DecisionLog(
+        FolderStorage(workspace.log), ensure_key(workspace.log_origin()), LogIndex(IN_MEMORY)
+    )
+    insider.append(logs.records(100, 105))
     with pytest.raises(VerificationError, match="history was rewritten, or the log was forked"):
         call("witness", "collect")
     assert (workspace.log / "checkpoint").read_text().count("—") == 1
