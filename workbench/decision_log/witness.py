@@ -110,6 +110,12 @@ class Witness:
         self._state = WitnessState(store, self._logs)
         self._clock = clock
         self._lock = threading.Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Cosign nothing more; what is under way is finished. Goes before the state is let go."""
+        with self._lock:
+            self._closed = True
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """Answer one request, in the order of checks of the specification."""
@@ -129,6 +135,8 @@ class Witness:
         if request.old_size > checkpoint.size:
             return _refused(400, "request: old size is larger than the checkpoint.")
         with self._lock:
+            if self._closed:
+                return _refused(503, "witness: is stopping.")
             return self._advance(request, checkpoint, text)
 
     def _advance(self, request: AddCheckpoint, new: Checkpoint, text: bytes) -> Answer:
