@@ -176,13 +176,18 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=RESULTS)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        text = _proof(Path(name), given)
+        try:
+            program = build_client(Path(name))
+        except MissingClientError as missing:
+            print(f"skipped: {missing}")
+            return
+        text = _proof(program, Path(name), given)
     given.out.write_text(text, encoding="utf-8")
     print(text)
 
 
-def _proof(folder: Path, given: argparse.Namespace) -> str:
-    program, signer = build_client(folder), generate_signer("example.com/decisions")
+def _proof(program: Path, folder: Path, given: argparse.Namespace) -> str:
+    signer = generate_signer("example.com/decisions")
     key = signer.verifier.encode()
     log, kept = write_log(folder, given.entries, given.checkpoints, signer)
     began = time.perf_counter()

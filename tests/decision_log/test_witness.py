@@ -348,6 +348,13 @@ def test_one_process_holds_the_state(state, signer):
         assert again.read() == EMPTY_STATE
 
 
+def test_a_closed_witness_cosigns_nothing_and_moves_nothing(witness, state, logs):
+    storage, _ = logs.filled(5)
+    witness.close()
+    assert ask(witness, storage, 0).status == 503
+    assert state.read() == EMPTY_STATE
+
+
 def test_an_unwritable_state_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LogError, match=r"file/state: cannot be (written|locked)"):

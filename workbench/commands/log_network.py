@@ -70,11 +70,11 @@ def serve_witness(
     with store.exclusive():
         witness = Witness(ensure_witness(name, store), logs, store, lambda: int(time.time()))
         binding = Binding(host, port, certificate, certificate_key)
-        _run(
-            witness_server(witness, binding),
-            binding,
-            "Whoever reaches it may ask for cosignatures of the logs that it knows.",
-        )
+        note = "Whoever reaches it may ask for cosignatures of the logs that it knows."
+        try:
+            _run(witness_server(witness, binding), binding, note)
+        finally:
+            witness.close()
 
 
 @witness_app.command("key")
