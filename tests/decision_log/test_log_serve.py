@@ -1,20 +1,14 @@
 """Publishing the log's files: only what the format knows, with the headers it asks for."""
 
 import contextlib
-import datetime
 import http.client
-import ipaddress
 import os
 import socket
 import ssl
 import time
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 
 from workbench.decision_log.publish import log_server
 from workbench.decision_log.serving import Binding
@@ -188,36 +182,8 @@ def test_a_growing_log_is_served_as_it_grows(logs, folder, port):
     assert ask(port, "/tile/0/001.p/54")[0] == 200
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate of this machine's loopback address."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "server.pem", folder / "server.key"
-    paths[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(_pem(key, serialization.NoEncryption()))
-    return paths
-
-
-def _pem(key, encryption):
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, encryption)
-
-
-def test_with_a_certificate_tls_is_spoken(folder, serving, tmp_path):
-    pem, key = certificate(tmp_path)
+def test_with_a_certificate_tls_is_spoken(folder, serving, certificate):
+    pem, key = certificate
     url = serving(log_server(folder, Binding(certificate=pem, certificate_key=key)))
     assert url.startswith("https://127.0.0.1:")
     port = int(url.rpartition(":")[2])
@@ -234,8 +200,8 @@ def test_with_a_certificate_tls_is_spoken(folder, serving, tmp_path):
         stranger.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
-def test_a_silent_client_does_not_hold_up_tls(folder, serving, tmp_path):
-    pem, key = certificate(tmp_path)
+def test_a_silent_client_does_not_hold_up_tls(folder, serving, certificate):
+    pem, key = certificate
     url = serving(log_server(folder, Binding(certificate=pem, certificate_key=key)))
     port = int(url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=5):
@@ -246,15 +212,17 @@ def test_a_silent_client_does_not_hold_up_tls(folder, serving, tmp_path):
         connection.close()
 
 
-def test_an_unusable_certificate_is_named(folder, tmp_path):
-    pem, key = certificate(tmp_path)
+def test_an_unusable_certificate_is_named(folder, tmp_path, certificate):
+    pem, key = certificate
     with pytest.raises(LogError, match="give both --certificate and --certificate-key"):
         log_server(folder, Binding(certificate=pem))
     with pytest.raises(LogError, match=r"server\.key, .*not a certificate and its key"):
         log_server(folder, Binding(certificate=key, certificate_key=pem))
     encrypted = tmp_path / "encrypted.key"
     loaded = serialization.load_pem_private_key(key.read_bytes(), None)
-    encrypted.write_bytes(_pem(loaded, serialization.BestAvailableEncryption(b"x")))
+    locked = serialization.BestAvailableEncryption(b"x")
+    form = serialization.PrivateFormat.PKCS8
+    encrypted.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, form, locked))
     with pytest.raises(LogError, match="without a passphrase"):
         log_server(folder, Binding(certificate=pem, certificate_key=encrypted))
 

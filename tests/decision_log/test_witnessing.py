@@ -38,11 +38,13 @@ def run_witness(tmp_path, monkeypatch, logs, serving) -> Callable[..., WitnessAd
     """Starts witnesses of the log, each with its own key and state."""
     monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
 
-    def start(name="witness.example/w1", clock=lambda: NOW):
+    def start(name="witness.example/w1", clock=lambda: NOW, binding=None):
         state = StateFile(tmp_path / "witness" / name.replace("/", "_"))
         signer = ensure_witness(name, state)
         witness = Witness(signer, [logs.signer.verifier], state, clock)
-        return WitnessAddress(serving(witness_server(witness, Binding())), witness_verifier(signer))
+        return WitnessAddress(
+            serving(witness_server(witness, binding or Binding())), witness_verifier(signer)
+        )
 
     return start
 
@@ -143,6 +145,20 @@ def test_one_witness_that_is_away_does_not_stop_the_other(logs, run_witness):
     assert "http://127.0.0.1:9/add-checkpoint: no answer" in told[0].reason
     assert told[1].cosignature.witness == "w1"
     assert len(lines(storage)) == 2
+
+
+def test_a_witness_is_asked_over_tls_only_if_its_certificate_holds(
+    logs, run_witness, certificate, monkeypatch
+):
+    storage, _ = logs.filled(5)
+    pem, key = certificate
+    witness = run_witness(binding=Binding(certificate=pem, certificate_key=key))
+    assert witness.url.startswith("https://")
+    (told,) = collect(storage, logs.signer.verifier, [witness])
+    assert "CERTIFICATE_VERIFY_FAILED" in told.reason
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    (told,) = collect(storage, logs.signer.verifier, [witness])
+    assert told.cosignature is not None
 
 
 def test_a_cosignature_by_another_key_is_not_taken(logs, run_witness):
