@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.commands import log_network
 from workbench.errors import LogError, VerificationError
 from workbench.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from workbench.decision_log.checkpoint import Checkpoint
+    from workbench.decision_log.cosignature import Quorum
 
-app = typer.Typer(help="The decision log: verify, prove, key, checkpoint.", no_args_is_help=True)
+app = typer.Typer(
+    help="The decision log: verify, prove, key, checkpoint, witness, serve.", no_args_is_help=True
+)
+app.command()(log_network.serve)
+app.add_typer(log_network.witness_app, name="witness")
 
 Key = Annotated[
     str, typer.Option(help="Verifier key name+id+base64; default: the one pinned on this machine.")
@@ -35,14 +41,22 @@ def verify(
     since: Annotated[
         Path | None, typer.Option(help="Checkpoint kept earlier that the log must extend.")
     ] = None,
+    require_witness: Annotated[
+        int, typer.Option(min=0, help="How many known witnesses must have cosigned.")
+    ] = 0,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="Key of a known witness; default: those of this workspace's settings."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute the whole log, or one proof, from its entries; exit 1 at the first false place."""
     if where is not None and where.is_file():
         if since is not None:
             raise typer.BadParameter("--since goes with a log's folder, not with a proof")
-        _verify_bundle(where, key, as_json)
+        _verify_bundle(where, key, as_json, log_network.quorum(witness, require_witness))
         return
+    known = log_network.quorum(witness, require_witness, own=where is None)
     from workbench.decision_log.verify import CANNOT_SEE, verify_log
 
     folder = where or find_workspace().log
@@ -52,6 +66,7 @@ def verify(
             key or _pinned(folder, where),
             since=_read(since) if since else _kept_here(where),
             progress=progress,
+            quorum=known,
         )
     if as_json:
         facts = {
@@ -59,6 +74,7 @@ def verify(
             **_checkpoint_facts(report.checkpoint),
             "entries": report.entries,
             **asdict(report.files),
+            "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
             "cannot_see": None if since else CANNOT_SEE,
@@ -134,20 +150,23 @@ def open_history(workspace: Workspace) -> Any:
     )
 
 
-def _verify_bundle(path: Path, key: str, as_json: bool) -> None:
+def _verify_bundle(path: Path, key: str, as_json: bool, known: "Quorum") -> None:
     from workbench.decision_log.prove import verify_bundle
 
     text = _read(path).decode("utf-8", errors="replace")
     origin = text.partition("\n\n")[2].partition("\n")[0]
-    proven = verify_bundle(text, key or _pinned_for(origin, path))
+    proven = verify_bundle(text, key or _pinned_for(origin, path), known)
     if as_json:
         facts = {"verified": True, "entry": proven.index, **_checkpoint_facts(proven.checkpoint)}
+        facts["cosignatures"] = [asdict(cosigned) for cosigned in proven.cosignatures]
         typer.echo(json.dumps({**facts, "record": json.loads(proven.entry)}, indent=1))
         return
     typer.echo(
         f"Verified: entry {proven.index:,} is included under the signed checkpoint of"
         f" {proven.checkpoint.origin}, size {proven.checkpoint.size:,}"
     )
+    for cosigned in proven.cosignatures:
+        typer.echo(cosigned.sentence())
     typer.echo(json.dumps(json.loads(proven.entry), indent=1, ensure_ascii=False))
 
 

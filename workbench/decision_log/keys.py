@@ -41,6 +41,11 @@ def ensure_key(origin: str) -> Signer:
     return signer
 
 
+def has_key(name: str) -> bool:
+    """Whether a key of that name was made on this machine, be its signing half lost or not."""
+    return _path(name, ".key").exists() or _path(name, ".pub").exists()
+
+
 def load_signer(path: Path) -> Signer:
     """Read a signing key.
 

@@ -58,14 +58,23 @@ class Signer:
         Args:
             text: Note text, ending in a newline, without an empty line at its end.
         """
-        signature = base64.b64encode(self.verifier.key_id + self._private.sign(text)).decode()
-        return text + f"\n{_DASH}{self.verifier.name} {signature}\n".encode()
+        line = signature_line(self.verifier.name, self.verifier.key_id + self.signature(text))
+        return text + b"\n" + line
+
+    def signature(self, message: bytes) -> bytes:
+        """The bare 64 bytes over any message."""
+        return self._private.sign(message)
 
     def encode(self) -> str:
         """Private key as text, for the key file only."""
         seed = self._private.private_bytes_raw()
         data = base64.b64encode(ED25519 + seed).decode()
         return f"PRIVATE+KEY+{self.verifier.name}+{self.verifier.key_id.hex()}+{data}"
+
+
+def signature_line(name: str, data: bytes) -> bytes:
+    """One signature line of a note: `data` is the key id and the signature."""
+    return f"{_DASH}{name} {base64.b64encode(data).decode()}\n".encode()
 
 
 def generate_signer(name: str) -> Signer:
@@ -92,7 +101,7 @@ def parse_signer(text: str) -> Signer:
     parts = text.strip().split("+", 4)
     if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
         raise KeyFileError("signing key: malformed; expected PRIVATE+KEY+name+id+base64.")
-    data = _decode(parts[4])
+    data = decode_base64(parts[4])
     if data is None or len(data) != 33 or data[:1] != ED25519:
         raise KeyFileError("signing key: not an Ed25519 key in canonical base64.")
     signer = _signer(parts[2], Ed25519PrivateKey.from_private_bytes(data[1:]))
@@ -108,7 +117,7 @@ def parse_verifier(text: str) -> Verifier:
         KeyFileError: The text is malformed or its id does not fit.
     """
     parts = text.strip().split("+", 2)
-    data = _decode(parts[2]) if len(parts) == 3 else None
+    data = decode_base64(parts[2]) if len(parts) == 3 else None
     if data is None or len(data) != 33 or data[:1] != ED25519:
         raise KeyFileError(
             f"verifier key {text.strip()[:60]!r}: expected name+id+base64 of an Ed25519 key; print"
@@ -129,7 +138,7 @@ def open_note(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[V
         VerificationError: The note is malformed, a known key's signature is wrong, or none of the
             known keys signed.
     """
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     signed: list[Verifier] = []
     for name, key_id, signature in signatures:
         for verifier in verifiers:
@@ -144,7 +153,12 @@ def open_note(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[V
     return text, signed
 
 
-def _split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+def split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+    """Text of a note, unverified, and name, key id and signature of every signature line.
+
+    Raises:
+        VerificationError: It is malformed.
+    """
     try:
         decoded = note.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -160,13 +174,13 @@ def _split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
 
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     name, space, encoded = line.removeprefix(_DASH).partition(" ")
-    data = _decode(encoded)
+    data = decode_base64(encoded)
     if not line.startswith(_DASH) or not space or not name or data is None or len(data) < 5:
         raise VerificationError(f"note: malformed signature line {line[:40]!r}.")
     return name, data[:4], data[4:]
 
 
-def _decode(text: str) -> bytes | None:
+def decode_base64(text: str) -> bytes | None:
     """Canonical base64 only: other spellings of the same bytes are refused."""
     try:
         data = base64.b64decode(text, validate=True)

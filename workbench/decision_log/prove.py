@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
+from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.note import Verifier, parse_verifier
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import CHECKPOINT
@@ -28,6 +29,7 @@ class ProvenEntry:
     index: int
     entry: bytes
     checkpoint: Checkpoint
+    cosignatures: tuple[Cosignature, ...] = ()
 
 
 class ProvingReader:
@@ -80,8 +82,8 @@ class ProvingReader:
         return ProvenEntry(index, entry, self.checkpoint), proof
 
 
-def verify_bundle(bundle: str, key: str) -> ProvenEntry:
-    """Verify a proof bundle with a trusted key.
+def verify_bundle(bundle: str, key: str, quorum: Quorum | None = None) -> ProvenEntry:
+    """Verify a proof bundle with a trusted key, and the cosignatures it carries.
 
     Raises:
         VerificationError: It is malformed, or the proof or the signature does not hold.
@@ -93,7 +95,9 @@ def verify_bundle(bundle: str, key: str) -> ProvenEntry:
         raise VerificationError(f"bundle: expected {HEADER!r}, extra, index, proof and checkpoint.")
     if not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise VerificationError("bundle: expected an extra line with the entry and an index line.")
-    checkpoint = open_checkpoint(note.encode(), parse_verifier(key))
+    verifier = parse_verifier(key)
+    checkpoint = open_checkpoint(note.encode(), verifier)
+    cosigned = (quorum or Quorum()).check(note.encode(), verifier)
     index = lines[2].removeprefix("index ")
     if not (index.isascii() and index.isdigit() and len(index) < 19 and str(int(index)) == index):
         raise VerificationError(f"bundle: index {index[:20]!r} is not a number.")
@@ -102,7 +106,7 @@ def verify_bundle(bundle: str, key: str) -> ProvenEntry:
     leaf = leaf_hash(entry)
     if not verify_inclusion(leaf, int(index), checkpoint.size, proof, checkpoint.root):
         raise VerificationError(f"bundle: entry {index} is not in the signed tree.")
-    return ProvenEntry(int(index), entry, checkpoint)
+    return ProvenEntry(int(index), entry, checkpoint, cosigned)
 
 
 def _canonical_base64(text: str) -> bytes:

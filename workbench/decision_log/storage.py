@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
+from workbench.decision_log.durable import replace_durably
 from workbench.decision_log.journal import JOURNAL, frames
 from workbench.decision_log.journal_file import JournalFile, flush
 from workbench.errors import ImmutableError, LockedError, LogError
@@ -34,6 +35,7 @@ class Storage(Protocol):
     def create(self, objects: Mapping[str, bytes]) -> None: ...
     def restore(self, objects: Mapping[str, bytes]) -> None: ...
     def replace(self, path: str, data: bytes) -> None: ...
+    def publish(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
     def paths(self, under: str = "") -> Iterator[str]: ...
     def record(self, data: bytes) -> None: ...
@@ -71,6 +73,9 @@ class MemoryStorage:
 
     def replace(self, path: str, data: bytes) -> None:
         self.objects[path] = data
+
+    def publish(self, path: str, data: bytes) -> None:
+        self.replace(path, data)
 
     def remove(self, path: str) -> None:
         self.objects.pop(path, None)
@@ -197,6 +202,11 @@ class FolderStorage:
                 staged.unlink(missing_ok=True)
                 raise
         self._unsettled[path] = None
+
+    def publish(self, path: str, data: bytes) -> None:
+        """Replace one file, durable when this returns, without a batch around it."""
+        with _named(self.root / path):
+            replace_durably(self.root / path, data)
 
     def remove(self, path: str) -> None:
         target = self.root / path

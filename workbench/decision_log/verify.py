@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
+from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.files import OtherFiles, other_files
 from workbench.decision_log.note import Verifier, parse_verifier
 from workbench.decision_log.storage import FolderStorage, Storage
@@ -45,6 +46,7 @@ class VerificationReport:
         clock_steps: How many entries were recorded before the one that they follow: a clock that
             stepped back or runs that overlapped; the order is that of the entries.
         consistent_with: Size of the kept checkpoint that this log extends, if one was given.
+        cosignatures: Of the known witnesses that cosigned the checkpoint.
     """
 
     checkpoint: Checkpoint
@@ -52,6 +54,7 @@ class VerificationReport:
     files: OtherFiles
     clock_steps: int
     consistent_with: int | None
+    cosignatures: tuple[Cosignature, ...] = ()
 
     def summary(self) -> str:
         """For people."""
@@ -62,6 +65,7 @@ class VerificationReport:
         ]
         if self.consistent_with is not None:
             lines.append(f"It extends the kept checkpoint of size {self.consistent_with:,}.")
+        lines += [cosigned.sentence() for cosigned in self.cosignatures]
         if self.clock_steps:
             lines.append(f"{self.clock_steps:,} entries carry a time before the entry they follow.")
         lines += self.files.sentences()
@@ -73,6 +77,7 @@ def verify_log(
     key: str,
     *,
     since: bytes | None = None,
+    quorum: Quorum | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
     """Verify the log in a folder; see `verify_storage`.
@@ -85,7 +90,7 @@ def verify_log(
         raise VerificationError(
             f"{folder / CHECKPOINT}: not found; expected the folder of a decision log."
         )
-    return verify_storage(FolderStorage(folder), key, since=since, progress=progress)
+    return verify_storage(FolderStorage(folder), key, since=since, quorum=quorum, progress=progress)
 
 
 def verify_storage(
@@ -93,6 +98,7 @@ def verify_storage(
     key: str,
     *,
     since: bytes | None = None,
+    quorum: Quorum | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
     """Verify a whole log; another process may append to it meanwhile.
@@ -101,10 +107,13 @@ def verify_storage(
         storage: Of the log.
         key: Verifier key, name+id+base64, from outside the log.
         since: A checkpoint kept earlier that this log must extend.
+        quorum: Witnesses known from outside the log, and how many must have cosigned.
         progress: Called with entries done and in all.
     """
     verifier = parse_verifier(key)
-    checkpoint = _open(storage.read(CHECKPOINT) or b"", verifier, CHECKPOINT)
+    note = storage.read(CHECKPOINT) or b""
+    checkpoint = _open(note, verifier, CHECKPOINT)
+    cosigned = (quorum or Quorum()).check(note, verifier)
     kept = _open(since, verifier, "checkpoint kept earlier") if since is not None else None
     if kept and kept.size > checkpoint.size:
         raise VerificationError(
@@ -120,7 +129,9 @@ def verify_storage(
             " checkpoint was put back, or the file was added."
         )
     kept_size = kept.size if kept else None
-    return VerificationReport(checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size)
+    return VerificationReport(
+        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned
+    )
 
 
 def _open(note: bytes, verifier: Verifier, where: str) -> Checkpoint:
