@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("workbench", deadline=None)  # a busy machine is no failure
+settings.load_profile("workbench")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

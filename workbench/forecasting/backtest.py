@@ -5,13 +5,17 @@ In time, without overlap:
     train ──► calibrate ──► test cutoffs ──► as-of date
 
 A first model is trained before the calibration period, on which spread, bias and levels are learned
-from its errors. A second one, refitted up to the first test cutoff, is judged with them on the test
-cutoffs. The last, refitted on all history, makes the forecast, calibrated on the test cutoffs.
+from its errors. Over the test cutoffs the model is refitted every few weeks, as it would be in use,
+and calibrated on all errors known by then. The last, refitted on all history, makes the forecast,
+calibrated on the test cutoffs. The families were compared, and one was chosen, on the last weeks of
+the calibration period only.
 
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,41 +24,45 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
-from workbench.forecasting import intermittent, losses
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import (
-    CountDistribution,
-    fit_distribution,
-    group_count,
-    mean_group,
+from workbench.forecasting.distribution import CountDistribution, count_group
+from workbench.forecasting.families import (
+    CHOSEN,
+    NAIVE,
+    QUANTILES,
+    RATES,
+    Judged,
+    Setting,
+    Stack,
+    blocks,
+    count_family,
+    learn,
+    mean_by_model,
+    mean_by_rate,
+    naive_family,
+    quantile_family,
+    stack,
 )
-from workbench.forecasting.features import targets_at
+from workbench.forecasting.features import known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
-from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
+from workbench.forecasting.global_quantiles import QuantileModels, fit_quantile_models
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.patterns import segment
+from workbench.forecasting.scores import (
+    calibration_table,
+    error_rows,
+    score_table,
+    segment_calibration,
+    segment_table,
+)
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
 HISTORY_DAYS = 91  # needed before the first training cutoff
 STEP_DAYS = 7
-CHOSEN = "lightgbm_counts"
-NAIVE = "seasonal_naive"
-_RATES: dict[str, Callable[[Array], Array]] = {
-    "croston": intermittent.croston,
-    "sba": intermittent.sba,
-    "tsb": intermittent.tsb,
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """Outcomes and forecasts of several cutoffs and windows, one row per series, stacked."""
-
-    cutoff: npt.NDArray[np.int64]
-    length: npt.NDArray[np.int64]
-    actual: Array
-    mean: Array
-    group: npt.NDArray[np.int64]
+FAMILIES = (QUANTILES, *RATES)  # tried besides the chosen family and seasonal naive
+__all__ = ["CHOSEN", "FAMILIES", "NAIVE", "RATES", "Backtest", "Forecaster", "backtest",
+           "days_of", "forecast_rows", "periods_of", "sampled_days", "windows_of"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,38 @@ class Forecaster:
 
     def quantiles(self, panel: Panel, cutoff: int, window: Window) -> Array:
         """Whole-number quantiles of a window, shape (series, levels)."""
-        mean = self.model.mean(panel, cutoff, window)
-        group = mean_group(mean, _block(panel, self.windows, window))
-        return self.distribution.quantiles(mean, group)
+        return self.quantiles_of(panel, cutoff, [window])[0]
+
+    def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
+        """Whole-number quantiles of several windows from one cutoff."""
+        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
+        known, kind, result = known_at(panel, cutoff), segment(panel, cutoff), []
+        for window in windows:
+            mean = self.model.mean(panel, cutoff, window, known)
+            group = count_group(mean, known.overdispersion, blocks(setting, window))
+            result.append(self.distribution.quantiles(mean, group, kind))
+        return result
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Columns of cutoffs by what they are for.
+
+    Attributes:
+        reach: Days that the longest forecast reaches after a cutoff.
+        calibrate: Where spread, bias and levels are learned; every window ends before the test.
+        learn: The first of them, to calibrate families before they are compared.
+        choose: The last of them, on which families are compared before the test.
+        test: Where the chosen family is tried.
+        judged: Those of `test` whose every window has ended.
+    """
+
+    reach: int
+    calibrate: tuple[int, ...]
+    learn: tuple[int, ...]
+    choose: tuple[int, ...]
+    test: tuple[int, ...]
+    judged: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -77,20 +114,31 @@ class Backtest:
     """What the trial on past cutoffs showed.
 
     Attributes:
-        scores: Per model: value-weighted MAPE, pinball loss, coverage of 90%, bias.
+        scores: Per family, on the test cutoffs: see `scores.score_table`.
+        choice: The same on the weeks before the test, from which the family was chosen; empty
+            where the calibration period is too short for it.
+        segments: Per kind of site and demand pattern: see `scores.segment_table`.
         calibration: Per level: share of outcomes by randomised PIT, and raw coverage.
+        segment_calibration: The same per kind of site and demand pattern.
         errors: Per cutoff and series, window of 14 days or the nearest: actual, median, losses.
-        forecaster: The chosen family as it was at the first test cutoff.
+        forecasters: The chosen family by the cutoff from which on it was in use.
         final: The same, refitted on all history, calibrated on the test cutoffs.
         cutoffs: Columns of the test cutoffs.
     """
 
     scores: pd.DataFrame
+    choice: pd.DataFrame
+    segments: pd.DataFrame
     calibration: pd.DataFrame
+    segment_calibration: pd.DataFrame
     errors: pd.DataFrame
-    forecaster: Forecaster
+    forecasters: dict[int, Forecaster]
     final: Forecaster
     cutoffs: tuple[int, ...]
+
+    def forecaster_at(self, cutoff: int) -> Forecaster:
+        """The chosen family as it was at a test cutoff."""
+        return self.forecasters[max(start for start in self.forecasters if start <= cutoff)]
 
 
 def windows_of(config: ForecastConfig) -> tuple[Window, ...]:
@@ -114,7 +162,7 @@ def backtest(
     windows: Sequence[Window],
     config: ForecastConfig,
     *,
-    rivals: Sequence[str] = tuple(_RATES),
+    families: Sequence[str] = FAMILIES,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -123,37 +171,42 @@ def backtest(
         panel: All history up to the as-of date.
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
-        rivals: Families to try besides the naive one.
+        families: What to try besides the chosen family and seasonal naive.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    windows = tuple(windows)
+    setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
+    periods = periods_of(panel, setting.windows, config)
+    batches = [
+        periods.test[place : place + config.refit_weeks]
+        for place in range(0, len(periods.test), config.refit_weeks)
+    ]
     last = panel.units.shape[1] - 1
-    reach = max(w.start + w.length - 1 for w in windows)
-    test, calibrate = _cutoffs(panel, config, reach)
-    first = test[0]
-    options = {"trees": config.trees, "seed": config.seed}
-    say("training up to the calibration period")
-    early = fit_mean_model(panel, _steps(calibrate[0] - reach), windows, **options)
-    learned = _learn(_collect(panel, early.mean, calibrate, windows), windows, config)
-    say("training up to the first test cutoff")
-    model = fit_mean_model(panel, _steps(first - reach), windows, **options)
-    judged = [cutoff for cutoff in test if cutoff + reach <= last]
-    case = _collect(panel, model.mean, judged, windows)
-    say("trying the other families")
-    quantiles = {CHOSEN: learned.quantiles(case.mean, case.group), **_others(
-        panel, calibrate, judged, windows, config, rivals)}  # fmt: skip
-    say("training on all history")
-    latest = fit_mean_model(panel, _steps(last - reach), windows, **options)
+    with ThreadPoolExecutor(_threads()) as pool:
+        say("training")
+        known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
+        fits = pool.map(lambda day: _fit(setting, config, day, periods.reach), known)
+        quantile_models = _fit_quantiles(setting, families, periods, pool)
+        early, *middle, latest = fits
+        say("trying the families")
+        learned_at, judged_at = periods.calibrate, periods.judged
+        rivals = _rivals(setting, families, learned_at, judged_at, quantile_models, pool)
+        past = stack(setting, periods.calibrate, mean_by_model(setting, early))
+        forecasters, case, judged = _roll(setting, batches, middle, periods, past)
+        choice = _choice(setting, families, periods, past, quantile_models[:1] * 2, pool)
+    every = {CHOSEN: judged, **rivals}
     return Backtest(
-        scores=_scores(panel, case, quantiles, config),
-        calibration=_calibration(case, learned, quantiles[CHOSEN], config),
-        errors=_errors(panel, case, quantiles, config),
-        forecaster=Forecaster(model, learned, windows),
-        final=Forecaster(latest, _learn(case, windows, config), windows),
-        cutoffs=tuple(test),
+        scores=score_table(setting, case, every),
+        choice=choice,
+        segments=segment_table(setting, case, every),
+        calibration=calibration_table(setting, case, judged),
+        segment_calibration=segment_calibration(setting, case, judged),
+        errors=error_rows(setting, case, every),
+        forecasters=forecasters,
+        final=Forecaster(latest, learn(setting, case), setting.windows),
+        cutoffs=periods.test,
     )
 
 
@@ -162,34 +215,38 @@ def forecast_rows(
 ) -> pd.DataFrame:
     """Rows of the `forecasts` table from one cutoff, without run_id."""
     day = panel.first_day + pd.Timedelta(days=cutoff)
-    parts = []
-    for window in windows:
-        values = forecaster.quantiles(panel, cutoff, window)
-        count, width = values.shape
-        parts.append(
-            pd.DataFrame(
-                {
-                    c.MODEL: CHOSEN,
-                    c.ITEM_ID: np.repeat(panel.series[c.ITEM_ID].to_numpy(), width),
-                    c.LOCATION_ID: np.repeat(panel.series[c.LOCATION_ID].to_numpy(), width),
-                    c.CUTOFF: day,
-                    c.HORIZON_START: day + pd.Timedelta(days=window.start),
-                    c.HORIZON_END: day + pd.Timedelta(days=window.start + window.length - 1),
-                    c.QUANTILE: np.tile(levels, count),
-                    c.VALUE: values.ravel(),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    values = np.stack(forecaster.quantiles_of(panel, cutoff, windows))  # (windows, series, levels)
+    each, count, width = values.shape
+    starts = [day + pd.Timedelta(days=w.start) for w in windows]
+    ends = [day + pd.Timedelta(days=w.start + w.length - 1) for w in windows]
+    keys = {
+        name: np.tile(np.repeat(panel.series[name].to_numpy(), width), each)
+        for name in (c.ITEM_ID, c.LOCATION_ID)
+    }
+    return pd.DataFrame(
+        {
+            c.MODEL: CHOSEN,
+            **keys,
+            c.CUTOFF: day,
+            c.HORIZON_START: np.repeat(pd.DatetimeIndex(starts), count * width),
+            c.HORIZON_END: np.repeat(pd.DatetimeIndex(ends), count * width),
+            c.QUANTILE: np.tile(levels, each * count),
+            c.VALUE: values.ravel(),
+        }
+    )
 
 
-def _cutoffs(panel: Panel, config: ForecastConfig, reach: int) -> tuple[list[int], list[int]]:
+def periods_of(panel: Panel, windows: Sequence[Window], config: ForecastConfig) -> Periods:
+    """Divide history into weekly cutoffs for training, calibration, choice and test.
+
+    Raises:
+        ContractError: The history is too short.
+    """
+    reach = max(w.start + w.length - 1 for w in windows)
     last = panel.units.shape[1] - 1
     test = [last - STEP_DAYS * k for k in range(config.test_cutoffs, 0, -1)]
-    calibrate = [
-        test[0] - reach - STEP_DAYS * k
-        for k in range(max(1, config.calibration_weeks - reach // STEP_DAYS))
-    ][::-1]
+    count = max(1, config.calibration_weeks - reach // STEP_DAYS)
+    calibrate = [test[0] - reach - STEP_DAYS * k for k in reversed(range(count))]
     needed = HISTORY_DAYS + STEP_DAYS + reach
     if calibrate[0] < needed:
         days = panel.units.shape[1]
@@ -197,155 +254,117 @@ def _cutoffs(panel: Panel, config: ForecastConfig, reach: int) -> tuple[list[int
             f"sales: {days} days of history; expected at least {days + needed - calibrate[0]} for"
             " training, calibration and test: give fewer test_cutoffs or calibration_weeks."
         )
-    return test, calibrate
+    judged = [k for k in test if k + reach <= last]
+    if not judged:
+        raise ContractError(
+            f"test_cutoffs: {config.test_cutoffs} weeks, of which none is {reach} days before the"
+            f" last day; expected more than {reach // STEP_DAYS}: give more test_cutoffs."
+        )
+    choose = [k for k in calibrate if k >= calibrate[0] + reach]
+    learned = [k for k in calibrate if choose and k + reach <= choose[0]]
+    return Periods(reach, *(tuple(part) for part in (calibrate, learned, choose, test, judged)))
+
+
+def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:
+    """The mean model, as it could be trained at column `known`."""
+    return fit_mean_model(
+        setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
+    )
+
+
+def _threads() -> int:
+    """As many as OpenMP would take: fits run side by side, each on one thread.
+
+    That is twice as fast on two cores as one fit on both, and gives the same bytes on any number.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def _roll(
+    setting: Setting,
+    batches: Sequence[Sequence[int]],
+    models: Sequence[GlobalModel],
+    periods: Periods,
+    past: Stack,
+) -> tuple[dict[int, Forecaster], Stack, Judged]:
+    """Calibrate each refit on what is known by then, and judge it until the next.
+
+    Args:
+        setting: History, windows and levels.
+        batches: Test cutoffs from one refit to the next.
+        models: Fitted as of the first cutoff of each batch.
+        periods: Cutoffs.
+        past: Forecasts from the calibration cutoffs and their outcomes.
+    """
+    forecasters, cases, judged = {}, [], []
+    for batch, model in zip(batches, models, strict=True):
+        learned = learn(setting, past.where(past.cutoff + periods.reach <= batch[0]))
+        forecasters[batch[0]] = Forecaster(model, learned, setting.windows)
+        ended = [k for k in batch if k in periods.judged]
+        if ended:
+            case = stack(setting, ended, mean_by_model(setting, model))
+            past = past.joined(case)
+            cases.append(case)
+            judged.append(count_family(learned, case, seed=setting.seed + 1))
+    return forecasters, Stack.of(cases), Judged.of(judged)
+
+
+def _fit_quantiles(
+    setting: Setting, families: Sequence[str], periods: Periods, pool: ThreadPoolExecutor
+) -> tuple[QuantileModels, ...]:
+    """Quantile models as of the calibration period and as of the test, where they are tried."""
+    if QUANTILES not in families:
+        return ()
+    return tuple(
+        fit_quantile_models(
+            setting.panel, _steps(known - periods.reach), setting.windows,
+            levels=setting.levels.tolist(), seed=setting.seed, map_=pool.map,
+        )
+        for known in (periods.calibrate[0], periods.test[0])
+    )  # fmt: skip
+
+
+def _rivals(
+    setting: Setting,
+    families: Sequence[str],
+    learn_at: Sequence[int],
+    judge_at: Sequence[int],
+    quantile_models: Sequence[QuantileModels],
+    pool: ThreadPoolExecutor,
+) -> dict[str, Judged]:
+    """The other families on the same cutoffs, windows and series."""
+
+    def judge(name: str) -> Judged:
+        if name == NAIVE:
+            return naive_family(setting, judge_at)
+        if name == QUANTILES:
+            earlier, later = quantile_models
+            return quantile_family(setting, earlier, learn_at, later, judge_at)
+        mean_of = mean_by_rate(setting, name)
+        learned = learn(setting, stack(setting, learn_at, mean_of))
+        return count_family(learned, stack(setting, judge_at, mean_of), seed=setting.seed)
+
+    names = (NAIVE, *families)
+    return dict(zip(names, pool.map(judge, names), strict=True))
+
+
+def _choice(
+    setting: Setting,
+    families: Sequence[str],
+    periods: Periods,
+    past: Stack,
+    quantile_models: Sequence[QuantileModels],
+    pool: ThreadPoolExecutor,
+) -> pd.DataFrame:
+    """Score the families on the last calibration cutoffs, calibrated on the first ones."""
+    if not (periods.learn and periods.choose):
+        return pd.DataFrame()
+    rivals = _rivals(setting, families, periods.learn, periods.choose, quantile_models, pool)
+    learned = learn(setting, past.at(periods.learn))
+    case = past.at(periods.choose)
+    ours = count_family(learned, case, seed=setting.seed)
+    return score_table(setting, case, {CHOSEN: ours, **rivals})
 
 
 def _steps(last: int) -> list[int]:
     return list(range(HISTORY_DAYS, last + 1, STEP_DAYS))
-
-
-def _block(panel: Panel, windows: Sequence[Window], window: Window) -> npt.NDArray[np.int64]:
-    """Calibration groups: kind of site, and length of window or week of the horizon."""
-    if all(w.length == 1 for w in windows):
-        place = min((window.start - 1) // 7, 3)
-    else:
-        place = sorted({w.length for w in windows}).index(window.length)
-    return np.asarray(2 * place + np.where(panel.is_dc, 0, 1))
-
-
-def _blocks(windows: Sequence[Window]) -> int:
-    return 2 * (4 if all(w.length == 1 for w in windows) else len({w.length for w in windows}))
-
-
-def _collect(
-    panel: Panel,
-    mean_of: Callable[[Panel, int, Window], Array],
-    cutoffs: Sequence[int],
-    windows: Sequence[Window],
-) -> Case:
-    parts = []
-    for cutoff in cutoffs:
-        for window in windows:
-            mean = mean_of(panel, cutoff, window)
-            group = mean_group(mean, _block(panel, windows, window))
-            actual = targets_at(panel, cutoff, start=window.start, length=window.length)
-            size = len(mean)
-            parts.append(
-                (np.full(size, cutoff), np.full(size, window.length), actual.astype(float), mean,
-                 group)
-            )  # fmt: skip
-    return Case(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _learn(case: Case, windows: Sequence[Window], config: ForecastConfig) -> CountDistribution:
-    return fit_distribution(
-        case.actual, case.mean, case.group, groups=group_count(_blocks(windows)),
-        levels=config.quantiles, seed=config.seed,
-    )  # fmt: skip
-
-
-def _others(
-    panel: Panel,
-    calibrate: Sequence[int],
-    judged: Sequence[int],
-    windows: Sequence[Window],
-    config: ForecastConfig,
-    rivals: Sequence[str],
-) -> dict[str, Array]:
-    """Quantiles of the other families on the same cutoffs, windows and series."""
-    naive = [
-        seasonal_naive_quantiles(
-            panel.units[:, : cutoff + 1].astype(float),
-            start=w.start,
-            length=w.length,
-            levels=config.quantiles,
-        )
-        for cutoff in judged
-        for w in windows
-    ]
-    result = {NAIVE: np.concatenate(naive)}
-    for name in rivals:
-        rate = _RATES[name]
-        rates = {k: rate(panel.units[:, : k + 1].astype(float)) for k in {*calibrate, *judged}}
-
-        def mean(_: Panel, cutoff: int, window: Window, rates: dict[int, Array] = rates) -> Array:
-            return np.maximum(rates[cutoff] * window.length, 1e-3)
-
-        learned = _learn(_collect(panel, mean, calibrate, windows), windows, config)
-        case = _collect(panel, mean, judged, windows)
-        result[name] = learned.quantiles(case.mean, case.group)
-    return result
-
-
-def _scores(
-    panel: Panel, case: Case, quantiles: dict[str, Array], config: ForecastConfig
-) -> pd.DataFrame:
-    levels = np.asarray(config.quantiles)
-    median, ninety = int(np.abs(levels - 0.5).argmin()), int(np.abs(levels - 0.9).argmin())
-    value = np.tile(panel.series["price"].to_numpy(), len(case.actual) // len(panel.series))
-    money = float((case.actual * value).sum())
-    rows = []
-    for name, values in quantiles.items():
-        loss = losses.pinball(case.actual, values, levels).mean(axis=1)
-        rows.append(
-            {
-                "model": name,
-                "vw_mape": losses.value_weighted_mape(case.actual, values[:, median], value),
-                "vw_pinball": float((loss * value).sum() / money),
-                "pinball": float(loss.mean()),
-                "coverage_90": float((case.actual <= values[:, ninety]).mean()),
-                "bias_of_median": losses.bias_share(case.actual, values[:, median]),
-            }
-        )
-    table = pd.DataFrame(rows)
-    naive = table.set_index("model").loc[NAIVE]
-    for column in ("vw_mape", "vw_pinball"):
-        table[f"{column}_skill"] = 1 - table[column] / float(naive[column])
-    return table.sort_values("vw_pinball", ignore_index=True)
-
-
-def _calibration(
-    case: Case, learned: CountDistribution, quantiles: Array, config: ForecastConfig
-) -> pd.DataFrame:
-    pit = learned.randomised_pit(case.actual, case.mean, case.group, seed=config.seed + 1)
-    return pd.DataFrame(
-        {
-            "level": config.quantiles,
-            "pit": [float((pit <= level).mean()) for level in config.quantiles],
-            "raw_coverage": losses.coverage(case.actual, quantiles),
-        }
-    )
-
-
-def _errors(
-    panel: Panel, case: Case, quantiles: dict[str, Array], config: ForecastConfig
-) -> pd.DataFrame:
-    """Errors of one window length per cutoff and series, for monitoring."""
-    lengths = np.unique(case.length)
-    chosen = case.length == lengths[np.abs(lengths - 14).argmin()]
-    levels = np.asarray(config.quantiles)
-    median = int(np.abs(levels - 0.5).argmin())
-    repeats = int(chosen.sum()) // len(panel.series)
-    values = quantiles[CHOSEN][chosen]
-    actual = case.actual[chosen]
-    keys = pd.concat([panel.series[[c.ITEM_ID, c.LOCATION_ID, "price"]]] * repeats)
-    return keys.reset_index(drop=True).assign(
-        cutoff=panel.first_day + pd.to_timedelta(case.cutoff[chosen], unit="D"),
-        actual=actual,
-        median=values[:, median],
-        naive=quantiles[NAIVE][chosen][:, median],
-        absolute_error=np.abs(actual - values[:, median]),
-        pinball=losses.pinball(actual, values, levels).mean(axis=1),
-    )
-
-
-def rmsse_of_days(panel: Panel, forecaster: Forecaster, cutoff: int, days: int) -> pd.DataFrame:
-    """RMSSE per series over the days after a cutoff: ours (expected demand) and seasonal naive."""
-    history = panel.units[:, : cutoff + 1].astype(float)
-    windows = [Window(day, 1) for day in range(1, days + 1)]
-    actual = panel.units[:, cutoff + 1 : cutoff + 1 + days].astype(float)
-    ours = np.stack([forecaster.model.mean(panel, cutoff, w) for w in windows], axis=1)
-    naive = np.stack([seasonal_naive(history, start=w.start, length=1) for w in windows], axis=1)
-    return panel.series[[c.ITEM_ID, c.LOCATION_ID]].assign(
-        ours=losses.rmsse(history, actual, ours), naive=losses.rmsse(history, actual, naive)
-    )

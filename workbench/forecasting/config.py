@@ -19,6 +19,7 @@ class ForecastConfig(BaseModel):
         quantiles: Levels, ascending.
         test_cutoffs: Weekly cutoffs before the as-of date at which the model is tried.
         calibration_weeks: Weeks before the first test cutoff on which calibration is learned.
+        refit_weeks: Weeks between refits of the model over the test cutoffs.
         trees: Boosting rounds.
         max_series: Forecast only so many series, those with most selling days; 0 takes all.
         seed: Of sampling and of randomised PIT.
@@ -34,6 +35,7 @@ class ForecastConfig(BaseModel):
     quantiles: list[Level] = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99]
     test_cutoffs: int = Field(default=12, ge=4, le=26)
     calibration_weeks: int = Field(default=9, ge=4, le=26)
+    refit_weeks: int = Field(default=4, ge=1, le=26)
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)

@@ -1,4 +1,7 @@
-"""Count distributions: negative binomial with the spread of past errors, recalibrated in time.
+"""Count distributions: negative binomial with the spread of past errors, recalibrated twice.
+
+Levels are first mapped per group of like size and spread, then per segment of series: what a group
+gets right on average it can still get wrong for the smooth few among the lumpy many.
 
 Demand of slow movers is a small whole number, so quantiles are whole numbers and cover more than
 their level by nature; calibration is judged by the randomised PIT (Czado, Gneiting and Held 2009,
@@ -6,15 +9,21 @@ their level by nature; calibration is judged by the randomised PIT (Czado, Gneit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 Array = npt.NDArray[np.float64]
-_GRID_POINTS = 500
-MEAN_EDGES = np.array([0.5, 1, 2, 4, 8, 16, 64])  # groups of expected demand
+Groups = npt.NDArray[np.int64]
+_LOG_STEP = np.log(1.015)  # quantiles are tabulated at means this far apart
+_LEAST_MEAN = 1e-3
+_SMALL_GROUP = 200  # forecasts below which a group borrows from all
+_SCALE_LIMITS = (0.7, 1.4)  # past bias beyond this is taken for an accident
+MEAN_EDGES = np.array([0.5, 1, 2, 4, 8, 16, 64])  # groups of expected demand, units
+SPREAD_EDGES = np.array([0.25, 1])  # steady, variable, wild
+SPREAD_BANDS = len(SPREAD_EDGES) + 1
 
 
 @dataclass(frozen=True)
@@ -26,43 +35,68 @@ class CountDistribution:
         scale: Per group: factor on the mean that removed past bias.
         levels: Nominal levels, ascending.
         mapped: Per group the level to read off instead, shape (groups, levels).
+        asked: Per segment the level to ask its groups for instead, shape (segments, levels).
     """
 
     dispersion: Array
     scale: Array
     levels: Array
     mapped: Array
+    asked: Array
+    _tables: dict[tuple[int, int], tuple[int, Array]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
-    def quantiles(self, mean: Array, group: npt.NDArray[np.int64]) -> Array:
+    def quantiles(self, mean: Array, group: Groups, segment: Groups) -> Array:
         """Whole-number quantiles, shape (n, levels), never crossing."""
         result = np.zeros((len(mean), len(self.levels)))
-        for g in np.unique(group):
-            rows = group == g
-            scaled = mean[rows] * self.scale[g]
-            for j, level in enumerate(self.mapped[g]):
-                result[rows, j] = _quantile(scaled, self.dispersion[g], float(level))
+        pair = group * len(self.asked) + segment
+        order = np.argsort(pair, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(pair[order])) + 1):
+            g, s = int(group[rows[0]]), int(segment[rows[0]])
+            place = np.log(np.maximum(mean[rows] * self.scale[g], _LEAST_MEAN)) / _LOG_STEP
+            ends = int(np.floor(place.min())), int(np.ceil(place.max()))
+            first, table = self._table(g, s, *ends)
+            steps = np.arange(first, first + len(table))
+            for j in range(len(self.levels)):
+                result[rows, j] = np.rint(np.interp(place, steps, table[:, j]))
         return np.maximum.accumulate(result, axis=1)
 
+    def _table(self, g: int, s: int, first: int, last: int) -> tuple[int, Array]:
+        """Quantiles of group and segment at means of 1.015 to the powers `first` to `last` or more.
+
+        Kept, because a backtest asks for the same group and means many times.
+        """
+        start, known = self._tables.get((g, s), (first, np.zeros((0, len(self.levels)))))
+        if start > first or start + len(known) <= last:
+            start, last = min(start, first), max(start + len(known) - 1, last)
+            mean = np.exp(_LOG_STEP * np.arange(start, last + 1))[:, None]
+            size = 1 / self.dispersion[g]
+            levels = _through(self.asked[s], self.levels, self.mapped[g])
+            known = stats.nbinom.ppf(levels, size, size / (size + mean))
+            self._tables[g, s] = start, np.maximum.accumulate(np.maximum(known, 0), axis=0)
+        return self._tables[g, s]
+
     def randomised_pit(
-        self, actual: Array, mean: Array, group: npt.NDArray[np.int64], *, seed: int
+        self, actual: Array, mean: Array, group: Groups, segment: Groups, *, seed: int
     ) -> Array:
-        """Uniform if the forecasts are calibrated, shape (n,); after the mapping of levels."""
-        raw = _pit(actual, mean * self.scale[group], self.dispersion[group], seed=seed)
-        result = np.empty_like(raw)
-        for g in np.unique(group):
-            rows = group == g
-            x = np.concatenate([[0.0], self.mapped[g], [1.0]])
-            y = np.concatenate([[0.0], self.levels, [1.0]])
-            result[rows] = np.interp(raw[rows], x, y)
-        return result
+        """Uniform if the forecasts are calibrated, shape (n,); after both mappings of levels."""
+        pit = _pit(actual, mean * self.scale[group], self.dispersion[group], seed=seed)
+        for each, maps in ((group, self.mapped), (segment, self.asked)):
+            for place in np.unique(each):
+                rows = each == place
+                pit[rows] = _through(pit[rows], maps[place], self.levels)
+        return pit
 
 
 def fit_distribution(
     actual: Array,
     mean: Array,
-    group: npt.NDArray[np.int64],
+    group: Groups,
+    segment: Groups,
     *,
     groups: int,
+    segments: int,
     levels: Sequence[float],
     seed: int,
 ) -> CountDistribution:
@@ -71,32 +105,75 @@ def fit_distribution(
     Args:
         actual: Demand that occurred, shape (n,).
         mean: Expected demand that was forecast, shape (n,).
-        group: Group of each, 0 to groups - 1. Small groups borrow from all.
+        group: Group of each, 0 to groups - 1, see `count_group`; one with few forecasts learns
+            from all bands of spread together, or if these are few too, from all forecasts.
+        segment: Kind of series of each, 0 to segments - 1; one with few forecasts is left as its
+            groups are.
         groups: How many there are.
+        segments: How many there are.
         levels: Nominal levels.
         seed: Of the randomised PIT.
     """
     nominal = np.asarray(levels, dtype=float)
     dispersion, scale = np.zeros(groups), np.ones(groups)
     mapped = np.tile(nominal, (groups, 1))
-    everything = np.ones(len(actual), dtype=bool)
+    sizes = np.bincount(group, minlength=groups)
+    wider = group // SPREAD_BANDS
+    enough = np.bincount(wider, minlength=groups // SPREAD_BANDS) >= _SMALL_GROUP
+    learned = {-1: _learn(actual, mean, nominal, seed)}
+    for w in map(int, np.flatnonzero(enough)):
+        learned[w] = _learn(actual[wider == w], mean[wider == w], nominal, seed)
     for g in range(groups):
-        rows = group == g if (group == g).sum() >= 200 else everything
-        scale[g] = np.clip(actual[rows].sum() / max(mean[rows].sum(), 1e-9), 0.7, 1.4)
-        dispersion[g] = _dispersion(actual[rows], mean[rows] * scale[g])
-        pit = _pit(actual[rows], mean[rows] * scale[g], dispersion[g], seed=seed)
-        mapped[g] = np.maximum.accumulate(np.clip(np.quantile(pit, nominal), 1e-4, 1 - 1e-4))
-    return CountDistribution(dispersion, scale, nominal, mapped)
+        w = g // SPREAD_BANDS
+        rows = group == g
+        dispersion[g], scale[g], mapped[g] = (
+            _learn(actual[rows], mean[rows], nominal, seed)
+            if sizes[g] >= _SMALL_GROUP
+            else learned[w if enough[w] else -1]
+        )
+    asked = np.tile(nominal, (segments, 1))
+    first = CountDistribution(dispersion, scale, nominal, mapped, asked.copy())
+    pit = first.randomised_pit(actual, mean, group, segment, seed=seed + 1)
+    for s in np.flatnonzero(np.bincount(segment, minlength=segments) >= _SMALL_GROUP):
+        asked[s] = _needed(pit[segment == s], nominal)
+    return CountDistribution(dispersion, scale, nominal, mapped, asked)
 
 
-def mean_group(mean: Array, block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Group by expected demand within each block (for example, window length and kind of site)."""
-    return np.asarray(block * (len(MEAN_EDGES) + 1) + np.searchsorted(MEAN_EDGES, mean))
+def count_group(mean: Array, overdispersion: Array, block: Groups) -> Groups:
+    """Group by expected demand and by spread within each block.
+
+    Args:
+        mean: Expected demand of the window, in units.
+        overdispersion: Daily variance beyond Poisson's over squared mean, as known at the cutoff.
+        block: What is calibrated apart, for example length of window and kind of site.
+    """
+    size = np.searchsorted(MEAN_EDGES, mean)
+    band = np.searchsorted(SPREAD_EDGES, overdispersion)
+    return np.asarray((block * (len(MEAN_EDGES) + 1) + size) * SPREAD_BANDS + band)
 
 
 def group_count(blocks: int) -> int:
-    """Number of groups of `mean_group`."""
-    return blocks * (len(MEAN_EDGES) + 1)
+    """Number of groups of `count_group`."""
+    return blocks * (len(MEAN_EDGES) + 1) * SPREAD_BANDS
+
+
+def _learn(actual: Array, mean: Array, nominal: Array, seed: int) -> tuple[float, float, Array]:
+    """Dispersion, scale and mapped levels of one group."""
+    scale = float(np.clip(actual.sum() / max(mean.sum(), 1e-9), *_SCALE_LIMITS))
+    dispersion = _dispersion(actual, mean * scale)
+    pit = _pit(actual, mean * scale, dispersion, seed=seed)
+    return dispersion, scale, _needed(pit, nominal)
+
+
+def _needed(pit: Array, nominal: Array) -> Array:
+    """Levels below which outcomes stayed as often as the nominal ones say."""
+    return np.maximum.accumulate(np.clip(np.quantile(pit, nominal), 1e-4, 1 - 1e-4))
+
+
+def _through(value: Array, x: Array, y: Array) -> Array:
+    """Along the line from (0, 0) over the points (x, y) to (1, 1)."""
+    x, y = np.concatenate([[0.0], x, [1.0]]), np.concatenate([[0.0], y, [1.0]])
+    return np.asarray(np.interp(value, x, y), dtype=np.float64)
 
 
 def _dispersion(actual: Array, mean: Array) -> float:
@@ -110,16 +187,7 @@ def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) ->
     size = 1 / np.asarray(dispersion, dtype=float)
     success = size / (size + np.maximum(mean, 1e-6))
     whole = np.round(actual)
-    below = stats.nbinom.cdf(whole - 1, size, success)
-    at = stats.nbinom.cdf(whole, size, success)
+    at = special.betainc(size, whole + 1, success)  # the negative binomial's distribution function
+    below = np.where(whole > 0, special.betainc(size, np.maximum(whole, 1), success), 0.0)
     draw = np.random.default_rng(seed).random(len(whole))
     return np.asarray(below + draw * (at - below), dtype=np.float64)
-
-
-def _quantile(mean: Array, dispersion: float, level: float) -> Array:
-    """Quantiles for many means: computed on a fine grid of their range, a step in between."""
-    size = 1 / dispersion
-    grid = np.geomspace(max(mean.min(), 1e-3), max(mean.max(), 2e-3), _GRID_POINTS)
-    values = np.maximum.accumulate(stats.nbinom.ppf(level, size, size / (size + grid)))
-    place = np.clip(np.searchsorted(grid, mean * (1 - 1e-9)), 0, _GRID_POINTS - 1)
-    return np.asarray(np.maximum(values[place], 0), dtype=np.float64)

@@ -1,26 +1,27 @@
 """Features of the global model: what was known at the cutoff, and what was planned.
 
 Every function takes a panel and the column of the cutoff and looks at demand up to that column
-only. `Panel.until` cuts the rest off, and a test plants a leak to see that it is caught.
+only; `leaks.py` proves it by changing the future.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from workbench.forecasting.panel import Panel
 
 Array = npt.NDArray[np.float32]
+_QUARTER_DAYS = 91
+_MONTH_DAYS = 28
 
 DRIVERS = {
     "mean_7": "recent sales", "mean_14": "recent sales", "mean_28": "recent sales",
     "mean_56": "recent sales", "mean_91": "longer history", "trend": "trend",
     "spread_28": "variability", "zero_share_28": "variability", "zero_share_91": "variability",
     "days_since_sale": "recent sales", "same_weekday_4": "weekday", "same_weekday_8": "weekday",
-    "weekday": "weekday", "weekend_days": "calendar", "holidays": "calendar",
-    "days_to_year_end": "calendar", "length": "horizon", "lead": "horizon",
+    "weekday": "weekday", "weekend_days": "calendar", "event_days": "calendar",
+    "days_before_holiday": "calendar", "length": "horizon", "lead": "horizon",
     "price_to_quarter": "price", "price_change": "price", "display_ahead": "promotion",
     "display_past": "promotion", "mailer_ahead": "promotion", "mailer_past": "promotion",
     "category_trend": "category", "is_dc": "site", "price_level": "price",
@@ -28,25 +29,44 @@ DRIVERS = {
 NAMES = list(DRIVERS)
 
 
-def holidays(panel: Panel) -> npt.NDArray[np.bool_]:
-    """Days of a rush before or on a public holiday of the United States: a calendar rule."""
-    days = pd.date_range(panel.first_day, periods=panel.promoted.shape[2])
-    month, day, weekday = (np.asarray(part) for part in (days.month, days.day, days.dayofweek))
-    thanksgiving = (month == 11) & (weekday < 3) & (day >= 19) & (day <= 25)
-    christmas = (month == 12) & (day >= 20) & (day <= 24)
-    new_year = ((month == 12) & (day >= 29)) | ((month == 1) & (day == 1))
-    independence = (month == 7) & (day <= 4)
-    return np.asarray(thanksgiving | christmas | new_year | independence)
+@dataclass(frozen=True)
+class Known:
+    """What is known at a cutoff, whatever window is forecast from it.
+
+    Attributes:
+        cutoff: Column of the last known day.
+        level: Daily demand to start from, shape (series,), never zero.
+        overdispersion: Daily variance beyond Poisson's over squared mean, shape (series,).
+        columns: Features by name that do not depend on the window, each of shape (series,).
+    """
+
+    cutoff: int
+    level: Array
+    overdispersion: npt.NDArray[np.float64]
+    columns: dict[str, Array]
 
 
-def level(panel: Panel, cutoff: int) -> Array:
-    """Daily demand to start from: a blend of the last 28 and 91 days, never zero."""
-    recent = panel.units[:, max(0, cutoff - 27) : cutoff + 1].mean(axis=1)
-    longer = panel.units[:, max(0, cutoff - 90) : cutoff + 1].mean(axis=1)
-    return np.asarray(np.maximum(0.6 * recent + 0.4 * longer, 0.01), dtype=np.float32)
+def known_at(panel: Panel, cutoff: int) -> Known:
+    """Level and window-free features at a cutoff; demand after it is not looked at."""
+    units = panel.units[:, max(0, cutoff + 1 - _QUARTER_DAYS) : cutoff + 1]
+    base = level(panel, cutoff)
+    mean = {n: units[:, -n:].mean(axis=1) for n in (7, 14, 28, 56, 91)}
+    month = units[:, -_MONTH_DAYS:]
+    columns: dict[str, Array] = {f"mean_{n}": value / base for n, value in mean.items()}
+    columns["trend"] = (mean[14] + 0.01) / (mean[56] + 0.01)
+    columns["spread_28"] = month.std(axis=1) / base
+    columns["zero_share_28"] = (month == 0).mean(axis=1)
+    columns["zero_share_91"] = (units == 0).mean(axis=1)
+    columns["days_since_sale"] = _days_since_sale(units)
+    columns["category_trend"] = _category_trend(panel, mean[14], mean[56])
+    columns["is_dc"] = panel.is_dc.astype(np.float32)
+    columns |= _price_and_past_promotion(panel, cutoff)
+    return Known(cutoff, base, _overdispersion(units), columns)
 
 
-def features_at(panel: Panel, cutoff: int, *, start: int, length: int) -> Array:
+def features_at(
+    panel: Panel, cutoff: int, *, start: int, length: int, known: Known | None = None
+) -> Array:
     """Features for the demand of days `cutoff + start` to `cutoff + start + length - 1`.
 
     Args:
@@ -54,36 +74,25 @@ def features_at(panel: Panel, cutoff: int, *, start: int, length: int) -> Array:
         cutoff: Column of the last known day.
         start: First day of the window, 1 for tomorrow.
         length: Days in the window.
+        known: `known_at(panel, cutoff)`, where several windows share it.
 
     Returns:
         Shape (series, features), columns as `NAMES`.
     """
-    known = panel.units[:, : cutoff + 1]
-    base = level(panel, cutoff)
+    known = known_at(panel, cutoff) if known is None else known
+    count = len(panel.units)
     ahead = slice(cutoff + start, cutoff + start + length)
-    past = slice(max(0, cutoff - 27), cutoff + 1)
-    count = len(known)
-    columns = {f"mean_{n}": known[:, -n:].mean(axis=1) / base for n in (7, 14, 28, 56, 91)}
-    columns["trend"] = (known[:, -14:].mean(axis=1) + 0.01) / (known[:, -56:].mean(axis=1) + 0.01)
-    columns["spread_28"] = known[:, -28:].std(axis=1) / base
-    columns["zero_share_28"] = (known[:, -28:] == 0).mean(axis=1)
-    columns["zero_share_91"] = (known[:, -91:] == 0).mean(axis=1)
-    columns["days_since_sale"] = _days_since_sale(known)
-    columns |= _weekday_features(panel, known, base, cutoff, start, length)
-    columns["length"] = np.full(count, length)
-    columns["lead"] = np.full(count, start)
-    price = panel.price[:, cutoff]
-    columns["price_level"] = price
-    columns["price_change"] = price / panel.price[:, past].mean(axis=1)
-    columns["price_to_quarter"] = price / panel.price[:, max(0, cutoff - 90) : cutoff + 1].mean(
-        axis=1
-    )
+    columns = known.columns | _calendar(panel, cutoff, start, length, count)
+    for weeks in (4, 8):
+        columns[f"same_weekday_{weeks}"] = (
+            _same_weekday(panel.units, cutoff, start, length, weeks) / known.level
+        )
     for number, name in enumerate(("display", "mailer")):
         columns[f"{name}_ahead"] = panel.promoted[number][:, ahead].mean(axis=1)
-        columns[f"{name}_past"] = panel.promoted[number][:, past].mean(axis=1)
-    columns["category_trend"] = _category_trend(panel, known)
-    columns["is_dc"] = panel.is_dc
-    return np.stack([np.asarray(columns[name], dtype=np.float32) for name in NAMES], axis=1)
+    result = np.empty((count, len(NAMES)), dtype=np.float32)
+    for place, name in enumerate(NAMES):
+        result[:, place] = columns[name]
+    return result
 
 
 def targets_at(panel: Panel, cutoff: int, *, start: int, length: int) -> Array:
@@ -92,44 +101,68 @@ def targets_at(panel: Panel, cutoff: int, *, start: int, length: int) -> Array:
     return np.asarray(panel.units[:, first : first + length].sum(axis=1), dtype=np.float32)
 
 
-def _weekday_features(
-    panel: Panel, known: Array, base: Array, cutoff: int, start: int, length: int
-) -> dict[str, Array]:
-    first = (panel.first_day.dayofweek + cutoff + start) % 7
-    weekdays = [(first + i) % 7 for i in range(length)]
-    rush = holidays(panel)[cutoff + start : cutoff + start + length]
-    day = panel.first_day + np.timedelta64(cutoff + start, "D")
+def level(panel: Panel, cutoff: int) -> Array:
+    """Daily demand to start from: a blend of the last 28 and 91 days, never zero."""
+    recent = panel.units[:, max(0, cutoff + 1 - _MONTH_DAYS) : cutoff + 1].mean(axis=1)
+    longer = panel.units[:, max(0, cutoff + 1 - _QUARTER_DAYS) : cutoff + 1].mean(axis=1)
+    return np.asarray(np.maximum(0.6 * recent + 0.4 * longer, 0.01), dtype=np.float32)
+
+
+def _price_and_past_promotion(panel: Panel, cutoff: int) -> dict[str, Array]:
+    price = panel.price[:, cutoff]
+    quarter = panel.price[:, max(0, cutoff + 1 - _QUARTER_DAYS) : cutoff + 1]
+    past = slice(max(0, cutoff + 1 - _MONTH_DAYS), cutoff + 1)
     return {
-        "same_weekday_4": _same_weekday(known, start, length, 4) / base,
-        "same_weekday_8": _same_weekday(known, start, length, 8) / base,
-        "weekday": np.full(len(known), first if length == 1 else 7),
-        "weekend_days": np.full(len(known), sum(w >= 5 for w in weekdays) / length),
-        "holidays": np.full(len(known), rush.mean()),
-        "days_to_year_end": np.full(len(known), max(0, 60 - (366 - day.dayofyear))),
+        "price_level": price,
+        "price_change": price / quarter[:, -_MONTH_DAYS:].mean(axis=1),
+        "price_to_quarter": price / quarter.mean(axis=1),
+        "display_past": panel.promoted[0][:, past].mean(axis=1),
+        "mailer_past": panel.promoted[1][:, past].mean(axis=1),
     }
 
 
-def _same_weekday(known: Array, start: int, length: int, weeks: int) -> Array:
+def _calendar(panel: Panel, cutoff: int, start: int, length: int, count: int) -> dict[str, Array]:
+    first = (panel.first_day.dayofweek + cutoff + start) % 7
+    weekdays = [(first + i) % 7 for i in range(length)]
+    events, before = panel.events[:, cutoff + start : cutoff + start + length].mean(axis=1)
+    values = {
+        "weekday": first if length == 1 else 7,
+        "weekend_days": sum(w >= 5 for w in weekdays) / length,
+        "event_days": events,
+        "days_before_holiday": before,
+        "length": length,
+        "lead": start,
+    }
+    return {name: np.full(count, value, dtype=np.float32) for name, value in values.items()}
+
+
+def _same_weekday(units: Array, cutoff: int, start: int, length: int, weeks: int) -> Array:
     """Mean demand of the window's weekdays over the last weeks, per day."""
+    known = units[:, max(0, cutoff + 1 - 7 * weeks) : cutoff + 1]
     if length >= 7:
-        return np.asarray(known[:, -7 * weeks :].mean(axis=1))
-    offsets: Sequence[int] = [
+        return np.asarray(known.mean(axis=1))
+    days = [
         known.shape[1] - 7 * week + (start + i - 1) % 7
         for week in range(1, weeks + 1)
         for i in range(length)
     ]
-    return np.asarray(known[:, offsets].mean(axis=1))
+    return np.asarray(known[:, [day for day in days if day >= 0]].mean(axis=1))
 
 
-def _days_since_sale(known: Array) -> Array:
-    sold = known[:, -91:] > 0
-    last = np.where(sold.any(axis=1), np.argmax(sold[:, ::-1], axis=1), 91)
+def _overdispersion(quarter: Array) -> npt.NDArray[np.float64]:
+    mean = quarter.mean(axis=1, dtype=np.float64)
+    return np.asarray((quarter.var(axis=1) - mean) / np.maximum(mean, 1e-3) ** 2)
+
+
+def _days_since_sale(quarter: Array) -> Array:
+    sold = quarter > 0
+    last = np.where(sold.any(axis=1), np.argmax(sold[:, ::-1], axis=1), _QUARTER_DAYS)
     return last.astype(np.float32)
 
 
-def _category_trend(panel: Panel, known: Array) -> Array:
+def _category_trend(panel: Panel, fortnight: Array, eight_weeks: Array) -> Array:
     """Last fortnight over the last eight weeks, for all of the item's category."""
-    codes = panel.series["category"].astype("category").cat.codes.to_numpy()
-    recent = np.bincount(codes, known[:, -14:].mean(axis=1))
-    longer = np.bincount(codes, known[:, -56:].mean(axis=1))
+    codes = panel.category
+    recent = np.bincount(codes, fortnight)
+    longer = np.bincount(codes, eight_weeks)
     return np.asarray(((recent + 0.1) / (longer + 0.1))[codes], dtype=np.float32)

@@ -1,25 +1,28 @@
 """One LightGBM model for all series: expected demand of a window, as a factor on the recent level.
 
 The Poisson objective with the recent level as offset lets slow and fast series share one model;
-`distribution.py` turns expectations into quantiles. `quantile_model` is the alternative that fits
-one level directly.
+`distribution.py` turns expectations into quantiles. `global_quantiles.py` fits the quantiles
+themselves.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from workbench.forecasting.features import NAMES, features_at, level, targets_at
+from workbench.forecasting.features import NAMES, Known, features_at, known_at, level, targets_at
 from workbench.forecasting.panel import Panel
 
 Array = npt.NDArray[np.float64]
-_PARAMETERS = {
+PARAMETERS: dict[str, Any] = {
     "objective": "poisson", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 300,
     "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
-    "max_bin": 127, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+    "max_bin": 127, "verbosity": -1,
+    # One thread a fit, several fits at once; column-wise, so that more threads give the same bytes.
+    "deterministic": True, "force_col_wise": True, "num_threads": 1,
 }  # fmt: skip
 
 
@@ -48,11 +51,12 @@ class GlobalModel:
 
         return cls(lightgbm.Booster(model_str=data.decode()))
 
-    def mean(self, panel: Panel, cutoff: int, window: Window) -> Array:
+    def mean(self, panel: Panel, cutoff: int, window: Window, known: Known | None = None) -> Array:
         """Expected demand of the window, shape (series,)."""
-        x = features_at(panel, cutoff, start=window.start, length=window.length)
+        known = known_at(panel, cutoff) if known is None else known
+        x = features_at(panel, cutoff, start=window.start, length=window.length, known=known)
         factor = np.exp(np.asarray(self.booster.predict(x, raw_score=True)))
-        return np.asarray(factor * level(panel, cutoff) * window.length, dtype=np.float64)
+        return np.asarray(factor * known.level * window.length, dtype=np.float64)
 
     def contributions(self, panel: Panel, cutoff: int, window: Window) -> tuple[Array, Array]:
         """Raw log contributions (series, features + 1) and the units that they multiply."""
@@ -68,7 +72,7 @@ def fit_mean_model(
     *,
     trees: int,
     seed: int,
-    rows: int = 400_000,
+    rows: int = 250_000,
 ) -> GlobalModel:
     """Fit expected demand on past cutoffs whose windows have ended.
 
@@ -83,32 +87,9 @@ def fit_mean_model(
     import lightgbm
 
     x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
-    data = lightgbm.Dataset(
-        x, y, init_score=np.log(base), feature_name=NAMES, params={"max_bin": 127}
-    )
-    parameters = {**_PARAMETERS, "seed": seed}
+    data = lightgbm.Dataset(x, y, init_score=np.log(base), feature_name=NAMES, params=PARAMETERS)
+    parameters = {**PARAMETERS, "seed": seed}
     return GlobalModel(lightgbm.train(parameters, data, trees))
-
-
-def quantile_model(
-    panel: Panel,
-    cutoffs: Sequence[int],
-    windows: Sequence[Window],
-    *,
-    quantile: float,
-    trees: int,
-    seed: int,
-    rows: int = 150_000,
-) -> Any:
-    """LightGBM's quantile objective on demand over the recent level; returns the booster."""
-    import lightgbm
-
-    x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
-    data = lightgbm.Dataset(
-        x, y / base, weight=base / base.mean(), feature_name=NAMES, params={"max_bin": 127}
-    )
-    parameters = {**_PARAMETERS, "objective": "quantile", "alpha": quantile, "seed": seed}
-    return lightgbm.train(parameters, data, trees)
 
 
 def training_rows(
@@ -123,11 +104,14 @@ def training_rows(
     pairs = [(cutoff, window) for cutoff in cutoffs for window in windows]
     share = min(1.0, rows / (len(pairs) * len(panel.units)))
     x, y, base = [], [], []
-    for cutoff, window in pairs:
-        if cutoff + window.start + window.length > panel.units.shape[1]:
-            raise ValueError(f"window {window} from column {cutoff} ends after the panel")
-        chosen = rng.random(len(panel.units)) < share
-        x.append(features_at(panel, cutoff, start=window.start, length=window.length)[chosen])
-        y.append(targets_at(panel, cutoff, start=window.start, length=window.length)[chosen])
-        base.append((level(panel, cutoff) * window.length)[chosen])
+    for cutoff, group in groupby(pairs, key=lambda pair: pair[0]):
+        known = known_at(panel, cutoff)
+        for _, window in group:
+            if cutoff + window.start + window.length > panel.units.shape[1]:
+                raise ValueError(f"{window} from column {cutoff} ends after the panel")
+            span = {"start": window.start, "length": window.length}
+            chosen = rng.random(len(panel.units)) < share
+            x.append(features_at(panel, cutoff, **span, known=known)[chosen])
+            y.append(targets_at(panel, cutoff, **span)[chosen])
+            base.append((known.level * window.length)[chosen])
     return np.concatenate(x), np.concatenate(y).astype(float), np.concatenate(base).astype(float)

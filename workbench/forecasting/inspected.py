@@ -1,14 +1,18 @@
-"""One item under the lens: exponential smoothing by statsmodels, beside the global model."""
+"""Single items under the lens: exponential smoothing by statsmodels, beside the global model."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import ContractError
+from workbench.forecasting import losses
+from workbench.forecasting.backtest import Forecaster
+from workbench.forecasting.features import known_at
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.naive import SEASON
 from workbench.forecasting.panel import Panel
-
-SEASON = 7
 
 
 def exponential_smoothing(panel: Panel, row: int, *, days: int, level: float = 0.8) -> pd.DataFrame:
@@ -50,3 +54,36 @@ def exponential_smoothing(panel: Panel, row: int, *, days: int, level: float = 0
             "high": np.maximum(frame["pi_upper"].to_numpy(), 0),
         }
     )
+
+
+def compare(
+    panel: Panel, rows: Sequence[int], forecaster: Forecaster, cutoff: int, *, days: int
+) -> pd.DataFrame:
+    """Both methods on the days after a past cutoff, seeing only what was known then.
+
+    Args:
+        panel: With demand after the cutoff.
+        rows: Which series.
+        forecaster: Of single days, as it was at the cutoff.
+        cutoff: Column of the last known day.
+        days: Horizon; must have passed.
+
+    Returns:
+        item (empty, for the caller to name), sold, smoothing and global (units over the days),
+        rmsse_smoothing and rmsse_global; one row per series.
+    """
+    known = known_at(panel, cutoff)
+    ahead = [forecaster.model.mean(panel, cutoff, Window(d, 1), known) for d in range(1, days + 1)]
+    ours = np.stack(ahead, axis=1)
+    past = panel.until(panel.first_day + pd.Timedelta(days=cutoff))
+    table = []
+    for row in rows:
+        sold = panel.units[row, cutoff + 1 : cutoff + 1 + days].astype(float)
+        smooth = exponential_smoothing(past, row, days=days)["mean"].to_numpy()
+        scaled = [
+            float(losses.rmsse(past.units[[row]].astype(float), sold[None, :], f[None, :])[0])
+            for f in (smooth, ours[row])
+        ]
+        table.append(["", sold.sum(), smooth.sum(), ours[row].sum(), *scaled])
+    columns = ["item", "sold", "smoothing", "global", "rmsse_smoothing", "rmsse_global"]
+    return pd.DataFrame(table, columns=columns)

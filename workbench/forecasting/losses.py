@@ -20,24 +20,38 @@ def value_weighted_mape(actual: Array, forecast: Array, value: Array) -> float:
     return float(np.sum(np.abs(actual - forecast) * value) / np.sum(actual * value))
 
 
-def rmsse(history: Array, actual: Array, forecast: Array) -> Array:
-    """Root mean squared scaled error per series, shape (n,).
+def naive_scale(history: Array, length: int = 1) -> Array:
+    """Mean squared change from one window to the next since the first sale, shape (n,).
 
-    The scale is the mean squared day-to-day change of the history from its first sale on.
+    With windows of one day the scale of the M5 competition; NaN where nothing is to be compared.
+
+    Args:
+        history: Demand per day, shape (n, days).
+        length: Days in a window.
+    """
+    total = np.cumsum(np.pad(history, ((0, 0), (1, 0))), axis=1)
+    windows = total[:, length:] - total[:, :-length]
+    change = (windows[:, length:] - windows[:, :-length]) ** 2
+    listed = (np.cumsum(history > 0, axis=1) > 0)[:, : change.shape[1]]
+    counted = listed.sum(axis=1)
+    scale = np.divide((change * listed).sum(axis=1), counted, out=np.full(len(history), np.nan),
+                      where=counted > 0)  # fmt: skip
+    return np.asarray(np.where(scale > 0, scale, np.nan))
+
+
+def rmsse(history: Array, actual: Array, forecast: Array, *, length: int = 1) -> Array:
+    """Root mean squared scaled error per series, shape (n,); NaN where the scale is zero.
+
     Source: Makridakis, Spiliotis and Assimakopoulos 2022, "M5 accuracy competition", eq. 1.
 
     Args:
         history: Shape (n, days).
-        actual: Shape (n, horizon).
-        forecast: Shape (n, horizon).
+        actual: Shape (n, forecasts).
+        forecast: Shape (n, forecasts).
+        length: Days in each forecast window.
     """
-    listed = np.cumsum(history > 0, axis=1) > 0
-    change = np.diff(history, axis=1) ** 2
-    counted = listed[:, :-1]
-    scale = (change * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     error = ((actual - forecast) ** 2).mean(axis=1)
-    return np.asarray(np.sqrt(np.divide(error, scale, out=np.full(len(scale), np.nan),
-                                        where=scale > 0)))  # fmt: skip
+    return np.asarray(np.sqrt(error / naive_scale(history, length)))
 
 
 def coverage(actual: Array, quantiles: Array) -> Array:
@@ -48,3 +62,9 @@ def coverage(actual: Array, quantiles: Array) -> Array:
 def bias_share(actual: Array, forecast: Array) -> float:
     """Sum of forecast minus actual, as a share of actual."""
     return float((forecast.sum() - actual.sum()) / actual.sum())
+
+
+def mean_of_quantiles(quantiles: Array, levels: Array) -> Array:
+    """Expected value of quantile functions, straight between levels and flat beyond."""
+    inner = ((quantiles[:, 1:] + quantiles[:, :-1]) / 2) @ np.diff(levels)
+    return np.asarray(inner + quantiles[:, 0] * levels[0] + quantiles[:, -1] * (1 - levels[-1]))

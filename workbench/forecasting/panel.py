@@ -1,6 +1,8 @@
 """The panel: daily demand of the series worth forecasting, with price and promotion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +14,9 @@ from workbench.errors import ContractError
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
+PROMOTION_KINDS = ("display", "mailer")
+RUSH_DAYS = 3  # shopping days before a public holiday
+_HABIT_DAYS = 28  # past promotions that stand for plans not yet made
 
 
 class Connection(Protocol):
@@ -30,9 +35,13 @@ class Panel:
         price: Last unit price seen by each day, NaN before the first sale, shape (series, days).
         promoted: Share of stores (0 to 1) where the item is on display, and in the mailer,
             shape (2, series, days + ahead). Promotions are planned ahead, so the future is known
-            as far as it was planned.
+            as far as it was planned; past the last plan stands the item's own recent share.
         first_day: Day of column 0.
         is_dc: Whether the series is at the distribution centre.
+        events: Whether a day is in the calendar, and whether it is one of the shopping days before
+            a public holiday, shape (2, days + ahead).
+        left_out: item_id, location_id and reason of series that sell often enough and still cannot
+            be forecast here.
     """
 
     series: pd.DataFrame
@@ -41,10 +50,19 @@ class Panel:
     promoted: Array
     first_day: pd.Timestamp
     is_dc: npt.NDArray[np.bool_]
+    events: Array
+    left_out: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=[*SERIES, "reason"])
+    )
 
     @property
     def last_day(self) -> pd.Timestamp:
         return self.first_day + pd.Timedelta(days=self.units.shape[1] - 1)
+
+    @cached_property
+    def category(self) -> npt.NDArray[np.int64]:
+        """Category of each series as a number."""
+        return self.series["category"].astype("category").cat.codes.to_numpy().astype(np.int64)
 
     def column(self, day: pd.Timestamp) -> int:
         """Index of a day's column."""
@@ -52,14 +70,8 @@ class Panel:
 
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
-        return Panel(
-            self.series,
-            self.units[:, : self.column(day) + 1],
-            self.price[:, : self.column(day) + 1],
-            self.promoted,
-            self.first_day,
-            self.is_dc,
-        )
+        known = self.column(day) + 1
+        return replace(self, units=self.units[:, :known], price=self.price[:, :known])
 
 
 def build_panel(
@@ -70,49 +82,59 @@ def build_panel(
     minimum_days_store: int,
     max_series: int = 0,
     ahead: int = 56,
+    chosen_by: date | None = None,
 ) -> Panel:
-    """Read sales, promotions and items into a panel.
+    """Read sales, promotions, calendar and items into a panel.
 
     Only items of demand count. Days without a row are days without a sale; where an item was out of
-    stock in reality, demand was higher. The price ahead of the last day is taken to stay.
+    stock in reality, demand was higher. The price ahead of the last day is taken to stay. Without
+    a promotions or calendar table nothing is known ahead.
+
+    Args:
+        connection: A view per table; its sales end on the as-of date.
+        dc: Location that stands for all stores of an item.
+        minimum_days_dc: Selling days that an item needs.
+        minimum_days_store: Selling days that an item-store needs.
+        max_series: Keep only so many, those with most selling days; 0 keeps all.
+        ahead: Days of plans after the last day.
+        chosen_by: Count selling days up to this day only, to judge a forecast on series that could
+            have been chosen then.
 
     Raises:
         ContractError: No series has enough selling days.
     """
-    series = _select(connection, dc, minimum_days_dc, minimum_days_store, max_series)
+    series = _select(connection, dc, (minimum_days_dc, minimum_days_store), max_series, chosen_by)
     first, last = connection.execute("SELECT min(date), max(date) FROM sales").fetchone()
     first, last = pd.Timestamp(first), pd.Timestamp(last)
     days = (last - first).days + 1
-    connection.execute("CREATE OR REPLACE TEMP TABLE chosen (series INTEGER, item_id VARCHAR,"
-                       " location_id VARCHAR)")  # fmt: skip
-    rows = series[SERIES].reset_index().itertuples(index=False)
-    connection.execute(
-        "INSERT INTO chosen SELECT unnest(?::INTEGER[]), unnest(?::VARCHAR[]),"
-        " unnest(?::VARCHAR[])",
-        [list(column) for column in zip(*rows, strict=True)],
-    )
-    units, revenue = _daily(connection, len(series), days, first, dc)
+    units, revenue = _daily(connection, _choose(connection, series), days, first, dc)
+    whole = (units == np.round(units)).all(axis=1)
+    left_out = series.loc[~whole, SERIES].assign(reason="sold in fractions of its base unit")
+    series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
+    count = _choose(connection, series)
     total = units.sum(axis=1)
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-    promoted = _promotions(connection, len(series), days + ahead, first, dc)
     return Panel(
         series=series.assign(price=mean_price.astype(float)),
         units=units,
         price=_last_price(units, revenue),
-        promoted=promoted,
+        promoted=_promotions(connection, count, days + ahead, first, dc),
         first_day=first,
         is_dc=(series[c.LOCATION_ID] == dc).to_numpy(),
+        events=_events(connection, days + ahead, first),
+        left_out=left_out.reset_index(drop=True),
     )
 
 
 def _select(
-    connection: Connection, dc: str, minimum_dc: int, minimum_store: int, most: int
+    connection: Connection, dc: str, minimum: tuple[int, int], most: int, by: date | None
 ) -> pd.DataFrame:
     frame: pd.DataFrame = connection.execute(
         """
         WITH sold AS (
           SELECT s.item_id, s.location_id, s.date, coalesce(i.category, 'unknown') AS category
-          FROM sales s JOIN items i USING (item_id) WHERE i.is_demand AND s.quantity > 0
+          FROM sales s JOIN items i USING (item_id)
+          WHERE i.is_demand AND s.quantity > 0 AND s.date <= ?
         ), counted AS (
           SELECT item_id, ? AS location_id, any_value(category) AS category,
                  count(DISTINCT date) AS days, 1 AS wide
@@ -126,14 +148,31 @@ def _select(
             AS place FROM counted
         ) WHERE ? = 0 OR place <= ceil(? / 2) ORDER BY item_id, location_id
         """,
-        [dc, minimum_dc, minimum_store, most, most],
+        [by or date.max, dc, *minimum, most, most],
     ).df()
     if frame.empty:
         raise ContractError(
-            f"sales: no item sold on {minimum_dc} days or more; expected at least one series, lower"
+            f"sales: no item sold on {minimum[0]} days or more; expected at least one series, lower"
             " the minimum or ingest a longer history."
         )
     return frame
+
+
+def _choose(connection: Connection, series: pd.DataFrame) -> int:
+    """Put the keys of the series into a temporary table that queries join; returns their number."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE chosen (series INTEGER, item_id VARCHAR,"
+                       " location_id VARCHAR)")  # fmt: skip
+    connection.execute(
+        "INSERT INTO chosen SELECT unnest(?::INTEGER[]), unnest(?::VARCHAR[]),"
+        " unnest(?::VARCHAR[])",
+        [list(range(len(series))), *(series[name].tolist() for name in SERIES)],
+    )
+    return len(series)
+
+
+def _has(connection: Connection, table: str) -> bool:
+    query = "SELECT count(*) FROM information_schema.tables WHERE table_name = ?"
+    return bool(connection.execute(query, [table]).fetchone()[0])
 
 
 def _daily(
@@ -169,11 +208,17 @@ def _promotions(
     connection: Connection, count: int, days: int, first: pd.Timestamp, dc: str
 ) -> Array:
     """Share of stores with the promotion, per kind, series and day."""
+    result = np.zeros((len(PROMOTION_KINDS), count, days), np.float32)
+    if not _has(connection, "promotions"):
+        return result
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE promoted AS SELECT item_id, location_id, kind, valid_from,"
         " valid_to FROM promotions SEMI JOIN chosen USING (item_id)"
     )
-    stores = connection.execute("SELECT count(DISTINCT location_id) FROM promoted").fetchone()[0]
+    query = "SELECT count(DISTINCT location_id), max(valid_to) FROM promoted"
+    stores, planned = connection.execute(query).fetchone()
+    if planned is None:
+        return result
     frame = connection.execute(
         """
         SELECT c.series, p.kind, date_diff('day', ?::DATE, p.valid_from)::INTEGER AS start,
@@ -183,12 +228,38 @@ def _promotions(
           ON c.item_id = p.item_id AND c.location_id IN (p.location_id, ?)
         GROUP BY c.series, c.location_id, p.kind, p.valid_from, p.valid_to
         """,
-        [first.date(), first.date(), dc, max(stores, 1), dc],
+        [first.date(), first.date(), dc, stores, dc],
     ).df()
-    result = np.zeros((2, count, days), np.float32)
-    kinds = {"display": 0, "mailer": 1}
-    frame = frame[frame["kind"].isin(kinds)]
-    for (kind, start, stop), part in frame.groupby(["kind", "start", "stop"]):
-        span = slice(max(int(start), 0), min(int(stop), days))
-        result[kinds[kind], part["series"].to_numpy(), span] = part["share"].to_numpy()[:, None]
+    for number, name in enumerate(PROMOTION_KINDS):
+        for (start, stop), part in frame[frame["kind"] == name].groupby(["start", "stop"]):
+            span = slice(max(int(start), 0), max(min(int(stop), days), 0))
+            share = part["share"].to_numpy(np.float32)[:, None]
+            rows = part["series"].to_numpy()
+            result[number, rows, span] += share
+    return beyond_plans(np.minimum(result, 1), (pd.Timestamp(planned) - first).days)
+
+
+def beyond_plans(promoted: Array, planned: int) -> Array:
+    """Let each item's share of the four weeks before column `planned` stand from there on.
+
+    Promotions after the last plan are unknown, not absent: zeros would tell the model that an item
+    that is always promoted will not be.
+    """
+    if 0 < planned < promoted.shape[2]:
+        habit = promoted[:, :, max(0, planned - _HABIT_DAYS) : planned].mean(axis=2)
+        promoted[:, :, planned:] = habit[:, :, None]
+    return promoted
+
+
+def _events(connection: Connection, days: int, first: pd.Timestamp) -> Array:
+    """Days in the calendar, and shopping days before its public holidays."""
+    result = np.zeros((2, days), np.float32)
+    if not _has(connection, "calendar"):
+        return result
+    query = "SELECT DISTINCT date_diff('day', ?::DATE, date)::INTEGER, type FROM calendar"
+    for day, kind in connection.execute(query, [first.date()]).fetchall():
+        if 0 <= day < days:
+            result[0, day] = 1
+        if kind == "public_holiday":
+            result[1, max(0, day - RUSH_DAYS) : max(0, min(day, days))] = 1
     return result

@@ -8,9 +8,12 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.forecasting.backtest import Backtest
+from workbench.forecasting.families import CHOSEN, QUANTILES
 from workbench.forecasting.features import level, targets_at
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Connection, Panel, build_panel
+
+_CLOSE = 0.01  # share of naive's loss: closer than this is no difference to choose by
 
 
 def top_series(panel: Panel, count: int) -> list[int]:
@@ -41,6 +44,24 @@ def median_of(fan: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"date": fan["date"], "value": fan[0.5]})
 
 
+def choice_reading(choice: pd.DataFrame) -> str:
+    """What the weeks before the test say about the two uses of LightGBM, in one sentence."""
+    if choice.empty:
+        return (
+            "Too few weeks before the test to compare families there: nothing was chosen on them."
+        )
+    gain = choice.set_index("model")["vw_pinball_skill"]
+    counts, quantiles = gain[CHOSEN], gain[QUANTILES]
+    verdict = (
+        "too close to call" if abs(counts - quantiles) < _CLOSE
+        else "counts are ahead" if counts > quantiles else "the quantile objective is ahead"
+    )  # fmt: skip
+    return (
+        f"Before the test, counts lose {counts:.1%} less than seasonal naive and the quantile"
+        f" objective {quantiles:.1%} less: {verdict}."
+    )
+
+
 def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -> pd.DataFrame:
     """Demand over the recent level by kind of promotion ahead: observed and forecast.
 
@@ -53,7 +74,7 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
             continue
         base = level(panel, cutoff)[panel.is_dc] * window_days
         actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.is_dc]
-        mean = result.forecaster.model.mean(panel, cutoff, window)[panel.is_dc]
+        mean = result.forecaster_at(cutoff).model.mean(panel, cutoff, window)[panel.is_dc]
         shares = panel.promoted[:, panel.is_dc, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
         display, mailer = shares[0] >= 0.25, shares[1] >= 0.25
         kind = np.select(

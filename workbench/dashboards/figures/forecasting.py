@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _NAMES = {
-    "lightgbm_counts": "LightGBM, count quantiles",
+    "lightgbm_counts": "LightGBM counts",
+    "lightgbm_quantiles": "LightGBM quantiles",
     "seasonal_naive": "seasonal naive",
     "croston": "Croston",
-    "sba": "Syntetos–Boylan",
-    "tsb": "Teunter–Syntetos–Babai",
+    "sba": "SBA",
+    "tsb": "TSB",
 }
+_GOOD_POINTS = 3  # a randomised PIT this close to its level counts as calibrated
 
 
 def skill_by_model(scores: pd.DataFrame) -> "Figure":
@@ -26,10 +28,10 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
     table = scores[scores["model"] != "seasonal_naive"].sort_values("vw_pinball", ascending=False)
     best = table.iloc[-1]
     chart = theme.figure(
-        title=f"{_NAMES[best['model']]} loses {theme.share(best['vw_pinball_skill'])} less than"
-        " seasonal naive",
-        subtitle="less value-weighted pinball loss (bars) and less value-weighted MAPE (dots)",
-        x="less than seasonal naive, %",
+        title=f"{_NAMES[best['model']]}: {theme.share(best['vw_pinball_skill'])} less loss than"
+        " seasonal naive on the test weeks",
+        subtitle="value-weighted pinball loss (bars), value-weighted MAPE (circles)",
+        x="% less than naive",
         height=340,
     )
     names = [_NAMES[name] for name in table["model"]]
@@ -53,15 +55,65 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
     return chart
 
 
+def skill_by_segment(segments: pd.DataFrame) -> "Figure":
+    """What the chosen family gains over seasonal naive, how biased and calibrated it is."""
+    import plotly.graph_objects as go
+
+    table = segments.iloc[::-1]
+    off = table["pit_gap"] * 100 > _GOOD_POINTS
+    chart = theme.figure(
+        title=_segment_finding(segments),
+        subtitle="less value-weighted pinball loss than seasonal naive; orange: some quantile is"
+        f" off by more than {_GOOD_POINTS} points",
+        x="% less than naive",
+        height=420,
+    )
+    chart.add_trace(
+        go.Bar(
+            y=[
+                f"{name}<br><span style='font-size:11px'>{share:.0%} of value, bias"
+                f" {bias * 100:+.0f}%</span>".replace("-", "−")
+                for name, share, bias in table[["segment", "value_share", "bias"]].to_numpy()
+            ],
+            x=table["vw_pinball_skill"] * 100, orientation="h",
+            marker={"color": [theme.COLOURS["attention" if o else "ours"] for o in off]},
+            text=[f"{v:.0%}" for v in table["vw_pinball_skill"]], textposition="inside",
+            insidetextanchor="start", textangle=0,
+            insidetextfont={"color": [theme.INK if o else theme.PAGE for o in off]},
+            customdata=table["pit_gap"] * 100,
+            hovertemplate="%{x:.1f}% less pinball loss; quantiles off by up to"
+            " %{customdata:.1f} points<extra></extra>",
+        )
+    )  # fmt: skip
+    return chart
+
+
+def _segment_finding(segments: pd.DataFrame) -> str:
+    """Who gains least, and where bias misses most money."""
+    rows = segments.to_dict("records")
+    least = min(rows, key=lambda row: float(row["vw_pinball_skill"]))
+    biased = max(rows, key=lambda row: abs(float(row["bias"])) * float(row["value_share"]))
+    verb = "Every segment gains" if least["vw_pinball_skill"] > 0 else "Not every segment gains"
+    return (
+        f"{verb}; {_items(biased['segment'])} are forecast {theme.share(abs(biased['bias']))}"
+        f" too {'low' if biased['bias'] < 0 else 'high'}"
+    )
+
+
+def _items(segment: str) -> str:
+    """A segment in words: "all stores, smooth" are smooth items over all stores."""
+    site, pattern = segment.split(", ")
+    return f"{pattern} items {'over' if site == 'all stores' else 'in'} {site}"
+
+
 def calibration(table: pd.DataFrame) -> "Figure":
     """Share of outcomes at or below each level: randomised PIT and raw coverage."""
     import plotly.graph_objects as go
 
     gap = float((table["pit"] - table["level"]).abs().max())
     chart = theme.figure(
-        title=f"Calibrated within {gap * 100:.1f} points at every level",
-        subtitle="share of outcomes below the quantile; whole-number quantiles of slow movers cover"
-        " more by nature",
+        title=f"All series together: calibrated within {gap * 100:.1f} points at every level",
+        subtitle="share of outcomes below the quantile; whole numbers cover more by nature",
         x="level, %",
         y="outcomes, %",
     )
@@ -74,12 +126,55 @@ def calibration(table: pd.DataFrame) -> "Figure":
         chart.add_trace(
             go.Scatter(
                 x=table["level"] * 100, y=table[column] * 100, mode="markers", name=label,
-                marker={"color": theme.COLOURS[colour], "size": 9, "symbol": symbol},
+                marker={"color": theme.COLOURS[colour], "size": 9, "symbol": symbol,
+                        "line": {"width": 2 if "open" in symbol else 0}},
                 hovertemplate=f"{label} at %{{x}}%: %{{y:.1f}}%<extra></extra>",
             )
         )  # fmt: skip
     chart.update_layout(showlegend=True)
     chart.data[0].showlegend = False
+    return chart
+
+
+def calibration_by_segment(table: pd.DataFrame) -> "Figure":
+    """How far each segment's randomised PIT lies from its level, in points.
+
+    Args:
+        table: segment, level, pit.
+    """
+    import plotly.graph_objects as go
+
+    off = table.assign(points=(table["pit"] - table["level"]) * 100)
+    worst = off.groupby("segment")["points"].agg(lambda points: points.abs().max())
+    good = int((worst <= _GOOD_POINTS).sum())
+    order = worst.sort_values(ascending=False).index
+    chart = theme.figure(
+        title=f"{good} of {len(worst)} segments are calibrated within {_GOOD_POINTS} points;"
+        f" {_items(str(order[0]))} are {worst.max():.1f} off",
+        subtitle="outcomes below a quantile less its level; left of zero: demand came out higher",
+        x="points, one mark per level",
+        height=380,
+    )
+    chart.add_vrect(-_GOOD_POINTS, _GOOD_POINTS, fillcolor=theme.band("reference", 0.18),
+                    line_width=0, layer="below")  # fmt: skip
+    for name in order:
+        rows = off[off["segment"] == name]
+        outside = rows["points"].abs() > _GOOD_POINTS
+        chart.add_trace(
+            go.Scatter(
+                x=rows["points"], y=rows["segment"], mode="markers", customdata=rows["level"] * 100,
+                marker={"size": 10, "opacity": 0.75, "color": [
+                    theme.COLOURS["attention" if o else "ours"] for o in outside
+                ], "symbol": ["diamond" if o else "circle" for o in outside]},
+                hovertemplate="%{y} at %{customdata}%: %{x:+.1f} points<extra></extra>",
+            )
+        )  # fmt: skip
+        far = rows.loc[rows["points"].abs().idxmax()]
+        if abs(far["points"]) > _GOOD_POINTS:
+            chart.add_annotation(
+                text=f"{far['level']:.0%} level", x=far["points"], y=name, yshift=14,
+                showarrow=False, font={"size": 12, "color": theme.MUTED},
+            )  # fmt: skip
     return chart
 
 
@@ -94,12 +189,12 @@ def fan(history: pd.DataFrame, forecast: pd.DataFrame, *, name: str, unit: str) 
     """
     import plotly.graph_objects as go
 
-    low, high = float(forecast[0.1].sum()), float(forecast[0.9].sum())
     cutoff = history["date"].max()
+    sold = float(history["quantity"].tail(len(forecast)).mean())
     chart = theme.figure(
-        title=f"{name}: {forecast[0.5].sum():,.0f} {unit} expected in {len(forecast)} days",
-        subtitle=f"daily demand, {unit}; median with 50% and 80% bands (sum of daily 10% to 90%"
-        f" quantiles: {low:,.0f} to {high:,.0f})",
+        title=f"{name}: median of {forecast[0.5].mean():,.0f} {unit} a day in the next"
+        f" {len(forecast)} days, after {sold:,.0f} sold a day",
+        subtitle=f"daily demand, {unit}; median with 50% and 80% bands",
         y=f"{unit} a day",
     )
     dates = [*forecast["date"], *forecast["date"][::-1]]
@@ -136,28 +231,30 @@ def promotion_effect(effect: pd.DataFrame) -> "Figure":
     lift = effect.set_index("promotion")["observed"]
     most = lift.drop("none").idxmax()
     chart = theme.figure(
-        title=f"Promotion lifts demand: {most} sells {lift[most] / lift['none']:.1f} times as much",
-        subtitle="demand of the next 14 days over the recent level, distribution centre, test"
-        " cutoffs; dots: forecast",
+        title=f"With {most}, items sell {lift[most] / lift['none']:.1f} times as much as without"
+        " promotion",
+        subtitle="demand of 14 days over the recent level, all stores; bars: sold, dots: forecast",
         y="demand / recent level",
-        height=360,
+        height=380,
     )
+    names = [
+        f"{kind.replace(' and ', '<br>and ')}<br><span style='font-size:11px'>n = {n:,}</span>"
+        for kind, n in effect[["promotion", "forecasts"]].to_numpy()
+    ]
     chart.add_trace(
         go.Bar(
-            x=effect["promotion"], y=effect["observed"], width=0.5,
-            marker={"color": theme.COLOURS["reference"]},
-            hovertemplate="%{x}: observed %{y:.2f}<extra></extra>",
-            text=[f"{n:,} forecasts" for n in effect["forecasts"]], textposition="inside",
-            insidetextanchor="start",
+            x=names, y=effect["observed"], width=0.5, marker={"color": theme.COLOURS["reference"]},
+            hovertemplate="sold %{y:.2f} of the recent level<extra></extra>",
         )
     )  # fmt: skip
     chart.add_trace(
         go.Scatter(
-            x=effect["promotion"], y=effect["forecast"], mode="markers",
+            x=names, y=effect["forecast"], mode="markers",
             marker={"color": theme.COLOURS["ours"], "size": 11},
-            hovertemplate="%{x}: forecast %{y:.2f}<extra></extra>",
+            hovertemplate="forecast %{y:.2f} of the recent level<extra></extra>",
         )
     )  # fmt: skip
+    chart.update_xaxes(tickangle=0)
     return chart
 
 
@@ -177,7 +274,6 @@ def errors_over_time(errors: pd.DataFrame) -> "Figure":
     chart = theme.figure(
         title=f"Better than seasonal naive at {count} of {len(table)} cutoffs",
         subtitle="value-weighted MAPE of the 14 days after each cutoff, %",
-        x="cutoff",
         y="VW-MAPE, %",
         height=340,
     )
@@ -202,10 +298,10 @@ def inspected(history: pd.DataFrame, smoothing: pd.DataFrame, ours: pd.DataFrame
     import plotly.graph_objects as go
 
     gap = float(ours["value"].sum() / max(smoothing["mean"].sum(), 1e-9) - 1)
-    word = "more" if gap >= 0 else "less"
+    word = "above" if gap >= 0 else "below"
     chart = theme.figure(
-        title=f"{name}: the global model expects {theme.share(abs(gap))} {word} than smoothing",
-        subtitle=f"daily demand, {unit}; exponential smoothing with its 80% band, global median",
+        title=f"{name}: the global median lies {theme.share(abs(gap))} {word} smoothing",
+        subtitle=f"daily demand, {unit}; smoothing's mean with its 80% band, global median",
         y=f"{unit} a day",
         height=360,
     )

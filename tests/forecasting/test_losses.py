@@ -1,0 +1,66 @@
+"""Losses, by hand."""
+
+import numpy as np
+import pytest
+
+from workbench.forecasting import losses
+
+
+def test_pinball_loss_is_the_tilted_absolute_error():
+    # y = 10, q = 8: 0.9 * 2; y = 10, q = 13: (1 - 0.9) * 3
+    actual = np.array([10.0, 10.0])
+    loss = losses.pinball(actual, np.array([[8.0], [13.0]]), np.array([0.9]))
+    assert loss.ravel() == pytest.approx([1.8, 0.3])
+
+
+def test_pinball_loss_at_the_median_is_half_the_absolute_error():
+    rng = np.random.default_rng(0)
+    y, q = rng.normal(size=50), rng.normal(size=(50, 1))
+    assert losses.pinball(y, q, np.array([0.5]))[:, 0] == pytest.approx(abs(y - q[:, 0]) / 2)
+
+
+def test_value_weighted_mape_weighs_errors_by_price():
+    # errors 1 and 2 at prices 10 and 1; sales worth 10 * 10 + 4 * 1
+    value = losses.value_weighted_mape(
+        np.array([10.0, 4.0]), np.array([9.0, 6.0]), np.array([10.0, 1.0])
+    )
+    assert value == pytest.approx(12 / 104)
+
+
+def test_rmsse_of_the_naive_step_is_one():
+    # Forecasting the last value of a series that alternates errs by 2 as often as history changes.
+    history = np.array([[1.0, 3.0, 1.0, 3.0, 1.0]])
+    actual = np.array([[3.0, 3.0]])
+    assert losses.rmsse(history, actual, np.array([[1.0, 1.0]])) == pytest.approx([1.0])
+
+
+def test_rmsse_scales_by_the_naive_error_since_the_first_sale():
+    # history from its first sale: 2, 4, 1; naive errors 2, -3 and, before it, 0 to 2 is not counted
+    history = np.array([[0.0, 0.0, 2.0, 4.0, 1.0]])
+    found = losses.rmsse(history, np.array([[3.0, 1.0]]), np.array([[1.0, 2.0]]))
+    assert found == pytest.approx([np.sqrt(((2**2 + 1) / 2) / ((2**2 + 3**2) / 2))])
+
+
+def test_rmsse_of_a_constant_history_is_missing_not_infinite():
+    assert np.isnan(losses.rmsse(np.ones((1, 9)), np.ones((1, 1)), np.zeros((1, 1))))[0]
+
+
+def test_rmsse_of_windows_compares_windows():
+    # windows of two days in 1 1 3 3: totals 2, 4, 6; from the first to the third: 4
+    scale = losses.naive_scale(np.array([[1.0, 1.0, 3.0, 3.0]]), length=2)
+    assert scale == pytest.approx([16.0])
+
+
+def test_coverage_counts_outcomes_at_the_quantile():
+    actual = np.array([0.0, 1.0, 2.0, 3.0])
+    quantiles = np.array([[0.0, 2.0]] * 4)
+    assert losses.coverage(actual, quantiles) == pytest.approx([0.25, 0.75])
+
+
+def test_bias_is_forecast_over_sold():
+    assert losses.bias_share(np.array([4.0, 6.0]), np.array([5.0, 6.0])) == pytest.approx(0.1)
+
+
+def test_mean_of_uniform_quantiles_is_the_middle():
+    levels = np.array([0.1, 0.5, 0.9])
+    assert losses.mean_of_quantiles(levels[None, :] * 10, levels) == pytest.approx([5.0])

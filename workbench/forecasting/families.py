@@ -1,0 +1,241 @@
+"""What each family forecasts from past cutoffs: expected demand and quantiles, in one order.
+
+A period says what a family may learn from and where it is judged. Forecasts are stacked cutoff by
+cutoff, window by window, one row per series.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.forecasting import intermittent, losses
+from workbench.forecasting.distribution import (
+    CountDistribution,
+    count_group,
+    fit_distribution,
+    group_count,
+)
+from workbench.forecasting.features import Known, known_at, targets_at
+from workbench.forecasting.global_model import GlobalModel, Window
+from workbench.forecasting.global_quantiles import (
+    QuantileModels,
+    conformal_offsets,
+    whole_quantiles,
+)
+from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
+from workbench.forecasting.panel import Panel
+from workbench.forecasting.patterns import SEGMENTS, segment
+
+Array = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.int64]
+MeanOf = Callable[[int, Window, Known], Array]
+
+CHOSEN = "lightgbm_counts"
+QUANTILES = "lightgbm_quantiles"
+NAIVE = "seasonal_naive"
+RATES: dict[str, Callable[[Array], Array]] = {
+    "croston": intermittent.croston_path,
+    "sba": intermittent.sba_path,
+    "tsb": intermittent.tsb_path,
+}
+_SMALLEST_MEAN = 1e-3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all families share.
+
+    Attributes:
+        panel: History.
+        windows: What is forecast from each cutoff.
+        levels: Quantile levels, ascending.
+        seed: Of randomised PIT.
+    """
+
+    panel: Panel
+    windows: tuple[Window, ...]
+    levels: Array
+    seed: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Expected demand and outcome of every cutoff, window and series, stacked.
+
+    Attributes:
+        cutoff: Column of the cutoff.
+        length: Days in the window.
+        block: Kind of site and length of window: what is calibrated apart.
+        segment: Kind of site and demand pattern of the series as known at the cutoff.
+        overdispersion: Spread of the series as known at the cutoff.
+        actual: Demand that occurred.
+        mean: Expected demand.
+    """
+
+    cutoff: Groups
+    length: Groups
+    block: Groups
+    segment: Groups
+    overdispersion: Array
+    actual: Array
+    mean: Array
+
+    @property
+    def group(self) -> Groups:
+        """Calibration group: block, size of expected demand, band of spread."""
+        return count_group(self.mean, self.overdispersion, self.block)
+
+    def at(self, cutoffs: Sequence[int]) -> "Stack":
+        """The rows of some cutoffs."""
+        return self.where(np.isin(self.cutoff, list(cutoffs)))
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Stack":
+        """Some rows."""
+        return Stack(*(part[chosen] for part in self._parts))
+
+    def joined(self, later: "Stack") -> "Stack":
+        """These rows, then others."""
+        return Stack.of([self, later])
+
+    @classmethod
+    def of(cls, stacks: Sequence["Stack"]) -> "Stack":
+        """Several stacks as one."""
+        parts = zip(*(s._parts for s in stacks), strict=True)
+        return cls(*(np.concatenate(columns) for columns in parts))
+
+    @property
+    def _parts(self) -> tuple[npt.NDArray[Any], ...]:
+        return (self.cutoff, self.length, self.block, self.segment, self.overdispersion,
+                self.actual, self.mean)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One family's forecasts in the order of a stack.
+
+    Attributes:
+        mean: Expected demand, shape (n,).
+        quantiles: Shape (n, levels).
+        pit: Randomised PIT of the outcome, shape (n,); NaN for families without a distribution.
+    """
+
+    mean: Array
+    quantiles: Array
+    pit: Array
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Judged":
+        """Some rows."""
+        return Judged(self.mean[chosen], self.quantiles[chosen], self.pit[chosen])
+
+    @classmethod
+    def of(cls, parts: Sequence["Judged"]) -> "Judged":
+        """Several stretches of cutoffs as one."""
+        return cls(
+            np.concatenate([part.mean for part in parts]),
+            np.concatenate([part.quantiles for part in parts]),
+            np.concatenate([part.pit for part in parts]),
+        )
+
+
+def blocks(setting: Setting, window: Window) -> Groups:
+    """Block of each series: kind of site and length of window.
+
+    Days of a horizon are one block: apart, a week of them has too few errors to learn from.
+    """
+    place = sorted({w.length for w in setting.windows}).index(window.length)
+    return np.asarray(2 * place + np.where(setting.panel.is_dc, 0, 1))
+
+
+def stack(setting: Setting, cutoffs: Sequence[int], mean_of: MeanOf) -> Stack:
+    """Forecast the mean from each cutoff and set the outcome beside it."""
+    parts = []
+    for cutoff in cutoffs:
+        known, kind = known_at(setting.panel, cutoff), segment(setting.panel, cutoff)
+        for window in setting.windows:
+            mean = np.maximum(mean_of(cutoff, window, known), _SMALLEST_MEAN)
+            span = {"start": window.start, "length": window.length}
+            actual = targets_at(setting.panel, cutoff, **span).astype(float)
+            cut, length = (np.full(len(mean), v) for v in (cutoff, window.length))
+            block = blocks(setting, window)
+            parts.append((cut, length, block, kind, known.overdispersion, actual, mean))
+    return Stack(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def learn(setting: Setting, past: Stack) -> CountDistribution:
+    """Spread, bias and levels from forecasts whose outcome is known."""
+    places = len({w.length for w in setting.windows})
+    return fit_distribution(
+        past.actual, past.mean, past.group, past.segment, groups=group_count(2 * places),
+        segments=len(SEGMENTS), levels=setting.levels.tolist(), seed=setting.seed,
+    )  # fmt: skip
+
+
+def count_family(learned: CountDistribution, case: Stack, *, seed: int) -> Judged:
+    """Expected demand as a distribution of counts."""
+    group = case.group
+    return Judged(
+        case.mean * learned.scale[group],
+        learned.quantiles(case.mean, group, case.segment),
+        learned.randomised_pit(case.actual, case.mean, group, case.segment, seed=seed),
+    )
+
+
+def mean_by_model(setting: Setting, model: GlobalModel) -> MeanOf:
+    """Expected demand by the global model."""
+    return lambda cutoff, window, known: model.mean(setting.panel, cutoff, window, known)
+
+
+def mean_by_rate(setting: Setting, name: str) -> MeanOf:
+    """Expected demand by Croston's method or a descendant: the rate times the days."""
+    path = RATES[name](setting.panel.units.astype(float))
+    return lambda cutoff, window, known: path[:, cutoff] * window.length
+
+
+def naive_family(setting: Setting, cutoffs: Sequence[int]) -> Judged:
+    """Seasonal naive with the spread of its own past errors."""
+    mean, quantiles = [], []
+    for cutoff in cutoffs:
+        known = setting.panel.units[:, : cutoff + 1].astype(float)
+        for window in setting.windows:
+            span = {"start": window.start, "length": window.length}
+            mean.append(seasonal_naive(known, **span))
+            quantiles.append(
+                seasonal_naive_quantiles(known, **span, levels=setting.levels.tolist())
+            )
+    point = np.concatenate(mean)
+    return Judged(point, np.concatenate(quantiles), np.full(len(point), np.nan))
+
+
+def quantile_family(
+    setting: Setting,
+    learned_by: QuantileModels,
+    learn_at: Sequence[int],
+    models: QuantileModels,
+    judge_at: Sequence[int],
+) -> Judged:
+    """LightGBM's quantile objective, conformalised on earlier cutoffs."""
+    ratios, base, block, actual = _ratios(setting, learned_by, learn_at)
+    offsets = conformal_offsets(ratios, actual, base, block, setting.levels)
+    ratios, base, block, _ = _ratios(setting, models, judge_at)
+    quantiles = whole_quantiles(ratios + offsets[block], base)
+    mean = losses.mean_of_quantiles(quantiles, setting.levels)
+    return Judged(mean, quantiles, np.full(len(mean), np.nan))
+
+
+def _ratios(
+    setting: Setting, models: QuantileModels, cutoffs: Sequence[int]
+) -> tuple[Array, Array, Groups, Array]:
+    parts = []
+    for cutoff in cutoffs:
+        known = known_at(setting.panel, cutoff)
+        for window in setting.windows:
+            ratios, base = models.raw(setting.panel, cutoff, window, known)
+            actual = targets_at(setting.panel, cutoff, start=window.start, length=window.length)
+            parts.append((ratios, base, blocks(setting, window), actual.astype(float)))
+    ratios, base, block, actual = zip(*parts, strict=True)
+    return (
+        np.concatenate(ratios), np.concatenate(base), np.concatenate(block), np.concatenate(actual)
+    )  # fmt: skip
