@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -30,9 +32,16 @@ from workbench.workspace import Workspace
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
+def short(monkeypatch):
+    """A folder whose path leaves room for a socket's: 107 bytes are the most."""
+    with tempfile.TemporaryDirectory(prefix="wb") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def workspace(tmp_path, short, monkeypatch):
     monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     root = tmp_path / "site"
     root.mkdir()
     (root / "workbench.toml").write_text('name = "site"\n', encoding="utf-8")
@@ -188,8 +197,8 @@ def test_garbage_ends_its_connection_and_nothing_else(logs, workspace, start):
         assert client.append([logs.record(0)]).size == 1
 
 
-def test_a_folder_of_somebody_else_is_not_used_for_the_socket(workspace, tmp_path):
-    folder = tmp_path / f"workbench-{os.getuid()}"
+def test_a_folder_of_somebody_else_is_not_used_for_the_socket(workspace, short):
+    folder = short / f"workbench-{os.getuid()}"
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
     with pytest.raises(LogError, match="not a folder of yours alone"):
@@ -216,11 +225,11 @@ except OSError as error:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
-def test_another_user_appends_under_its_own_name_only(logs, workspace, start, tmp_path_factory):
-    path = tmp_path_factory.mktemp("shared") / "log.sock"
+def test_another_user_appends_under_its_own_name_only(logs, workspace, start, short):
+    path = short / "log.sock"
     start(path=path)
-    for folder in (path, path.parent, path.parent.parent, path.parent.parent.parent):
-        folder.chmod(0o777)
+    short.chmod(0o755)
+    path.chmod(0o777)
     entries = [logs.record(n, actor=who).canonical() for n, who in ((1, "root"), (2, "nobody"))]
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(path), *(entry.decode() for entry in entries)],

@@ -18,10 +18,18 @@ from small_notebooks import make_workspace, write_notebook  # noqa: E402
 @pytest.fixture(scope="session", autouse=True)
 def keys(tmp_path_factory):
     """Signing keys of this suite, away from the user's."""
+    folder = tmp_path_factory.mktemp("keys")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_KEYS", str(tmp_path_factory.mktemp("keys")))
+        patch.setenv("WORKBENCH_KEYS", str(folder))
         patch.delenv("WORKBENCH_WORKSPACE", raising=False)
-        yield
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def forgotten(keys):
+    """Tests start from copies of one workspace: the log that another test had is not remembered."""
+    for path in keys.glob("*.checkpoint"):
+        path.unlink()
 
 
 @pytest.fixture(scope="session")
