@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.lineage.facts import JobDescription, ParentRun
+from workbench.lineage.facts import FileVersion, JobDescription, ParentRun
 from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.lineage.redaction import Redactor
 from workbench.runs.claims import claim, is_claimed
@@ -56,6 +56,7 @@ def governed(
     *,
     parameters: Mapping[str, Any],
     inputs: Sequence[TableVersion] = (),
+    files: Sequence[FileVersion] = (),
     parent: ParentRun | None = None,
     force: bool = False,
 ) -> Iterator[Governed]:
@@ -70,7 +71,7 @@ def governed(
         lineage = run_lineage(workspace, row.run_id, job, parent)
         run = Governed(row, folder, lineage)
         try:
-            lineage.start(inputs, parameters, as_of=row.as_of)
+            lineage.start(inputs, parameters, files=files, as_of=row.as_of)
             yield run
         except BaseException as error:
             if run.report is None or not (run.report / MANIFEST_FILE).is_file():
