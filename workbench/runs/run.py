@@ -1,6 +1,5 @@
 """Governed runs of notebooks: from a name to a report that is complete or absent."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from workbench.runs.facts import Facts
 from workbench.runs.governed import Governed, Parent, governed, keep_partial, no_parent
 from workbench.runs.inputs import business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
-from workbench.runs.manifest import write_manifest
+from workbench.runs.manifest import read_manifest, write_manifest
 from workbench.runs.outputs import still_there
 from workbench.runs.parameters import Declaration
 from workbench.runs.progress import Progress
@@ -341,8 +340,7 @@ def _result(
     report = workspace.root / row.report if row.report else None
     headline = ""
     if report:
-        manifest = json.loads((report / "run.json").read_text(encoding="utf-8"))
-        headline = manifest["headline"]
+        headline = read_manifest(report)["headline"]
     seconds = time.monotonic() - began
     return RunResult(row.job, row.run_id, status, report, headline, seconds, decisions)
 
