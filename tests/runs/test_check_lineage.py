@@ -33,7 +33,7 @@ def finished(template, tmp_path_factory):
     (space.root / "shops.csv").write_text("id\nDC1\n")
     (space.root / "sources.toml").write_text(SOURCES)
     governed_step(space, ingest_step(space, space.root / "sources.toml", say=lambda line: None))
-    model = "run.save_model('weights.bin', b'weights'); run.save_file('note.txt', 'told')"
+    model = "run.save_model('weights.bin', b'weights'); run.save_file('note.txt', 'the note')"
     write_notebook(
         space, "30-propose", OPEN, PROPOSE, model, reads=["stock"], writes=["proposals"]
     )  # fmt: skip

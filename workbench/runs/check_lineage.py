@@ -18,7 +18,7 @@ from workbench.lineage.facets import DECISION_LOG, MODELS, PROVENANCE
 from workbench.lineage.journal import Journal
 from workbench.lineage.names import FILE_NAMESPACE, SCHEME
 from workbench.lineage.open_runs import TERMINAL
-from workbench.runs.context import MANIFEST_FILE
+from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import read_manifest
 from workbench.runs.publish import LOG_FILE
@@ -29,6 +29,11 @@ from workbench.workspace import Workspace
 _MEMORY_MEGABYTES: Final = 512
 _REMEMBERED: Final = 4096  # tables and files that are not hashed again for the next event
 _ENDINGS: Final = {"complete": "COMPLETE", "failed": "FAIL", "aborted": "ABORT"}
+# What the report keeps of the log's answer, and how the event's facet calls it.
+_ANSWER: Final = {
+    "origin": "origin", "entries": "entries", "first_index": "firstIndex",
+    "tree_size": "treeSize", "root_hash": "rootHash", "checkpoint": "checkpoint",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -160,11 +165,13 @@ class _Check:
         except RunError:
             return
         for name, digest in artefacts.items():
+            if name in (NOTEBOOK_FILE, REPORT_FILE):  # events name these themselves
+                continue
             path = report / name
             found = self._hash(path)
             if found is None:
                 yield Notice("gone", run_id, f"{path}: is no longer there.")
-            elif found != digest and path.suffix not in (".ipynb", ".html"):  # events name these
+            elif found != digest:
                 yield Notice("altered", run_id, _altered(path, found, digest))
 
     def _model(self, run_id: str, model: Mapping[str, Any]) -> Iterator[Notice]:
@@ -192,11 +199,9 @@ class _Check:
         if not path.is_file():
             yield Notice("gone", run_id, f"{path}: is no longer there.")
             return
-        names = {"origin": "origin", "entries": "entries", "first_index": "firstIndex",
-                 "tree_size": "treeSize", "root_hash": "rootHash", "checkpoint": "checkpoint"}  # fmt: skip
         try:
             answer = json.loads(path.read_bytes())
-            same = all(answer.get(ours) == facet.get(theirs) for ours, theirs in names.items())
+            same = all(answer.get(ours) == facet.get(theirs) for ours, theirs in _ANSWER.items())
         except (ValueError, AttributeError, RecursionError):
             same = False
         if not same:
