@@ -10,7 +10,7 @@ import time
 from urllib.parse import quote
 
 import pytest
-from small_notebooks import OPEN
+from small_notebooks import OPEN, PROPOSE
 
 from workbench.errors import ParameterError
 from workbench.runs.ledger import Ledger
@@ -136,6 +136,16 @@ def test_table_that_holds_a_secret_is_refused(workspace, notebook, command, tmp_
     out, err = process.communicate()
     assert process.returncode == 1
     assert b"data.bin: holds the value of a secret parameter" in err
+    assert _leaks(tmp_path, out, err) == []
+
+
+def test_proposal_that_holds_a_secret_is_refused(workspace, notebook, command, tmp_path):
+    code = PROPOSE.replace('"Stock is low."', "api_token")
+    notebook("10-a", OPEN, code, reads=["stock"], writes=["proposals"])
+    process = command()
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert b"holds the value of a secret parameter" in err
     assert _leaks(tmp_path, out, err) == []
 
 

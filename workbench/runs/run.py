@@ -247,9 +247,9 @@ def _prepare(workspace: Workspace, plan: _Plan, context: Context, run: Governed)
         simulated=tuple(facts.simulated),
         inputs={table: version.digest for table, version in plan.inputs.items()},
     )
-    redact_artefacts(folder, plan.parameters)
     render(folder / NOTEBOOK_FILE, folder / REPORT_FILE, title=title, banner=banner)
     stage_records(workspace, folder, context, facts, plan.inputs)
+    redact_artefacts(folder, plan.parameters)
     write_manifest(
         folder, context, facts, title=title, parameters=plan.parameters, inputs=plan.inputs,
         started=run.row.started,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from workbench.errors import RunError
 from workbench.lineage.redaction import REDACTED, Redactor, is_secret_name, redacted
-from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE
+from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, STAGED_FOLDER
 
 SCHEME: Final = "redacted://"
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -104,16 +104,18 @@ def redact_artefacts(folder: Path, parameters: Mapping[str, Any]) -> None:
     """Redact the text files that a notebook has saved beside itself.
 
     Raises:
-        RunError: A table or another file that is no text holds the value of a secret parameter.
+        RunError: A table, a decision or another file that cannot be redacted holds the value of a
+            secret parameter.
     """
     redactor = Redactor(parameters)
     telling = [value.encode() for value in redactor.known if len(value) >= _LONG_ENOUGH]
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name not in (NOTEBOOK_FILE, FACTS_FILE):
             suffix = path.suffix.lower()
-            if suffix in _TEXT:
+            is_staged = STAGED_FOLDER in path.relative_to(folder).parts  # bytes with a digest
+            if suffix in _TEXT and not is_staged:
                 _rewrite(path, redactor.text, redactor)
-            elif suffix in _PAGES:
+            elif suffix in _PAGES and not is_staged:
                 _rewrite(path, redactor.without_known, redactor)
             elif telling and _holds(path, telling):
                 raise RunError(
