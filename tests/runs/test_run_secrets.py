@@ -28,6 +28,8 @@ from urllib.parse import quote
 print(api_token, repr(api_token), json.dumps(api_token), quote(api_token))
 print("\\x1b[31mpass\\x1b[0mword=" + label.split("password=")[1])
 print(label, file=sys.stderr)
+pieces = "sql://" + "bob:hun" "ter2pw@host"
+print(pieces, pieces[10:19])
 display({"key": api_token, "label": label})
 api_token, label"""
 SAVE = """run.headline(f"used {api_token}")

@@ -64,8 +64,9 @@ _ASSIGNED: Final = re.compile(
     re.I,
 )
 _OWN_SENTENCE: Final = re.compile(r"parameter '[\w.-]*$")  # about a name, without its value
-_PASSWORD: Final = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+_PASSWORD: Final = re.compile(r"://[^/\s:@]*:([^/\s\"'<>\\]+)@")
 _SHORTEST: Final = 4  # characters of a secret that is looked for: shorter ones blot out words
+_TELLING: Final = 8  # characters of one that was found in a text: words of examples are shorter
 
 
 class Redactor:
@@ -75,6 +76,11 @@ class Redactor:
         """Learn the values of secretly named parameters, at any depth."""
         self._known: set[str] = set()
         self._learn(parameters or {}, secret=False)
+
+    def learn(self, text: str) -> None:
+        """Remember the passwords of addresses in a text, to redact them where they stand alone."""
+        found = [value for value in _PASSWORD.findall(text) if len(value) >= _TELLING]
+        self._known.update(form for value in found for form in _forms(value))
 
     def parameters(self, parameters: Mapping[str, Any]) -> dict[str, str]:
         """Each parameter as text, JSON where it is not text already, with secrets redacted."""

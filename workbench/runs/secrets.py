@@ -52,7 +52,9 @@ class RedactedNotebooks:
 
     def write(self, text: str, name: str) -> None:
         """Replace the file as a whole."""
-        clean = without_secrets(json.loads(text.replace(SCHEME, "")), self._redactors[name])
+        redactor = self._redactors[name]
+        redactor.learn(text)
+        clean = without_secrets(json.loads(text.replace(SCHEME, "")), redactor)
         path = Path(name.removeprefix(SCHEME))
         staged = path.with_name(f".{path.name}")
         try:
