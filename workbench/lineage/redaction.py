@@ -66,6 +66,7 @@ _ASSIGNED: Final = re.compile(
 _OWN_SENTENCE: Final = re.compile(r"parameter '[\w.-]*$")  # about a name, without its value
 _PASSWORD: Final = re.compile(r"://[^/\s:@]*:([^/\s\"'<>\\]+)@")
 _SHORTEST: Final = 4  # characters of a secret that is looked for: shorter ones blot out words
+_CUT: Final = 24  # characters of one whose first half is looked for, too
 _TELLING: Final = 8  # characters of one that was found in a text: words of examples are shorter
 
 
@@ -154,9 +155,12 @@ def _secrets_within(text: str) -> list[str]:
 
 def _forms(value: str) -> Iterator[str]:
     """A value as it is, and as Python, JSON, HTML and addresses write it."""
-    yield from (value, value.strip(), repr(value)[1:-1], ascii(value)[1:-1])
-    yield from (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
-    yield from (html.escape(value), html.escape(value, quote=False))
+    written = [value, value.strip(), repr(value)[1:-1], ascii(value)[1:-1]]
+    written += [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
+    for text in written:
+        yield from (text, html.escape(text), html.escape(text, quote=False))
+        if len(text) >= _CUT:
+            yield text[: len(text) // 2]  # tables show the beginning of what is long
     yield from (quote(value), quote(value, safe=""), quote_plus(value))
 
 
