@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import nbformat
@@ -28,6 +29,21 @@ def _parameters(notebook):
     cells = [c for c in _code(notebook) if "parameters" in c.metadata.get("tags", [])]
     assert len(cells) == 1
     return ast.parse(cells[0].source).body
+
+
+def test_docs_say_what_each_notebook_reads():
+    text = (FOLDER.parent / "docs" / "sources.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| `\d\d-", line)]
+    said = {
+        row[0].strip("| `"): [set(re.findall(r"`(\w+)`", cell)) for cell in row[1:]] for row in rows
+    }
+    declared = {p.stem: nbformat.read(p, as_version=4).metadata["workbench"] for p in NOTEBOOKS}
+    written = {table for facts in declared.values() for table in facts["writes"]}
+    for name, facts in declared.items():
+        reads = set(facts["reads"])
+        present = set(facts.get("reads_if_present", []))
+        assert said.pop(name) == [reads - written, reads & written, present], name
+    assert said == {}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + DASHBOARDS, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ what they need when they run, so that `workbench --help` answers at once.
 import os
 import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
 from workbench.commands.ingest import ingest
 from workbench.commands.log_service import service
 from workbench.errors import WorkbenchError
+from workbench.lineage.redaction import redacted_text
 
 _INTERRUPTED = 130  # what Typer exits with on Ctrl-C
 
@@ -73,7 +75,7 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        print(f"workbench: {error}", file=sys.stderr)
+        print(f"workbench: {redacted_text(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _say_interrupted()
@@ -85,3 +87,6 @@ def main() -> None:
         # The reader of our output has gone (for example `| head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception:  # a mistake of ours: its whole trace, less what looks like a secret
+        print(redacted_text(traceback.format_exc()), file=sys.stderr, end="")
+        sys.exit(1)

@@ -88,7 +88,7 @@ class Workspace:
                 staged.unlink()
         try:
             return str(json.loads(path.read_text(encoding="utf-8"))["workspace_id"])
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigError(
                 f"{path}: not a JSON object with 'workspace_id'; restore it from a backup,"
                 " or move the data folder away to start anew."

@@ -55,6 +55,13 @@ BREACHES = {
         " location_id='s1', date=2017-01-02, channel=None); expected a value in every row."
         " Fill the gaps or leave these rows out.",
     ),
+    "control character": (
+        {"item_id": ["a", "a\x1b[31m\u202e", "b"]},
+        "table 'sales' from sales.csv: 'item_id' is holding a control character in 1 row (first"
+        " 'a\\x1b[31m\\u202e' at item_id='a\\x1b[31m\\u202e', location_id='s1', date=2017-01-02,"
+        " channel='store'); expected ids without line breaks, control and direction characters."
+        " Take it out of the id in the source.",
+    ),
     "infinite": (
         {"revenue": [1.0, 2.0, -np.inf]},
         "table 'sales' from sales.csv: 'revenue' is infinite in 1 row (first -inf at item_id='b',"
@@ -71,6 +78,22 @@ def test_frame_and_relation_tell_a_breach_in_the_same_words(name):
         check_frame(sales(**changed), tables.SALES, where=WHERE)
     assert str(caught.value) == message
     assert relation_message(sales(**changed)) == message
+
+
+@pytest.mark.parametrize("character", "\0\n\r\t\x1b\x7f\x85\u2028\u202a\u202e\u2066\u2069")
+def test_id_with_a_hidden_character_is_refused_both_ways(character):
+    frame = sales(location_id=["s1", "s1", f"s{character}1"])
+    with pytest.raises(ContractError, match="'location_id' is holding a control") as caught:
+        check_frame(frame, tables.SALES, where=WHERE)
+    assert character not in str(caught.value)
+    assert relation_message(frame) == str(caught.value)
+
+
+def test_other_scripts_and_free_text_are_kept():
+    ids = ["é-1 ä", "مخزن", "倉庫"]
+    check_frame(sales(item_id=ids), tables.SALES, where=WHERE)
+    assert not tables.ITEMS.column("description").identifies
+    assert tables.PROPOSALS.column("supplier_id").identifies
 
 
 def test_value_outside_the_allowed_ones_names_them():

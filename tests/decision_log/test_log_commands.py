@@ -162,6 +162,19 @@ def test_prove_needs_a_known_decision_and_a_writable_place(filled, tmp_path):
         call("prove", "d1", "--out", str(tmp_path / "missing" / "proof"))
 
 
+def test_prove_replaces_no_file_and_writes_into_no_log(filled, tmp_path):
+    log = filled.root / "governance/log"
+    before = (log / "checkpoint").read_bytes()
+    for place in (log / "checkpoint", log / "tile" / "proof", log / "proof"):
+        with pytest.raises(LogError, match="lies in the decision log"):
+            call("prove", "d2", "--out", str(place))
+    assert (log / "checkpoint").read_bytes() == before
+    proof = tmp_path / "d2.tlog-proof"
+    call("prove", "d2", "--out", str(proof))
+    with pytest.raises(LogError, match="exists; expected a new file"):
+        call("prove", "d1", "--out", str(proof))
+
+
 def test_checkpoint_is_the_signed_note(filled):
     assert call("checkpoint").output == (filled.log / "checkpoint").read_text()
     assert json.loads(call("checkpoint", "--json").output)["size"] == 3

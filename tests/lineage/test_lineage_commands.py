@@ -67,6 +67,35 @@ def test_graph_of_an_unknown_table_is_refused(workspace):
         invoke("graph", "sales")
 
 
+def test_deep_line_is_one_sentence(workspace):
+    (path,) = (workspace / "lineage").glob("*.ndjson")
+    path.write_text(path.read_text() + "[" * 200_000 + "\n")
+    result = invoke("validate")
+    assert (result.exit_code, "line: nested too deeply" in result.stdout) == (1, True)
+    with pytest.raises(LineageError, match="nested too deeply"):
+        invoke("graph")
+
+
+def test_deep_event_is_one_sentence(workspace):
+    (path,) = (workspace / "lineage").glob("*.ndjson")
+    path.write_text(path.read_text() + '{"run":' + '{"facets":' * 900 + "1" + "}" * 901 + "\n")
+    assert invoke("validate").exit_code == 1
+
+
+def test_event_without_names_is_one_sentence(workspace):
+    (path,) = (workspace / "lineage").glob("*.ndjson")
+    path.write_text(path.read_text() + '{"eventType":"COMPLETE"}\n')
+    with pytest.raises(LineageError, match="'workbench lineage validate' names the line"):
+        invoke("graph")
+
+
+def test_unknown_name_is_answered_with_near_ones(workspace):
+    with pytest.raises(LineageError, match=r"such as locations\.$"):
+        invoke("graph", "location")
+    with pytest.raises(LineageError, match="such as locations, suppliers"):
+        invoke("graph", "../../x")
+
+
 def test_the_command_module_starts_without_the_client():
     code = (
         "import sys; import workbench.commands.lineage, workbench.lineage.lifecycle;"

@@ -1,9 +1,20 @@
 """Secrets stay out of events."""
 
+import html
+import json
+import time
+from urllib.parse import quote, quote_plus
+
 import pytest
 
 from workbench.lineage.lifecycle import RunLineage
-from workbench.lineage.redaction import REDACTED, is_secret_name, redacted, redacted_text
+from workbench.lineage.redaction import (
+    REDACTED,
+    Redactor,
+    is_secret_name,
+    redacted,
+    redacted_text,
+)
 
 RUN = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
 # Made up; assembled so that no scanner takes this file for a leak.
@@ -18,6 +29,9 @@ FORMED = [
     "gh" + "p_" + CANARY + "0" * 30,
     "ey" + f"J{CANARY}.{CANARY}.{CANARY}",
     f"https://store/blob?sv=1&sig={CANARY}",
+    f"postgresql://planner:{CANARY}@with-sign@db/erp",
+    f'api_token: str = "{CANARY}"',
+    f"db_password: str | None = '{CANARY} with blanks'",
 ]
 
 
@@ -72,6 +86,36 @@ def test_what_tells_nothing_is_kept_and_blots_nothing_out():
         "api_key": "",
         "note": "None is True",
     }
+
+
+@pytest.mark.parametrize("text", FORMED)
+def test_redacting_twice_changes_nothing(text):
+    assert redacted_text(redacted_text(text)) == redacted_text(text)
+
+
+def test_sentence_about_a_parameter_and_an_empty_default_stay_readable():
+    sentence = "parameter 'api_token': unknown; expected one of periods, api_token."
+    assert redacted_text(sentence) == sentence
+    assert redacted_text('api_token: str = ""') == 'api_token: str = ""'
+
+
+@pytest.mark.parametrize("write", [repr, json.dumps, quote, quote_plus, html.escape, ascii])
+def test_known_secret_is_found_however_it_is_written(write):
+    value = CANARY + "/é &'\"\\ <\n"
+    text = Redactor({"api_key": value}).text(f"refused {write(value)} here")
+    assert CANARY not in text
+    assert text.endswith(" here")
+
+
+def test_password_of_an_address_is_known_wherever_it_is_repeated():
+    redactor = Redactor({"source": f"mysql://planner:{CANARY}@db/erp", "note": f"pwd={CANARY}9"})
+    assert CANARY not in redactor.text(f"access denied with {CANARY} and {CANARY}9")
+
+
+def test_long_text_without_blanks_takes_linear_time():
+    began = time.monotonic()
+    redacted_text("token" + "a" * 2_000_000)
+    assert time.monotonic() - began < 5
 
 
 def test_secrets_planted_anywhere_in_a_run_never_reach_the_journal(journal):

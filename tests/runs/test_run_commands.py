@@ -13,6 +13,8 @@ import pytest
 from small_notebooks import OPEN
 
 from workbench.cli import main
+from workbench.decision_log.keys import ensure_key
+from workbench.workspace import keys_folder
 
 HERE = Path(__file__).resolve().parent
 COUNT = 'run.headline(f"{periods} periods")'
@@ -67,6 +69,51 @@ def test_refusals_exit_with_one_and_a_sentence(workbench, notebook):
         assert (done.returncode, done.stdout) == (1, ""), arguments
         assert done.stderr.startswith("workbench: ")
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff\xfe", b"{}", b"[" * 200_000, b'{"inputs": []}'])
+def test_spoilt_manifest_is_one_sentence(workbench, notebook, workspace, content):
+    notebook("10-a", OPEN, COUNT)
+    run = json.loads(workbench("run", "10-a", "--json").stdout)[0]
+    (Path(run["report"]) / "run.json").write_bytes(content)
+    assert workbench("runs", "list").returncode == 0
+    done = workbench("runs", "show", run["run_id"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run.json: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    doctor = workbench("doctor")
+    assert doctor.returncode == 1
+    assert f"FAIL  reports: {run['report']}/run.json: " in doctor.stdout
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff\xfe"])
+def test_spoilt_workspace_id_is_one_sentence(workbench, workspace, content):
+    (workspace.data / "workspace.json").write_bytes(content)
+    doctor = workbench("doctor")
+    assert doctor.returncode == 1
+    assert "workspace.json: not a JSON object with 'workspace_id'" in doctor.stdout
+
+
+def test_doctor_names_a_signing_key_that_others_can_read(workbench, workspace):
+    origin = workspace.log_origin()
+    ensure_key(origin)
+    assert "ok    decision log key: " in workbench("doctor").stdout
+    key = keys_folder() / f"{origin.replace('/', '_')}.key"
+    key.chmod(0o644)
+    doctor = workbench("doctor")
+    assert doctor.returncode == 1
+    assert f"FAIL  decision log key: {key}: mode 644 lets others read" in doctor.stdout
+
+
+def test_spoilt_verifier_key_has_a_remedy(workbench, workspace):
+    origin = workspace.log_origin()
+    ensure_key(origin)
+    (keys_folder() / f"{origin.replace('/', '_')}.pub").write_text("rubbish\n")
+    done = workbench("log", "key")
+    assert done.returncode == 1
+    assert "holds no verifier key" in done.stderr
+    assert "Restore it" in done.stderr
+    assert "log key'" not in done.stderr
 
 
 def test_wrong_usage_exits_with_two(workbench, notebook):

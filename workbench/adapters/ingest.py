@@ -18,11 +18,17 @@ from workbench.adapters.files import matching
 from workbench.adapters.loads import Load, Progress, connect
 from workbench.adapters.mapping import mapped_load
 from workbench.adapters.pseudonyms import ensure_pseudonym_key
-from workbench.adapters.sources import CompleteJourneySource, Source, Sources, load_sources
+from workbench.adapters.sources import (
+    CompleteJourneySource,
+    QuerySource,
+    Source,
+    Sources,
+    load_sources,
+)
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
 from workbench.tables.store import TableStore
-from workbench.tables.versions import TableVersion
+from workbench.tables.versions import TableVersion, sha256_of
 from workbench.workspace import Workspace, keys_folder
 
 DEMO_SOURCES = "notebooks/sources/completejourney.toml"
@@ -143,26 +149,74 @@ def source_fingerprint(description: Sources) -> str:
     return hashlib.sha256(f"{stated}\n{read}".encode()).hexdigest()
 
 
-def fingerprints(description: Sources) -> dict[str, str]:
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that an ingest reads.
+
+    Attributes:
+        source: Name of the source.
+        digest: SHA-256 of its bytes, in hex.
+        package: Name and version of the Python package that it belongs to.
+    """
+
+    source: str
+    path: Path
+    digest: str
+    size: int
+    format: str
+    package: str = ""
+
+
+def source_files(description: Sources) -> list[SourceFile]:
+    """Every file that the sources read, hashed in pieces, in the order of the description.
+
+    Raises:
+        SourceError: A file is missing.
+    """
+    return [
+        SourceFile(
+            source.name,
+            path,
+            sha256_of(path),
+            path.stat().st_size,
+            "parquet" if isinstance(source, CompleteJourneySource) else source.kind,
+            completejourney.package() if isinstance(source, CompleteJourneySource) else "",
+        )
+        for source in description.source
+        for path in _files_of(source, description.folder)
+    ]
+
+
+def query_digests(description: Sources) -> dict[str, str]:
+    """SHA-256 of the query of each source that is one."""
+    return {
+        f"query of {source.name}": hashlib.sha256(source.query.encode()).hexdigest()
+        for source in description.source
+        if isinstance(source, QuerySource)
+    }
+
+
+def fingerprints(description: Sources, files: list[SourceFile] | None = None) -> dict[str, str]:
     """SHA-256 of what each source reads, by the source's name: equal bytes give equal tables.
 
     Raises:
         SourceError: A file is missing.
     """
-    found = {}
-    for source in description.source:
-        digest = hashlib.sha256()
-        for path in _files_of(source, description.folder):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        found[source.name] = digest.hexdigest()
-    return found
+    digests = {source.name: hashlib.sha256() for source in description.source}
+    for file in source_files(description) if files is None else files:
+        digests[file.source].update(bytes.fromhex(file.digest))
+    return {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _files_of(source: Source, folder: Path) -> list[Path]:
     if isinstance(source, CompleteJourneySource):
         return completejourney.data_files()
-    return matching(folder, source.path, source.name)
+    found = matching(folder, source.path, source.name)
+    if not isinstance(source, QuerySource):
+        return found
+    ending = "-wal" if source.kind == "sqlite" else ".wal"
+    written_ahead = found[0].with_name(found[0].name + ending)  # rows not in the file itself yet
+    return [path for path in (found[0], written_ahead) if path.is_file()]
 
 
 def ingest_step(

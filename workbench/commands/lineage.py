@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.workspace import find_workspace
+from workbench.workspace import Workspace, find_workspace
 
 app = typer.Typer(help="Lineage events of every run.", no_args_is_help=True)
 
@@ -19,14 +19,20 @@ def validate(
     schemas: Annotated[
         Path | None, typer.Option(help="Folder of the official OpenLineage schemas.")
     ] = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="Also files, tables and the ledger against events.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check every event: form, names, own facets, one life per run; exit 1 on any problem."""
     from workbench.lineage.validate import validate_journal
 
-    report = validate_journal(find_workspace().lineage, schemas)
+    workspace = find_workspace()
+    report = validate_journal(workspace.lineage, schemas)
+    spoilt, notices = _check_files(workspace, quiet=as_json) if files else (0, [])
     if as_json:
-        typer.echo(json.dumps({"valid": report.valid, **asdict(report)}, indent=1))
+        facts = {"valid": report.valid and not spoilt, **asdict(report)}
+        typer.echo(json.dumps({**facts, "files_checked": files, "notices": notices}, indent=1))
     else:
         for problem in report.problems:
             typer.echo(problem)
@@ -34,8 +40,24 @@ def validate(
             f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
             f" {len(report.open_runs)} open: {len(report.problems) or 'no'} problems"
         )
-    if not report.valid:
+    if spoilt or not report.valid:
         raise typer.Exit(1)
+
+
+def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[str, str]]]:
+    """Number of problems with what events name; notices are printed, or kept where quiet."""
+    from workbench.runs.check_lineage import check_workspace
+
+    spoilt, told, kept = 0, 0, []
+    for notice in check_workspace(workspace):
+        spoilt, told = spoilt + notice.is_problem, told + 1
+        if quiet:
+            kept.append(asdict(notice))
+        else:
+            typer.echo(notice)
+    if not quiet:
+        typer.echo(f"files, tables and ledger: {spoilt or 'no'} problems, {told - spoilt} notices")
+    return spoilt, kept
 
 
 @app.command()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands import log_network
-from workbench.errors import LogError, VerificationError
-from workbench.workspace import Workspace, find_workspace
+from workbench.errors import KeyFileError, LogError, VerificationError
+from workbench.workspace import Workspace, find_workspace, keys_folder
 
 if TYPE_CHECKING:
     from workbench.decision_log.checkpoint import Checkpoint
@@ -92,6 +92,8 @@ def prove(
     out: Annotated[Path | None, typer.Option(help="File to write; default: the terminal.")] = None,
 ) -> None:
     """Write an offline proof of one decision (c2sp.org/tlog-proof)."""
+    if out is not None:
+        _refuse_place(out)
     bundle = open_history(find_workspace()).bundle(decision)
     if out is None:
         sys.stdout.write(bundle)
@@ -103,9 +105,7 @@ def prove(
 @app.command()
 def key() -> None:
     """Print the log's verifier key, to be given to those who verify."""
-    from workbench.decision_log.keys import verifier_key
-
-    typer.echo(verifier_key(find_workspace().log_origin()))
+    typer.echo(pinned_key(find_workspace().log_origin()))
 
 
 @app.command()
@@ -130,6 +130,26 @@ def _kept_here(where: Path | None) -> bytes | None:
     from workbench.decision_log.keys import KeptCheckpoint
 
     return None if where else KeptCheckpoint(find_workspace().log_origin()).read()
+
+
+def pinned_key(origin: str) -> str:
+    """The verifier key pinned for a log, with a remedy where the file is spoilt.
+
+    Raises:
+        KeyFileError: None is pinned, or its file is malformed.
+    """
+    from workbench.decision_log.keys import verifier_key
+
+    path = keys_folder() / f"{origin.replace('/', '_')}.pub"
+    try:
+        return verifier_key(origin)
+    except KeyFileError as error:
+        if not path.is_file():
+            raise
+        raise KeyFileError(
+            f"{path}: holds no verifier key; expected name+id+base64. Restore it from a backup, or"
+            " where the signing key lies beside it delete it: the next run writes it again."
+        ) from error
 
 
 def open_history(workspace: Workspace) -> Any:
@@ -200,6 +220,18 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise LogError(f"{path}: cannot be read ({error.strerror}); give another file.") from error
+
+
+def _refuse_place(path: Path) -> None:
+    """Refuse to replace a file, above all one of a log."""
+    for folder in path.resolve().parents:
+        if folder == find_workspace().log or (folder / "checkpoint").is_file():
+            raise LogError(
+                f"{path}: lies in the decision log {folder}, which only the log itself writes;"
+                " choose another place."
+            )
+    if os.path.lexists(path):
+        raise LogError(f"{path}: exists; expected a new file. Choose another name or move it away.")
 
 
 def _write(path: Path, text: str) -> None:

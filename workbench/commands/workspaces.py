@@ -10,7 +10,13 @@ import typer
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.resources import resource
-from workbench.workspace import CONFIG_FILE, Workspace, find_workspace, open_workspace
+from workbench.workspace import (
+    CONFIG_FILE,
+    Workspace,
+    find_workspace,
+    keys_folder,
+    open_workspace,
+)
 
 _SHIPPED = ("notebooks", "governance", "edge_models")
 _IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\n.ipynb_checkpoints/\n"
@@ -87,9 +93,29 @@ def _check_workspace() -> tuple[bool, str]:
 
 
 def _check_key() -> tuple[bool, str]:
-    from workbench.decision_log.keys import verifier_key
+    from workbench.commands.log import pinned_key
+    from workbench.decision_log.keys import load_signer
 
-    return True, verifier_key(find_workspace().log_origin())
+    origin = find_workspace().log_origin()
+    verifier = pinned_key(origin)
+    path = keys_folder() / f"{origin.replace('/', '_')}.key"
+    if not path.exists():
+        return True, f"{verifier} (no signing key here: this machine verifies only)"
+    if load_signer(path).verifier.encode() != verifier:
+        return False, f"{path} does not fit the verifier key; restore the pair from a backup."
+    return True, verifier
+
+
+def _check_reports() -> tuple[bool, str]:
+    from workbench.runs.ledger import Ledger
+    from workbench.runs.manifest import read_manifest
+
+    workspace = find_workspace()
+    rows = Ledger(workspace.ledger).latest() if workspace.ledger.exists() else []
+    reports = [workspace.root / row.report for row in rows if row.report]
+    for report in reports:
+        read_manifest(report)
+    return True, f"{len(reports)} of the latest runs have theirs"
 
 
 def _check_disk() -> tuple[bool, str]:
@@ -106,6 +132,7 @@ _CHECKS = (
     ("Python", _check_python),
     ("workspace", _check_workspace),
     ("decision log key", _check_key),
+    ("reports", _check_reports),
     ("disk", _check_disk),
     ("browser", _check_browser),
 )

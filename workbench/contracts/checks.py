@@ -3,8 +3,9 @@
 Limits and messages are the same as for relations (`relation_checks`).
 """
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,10 @@ from workbench.contracts.schema import Column, TableContract
 
 if TYPE_CHECKING:
     import pandera.pandas as pa_schema
+
+_HIDDEN: Final = re.compile(
+    "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in violations.HIDDEN_RANGES) + "]"
+)
 
 
 def pandera_schema(contract: TableContract) -> "pa_schema.DataFrameSchema":
@@ -94,6 +99,8 @@ def _first_breach(
 
 def _keeps(column: Column, limit: violations.Limit) -> Callable[[Any], Any]:
     """Function from values to whether each keeps the limit; an empty value breaks only `null`."""
+    if limit.name == "printable":
+        return lambda values: ~values.isin([v for v in values.dropna().unique() if _hides(v)])
     tests: dict[str, Callable[[Any], Any]] = {
         "null": lambda values: values.notna(),
         "whole": lambda values: values.isna() | (values == np.floor(values.astype("float64"))),
@@ -105,6 +112,10 @@ def _keeps(column: Column, limit: violations.Limit) -> Callable[[Any], Any]:
     }
     test = tests[limit.name]
     return lambda values: test(values).astype(bool)
+
+
+def _hides(value: Any) -> bool:
+    return isinstance(value, str) and _HIDDEN.search(value) is not None
 
 
 def _coerced(frame: pd.DataFrame, column: Column, where: str) -> pd.Series:

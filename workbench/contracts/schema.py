@@ -1,7 +1,7 @@
 """How a table contract is described: columns with a logical type and limits, a key."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from workbench.errors import ContractError
@@ -12,7 +12,12 @@ Origin = Literal["source", "simulated", "derived"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its logical type and what values it may hold."""
+    """One column: its logical type and what values it may hold.
+
+    Attributes:
+        identifies: Text of the key or an id: it names something in commands, messages and file
+            names, so it must print as what it is.
+    """
 
     name: str
     type: Type
@@ -20,6 +25,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     values: tuple[str, ...] | None = None
+    identifies: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,5 +104,12 @@ def table(
     name: str, key: str, *columns: tuple[Column, ...], observed: str | None = None, run: str = ""
 ) -> TableContract:
     """A contract; `key` and `run` are space-separated column names."""
-    flat = tuple(column for group in columns for column in group)
-    return TableContract(name, tuple(key.split()), flat, observed, tuple(run.split()))
+    names = key.split()
+    flat = tuple(
+        replace(column, identifies=True)
+        if column.type == "text" and (column.name in names or column.name.endswith("_id"))
+        else column
+        for group in columns
+        for column in group
+    )
+    return TableContract(name, tuple(names), flat, observed, tuple(run.split()))

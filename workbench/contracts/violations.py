@@ -32,6 +32,8 @@ def limits(column: Column) -> tuple[Limit, ...]:
     found = []
     if not column.nullable:
         found.append(Limit("null", "empty", "a value in every row", _NULL_REMEDY))
+    if column.identifies:
+        found.append(Limit("printable", _HIDDEN_FOUND, _HIDDEN_EXPECTED, _HIDDEN_REMEDY))
     if column.type == "integer":
         found.append(Limit("whole", "not whole", "whole numbers", "Round or correct them."))
     if column.type == "date":
@@ -51,6 +53,14 @@ def limits(column: Column) -> tuple[Limit, ...]:
     return tuple(found)
 
 
+# Control characters, line and paragraph separators, and what turns the direction of text around:
+# an id with these is shown as another one, or drives the terminal that it is printed on.
+HIDDEN_RANGES: Final = (
+    (0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x2029), (0x202A, 0x202E), (0x2066, 0x2069),
+)  # fmt: skip
+_HIDDEN_FOUND: Final = "holding a control character"
+_HIDDEN_EXPECTED: Final = "ids without line breaks, control and direction characters"
+_HIDDEN_REMEDY: Final = "Take it out of the id in the source."
 _NULL_REMEDY: Final = "Fill the gaps or leave these rows out."
 _DATE_REMEDY: Final = "Turn instants into days of the location's time zone."
 _FINITE_REMEDY: Final = "Leave such values empty, or correct the division behind them."

@@ -224,26 +224,26 @@ def table_output(namespace: str, table: TableVersion) -> OutputDataset:
 
 
 def file_input(file: FileVersion) -> InputDataset:
-    """A file that a run reads, named as the specification names local files."""
+    """A file that a run reads."""
     statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
         size=file.size, fileCount=1, producer=PRODUCER
     )
     return InputDataset(
-        namespace=FILE_NAMESPACE,
-        name=file.path.absolute().as_posix(),
+        namespace=file.namespace or FILE_NAMESPACE,
+        name=file.name or file.path.absolute().as_posix(),
         facets=_file_facets(file),
         inputFacets={"inputStatistics": statistics},
     )
 
 
 def file_output(file: FileVersion) -> OutputDataset:
-    """A file that a run wrote, named as the specification names local files."""
+    """A file that a run wrote."""
     statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
         size=file.size, fileCount=1, producer=PRODUCER
     )
     return OutputDataset(
-        namespace=FILE_NAMESPACE,
-        name=file.path.absolute().as_posix(),
+        namespace=file.namespace or FILE_NAMESPACE,
+        name=file.name or file.path.absolute().as_posix(),
         facets=_file_facets(file),
         outputFacets={"outputStatistics": statistics},
     )

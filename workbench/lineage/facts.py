@@ -38,12 +38,19 @@ class ParentRun:
 
 @dataclass(frozen=True)
 class FileVersion:
-    """A file outside the table store that a run read or wrote; `digest` is SHA-256 in hex."""
+    """A file outside the table store that a run read or wrote; `digest` is SHA-256 in hex.
+
+    Attributes:
+        namespace: Of its dataset; default: `file`, with the absolute path as name.
+        name: In that namespace.
+    """
 
     path: Path
     digest: str
     size: int
     format: str | None = None
+    namespace: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)

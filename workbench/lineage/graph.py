@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 from workbench.errors import LineageError
 from workbench.lineage.names import FILE_NAMESPACE, SCHEME
 
+_SHOWN: Final = 80
 Edges = Mapping[str, Mapping[str, frozenset[str]]]
 """Dataset to the datasets next to it, each with the jobs between them."""
 
@@ -28,9 +30,10 @@ class TableGraph:
             LineageError: No run read or wrote it.
         """
         if dataset not in self.datasets:
+            near = self._near(dataset)
             raise LineageError(
-                f"lineage: no run read or wrote {dataset!r}; expected one of"
-                f" {', '.join(self.datasets) or 'none yet'}."
+                f"lineage: no run read or wrote {dataset[:_SHOWN]!r}; expected a table or file of"
+                f" the journal{f', such as {near}' if near else ', which names none yet'}."
             )
         found: dict[str, None] = {}
         frontier = [dataset]
@@ -38,6 +41,12 @@ class TableGraph:
             frontier = [n for d in frontier for n in sorted(edges.get(d, {})) if n not in found]
             found |= dict.fromkeys(frontier)
         return list(found)
+
+    def _near(self, dataset: str) -> str:
+        """A few names like the one that is asked for, else the first."""
+        names = [name for name in self.datasets if not name.startswith("/")]
+        near = get_close_matches(dataset[:_SHOWN], names, 5, 0.5) or names[:5]
+        return ", ".join(near)
 
 
 def table_graph(
@@ -50,9 +59,15 @@ def table_graph(
     for event in events:
         if event.get("eventType") != "COMPLETE" or _is_later(event, until):
             continue
-        job = str(event["job"]["name"])
-        read = {label(dataset) for dataset in event.get("inputs", [])}
-        written = {label(dataset) for dataset in event.get("outputs", [])}
+        try:
+            job = str(event["job"]["name"])
+            read = {label(dataset) for dataset in event.get("inputs", [])}
+            written = {label(dataset) for dataset in event.get("outputs", [])}
+        except (KeyError, TypeError) as error:
+            raise LineageError(
+                "lineage: an event of the journal lacks job or dataset names; expected OpenLineage,"
+                " 'workbench lineage validate' names the line."
+            ) from error
         datasets |= read | written
         for made in written:
             for used in read:

@@ -57,6 +57,8 @@ class Line:
             event = json.loads(self.data)
         except ValueError as error:
             raise LineageError(f"{self.place}: not JSON ({error}).") from error
+        except RecursionError as error:
+            raise LineageError(f"{self.place}: nested too deeply for an event.") from error
         if not isinstance(event, dict):
             raise LineageError(f"{self.place}: not a JSON object.")
         return event

@@ -46,6 +46,15 @@ def check_job(name: str) -> str:
     return name
 
 
+def workspace_file(path: str) -> str:
+    """Name of a file of the workspace by its path there; the slash tells it from a table."""
+    return path if "/" in path else f"./{path}"
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
 def naming_problem(kind: str, space: str, name: str) -> str | None:
     """What is wrong with a namespace and name, or None; `kind` is `job` or `dataset`.
 
@@ -56,6 +65,8 @@ def naming_problem(kind: str, space: str, name: str) -> str | None:
     if space.startswith(SCHEME):
         if not _WORKSPACE.fullmatch(space.removeprefix(SCHEME)):
             return f"namespace {space!r} is not {SCHEME}<workspace id>"
+        if kind == "dataset" and "/" in name:
+            return None if _is_inside(name) else f"name {name!r} is not a path in the workspace"
         pattern = _JOB if kind == "job" else _TABLE
         return (
             None if pattern.fullmatch(name) else f"name {name!r} does not match {pattern.pattern}"

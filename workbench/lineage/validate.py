@@ -119,7 +119,11 @@ def _line_problems(
     run = event.get("run")
     run_id = run.get("runId") if isinstance(run, Mapping) else None
     named = run_id if isinstance(run_id, str) else None
-    for field, message in event_findings(event, official):
+    try:
+        found = event_findings(event, official)
+    except RecursionError:
+        found = [("event", "is nested too deeply; expected a few levels")]
+    for field, message in found:
         yield Problem(line.place, named, field, message)
     if named is not None:
         for field, message in _life_findings(named, event, lives):

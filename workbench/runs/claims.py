@@ -33,7 +33,7 @@ def claim(workspace: Workspace, run_id: str) -> Iterator[Path]:
     folder = work_folder(workspace, run_id)
     try:
         with locked(workspace.runtime):  # nobody may see the folder before it is owned
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=0o700, parents=True)  # what a notebook saves is not redacted yet
             descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -1,12 +1,10 @@
 """What a run was, and what differs between two runs."""
 
-import json
 from dataclasses import asdict
 from typing import Any, Final
 
-from workbench.errors import RunError
-from workbench.runs.context import MANIFEST_FILE
 from workbench.runs.ledger import RunRow
+from workbench.runs.manifest import read_manifest
 from workbench.workspace import Workspace
 
 _COMPARED: Final = (
@@ -27,13 +25,7 @@ def run_facts(workspace: Workspace, row: RunRow) -> dict[str, Any]:
     facts = asdict(row)
     if not row.report:
         return facts
-    path = workspace.root / row.report / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); restore the report, or run the notebook again."
-        ) from error
+    manifest = read_manifest(workspace.root / row.report)
     for name in ("inputs", "outputs"):
         facts[name] = {t: version["content_digest"] for t, version in manifest[name].items()}
     facts["models"] = {model["name"]: model["digest"] for model in manifest["models"]}

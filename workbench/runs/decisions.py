@@ -16,7 +16,7 @@ from workbench.decision_log.service.client import log_client
 from workbench.errors import ContractError, RunError
 from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts, check_record
-from workbench.runs.manifest import staged_versions
+from workbench.runs.manifest import read_manifest, staged_versions
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -204,7 +204,7 @@ def _upstream(
             continue
         seen.append(run_id)
         for path in reports.glob(f"*/*/{run_id}/{MANIFEST_FILE}"):
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = read_manifest(path.parent)
             models += [ModelReference(**model) for model in manifest["models"]]
             waiting += manifest["upstream_runs"]
     return seen, models

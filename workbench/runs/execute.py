@@ -20,11 +20,13 @@ from nbclient.exceptions import DeadKernelError
 from papermill import execute_notebook
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError, strip_color
+from papermill.iorw import papermill_io
 
 from workbench import errors
 from workbench.errors import RunError
 from workbench.runs.context import CONTEXT_VARIABLE
 from workbench.runs.progress import Progress
+from workbench.runs.secrets import SCHEME, RedactedNotebooks
 
 _ENGINE: Final = "workbench"
 _SAVE_EVERY_SECONDS: Final = 5.0
@@ -110,7 +112,11 @@ def _kernel(runtime: Path, context: Path, threads: int) -> _Kernel:
     """A kernel that runs what runs us, whatever kernels are installed for the user."""
     kernel = _Kernel(kernel_name="python3", transport="ipc", ip=str(runtime / "k"))
     kernel._kernel_spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        # Without history: it would keep the cell of parameters in the user's home.
+        argv=[
+            *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+            "--HistoryManager.enabled=False",
+        ],
         display_name="Python 3",
         language="python",
     )
@@ -147,6 +153,8 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
 
 papermill_engines.register(_ENGINE, _Engine)
+_notebooks: Final = RedactedNotebooks()
+papermill_io.register(SCHEME, _notebooks)
 
 
 def execute(
@@ -162,7 +170,7 @@ def execute(
 
     Args:
         notebook: To run.
-        output: Executed copy, saved every few seconds and at the end.
+        output: Executed copy without secrets, saved every few seconds and at the end.
         parameters: Already validated.
         context: Context file of the run.
         threads: OpenMP threads of the kernel.
@@ -172,12 +180,16 @@ def execute(
         NotebookError: A cell raised, or the kernel died or did not start.
     """
     watch = _Watch(notebook.stem, progress)
-    with _runtime_folder() as runtime, _quiet_papermill():
+    with (
+        _runtime_folder() as runtime,
+        _quiet_papermill(),
+        _notebooks.output(output, parameters) as redacted_output,
+    ):
         kernel = _kernel(runtime, context, threads)
         try:
             execute_notebook(
                 str(notebook),
-                str(output),
+                redacted_output,
                 parameters=dict(parameters),
                 engine_name=_ENGINE,
                 kernel_name="python3",

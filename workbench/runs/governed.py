@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.lineage.facts import JobDescription, ParentRun
+from workbench.lineage.facts import FileVersion, JobDescription, ParentRun
 from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.lineage.redaction import Redactor
 from workbench.runs.claims import claim, is_claimed
-from workbench.runs.context import MANIFEST_FILE
+from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.tables.folders import locked
 from workbench.tables.versions import TableVersion
@@ -56,6 +56,7 @@ def governed(
     *,
     parameters: Mapping[str, Any],
     inputs: Sequence[TableVersion] = (),
+    files: Sequence[FileVersion] = (),
     parent: ParentRun | None = None,
     force: bool = False,
 ) -> Iterator[Governed]:
@@ -70,7 +71,7 @@ def governed(
         lineage = run_lineage(workspace, row.run_id, job, parent)
         run = Governed(row, folder, lineage)
         try:
-            lineage.start(inputs, parameters, as_of=row.as_of)
+            lineage.start(inputs, parameters, files=files, as_of=row.as_of)
             yield run
         except BaseException as error:
             if run.report is None or not (run.report / MANIFEST_FILE).is_file():
@@ -97,17 +98,19 @@ def failed_folder(workspace: Workspace, run_id: str) -> Path:
 
 
 def keep_partial(workspace: Workspace, run_id: str, executed: Path) -> Path | None:
-    """Move what a run executed out of its work folder; None where there is nothing to keep.
+    """Move the notebook as far as it was executed out of the work folder; None without one.
 
-    On a full disk it is given up: telling how the run ended comes first. The latest 50 are kept.
+    Nothing else is kept: only notebooks are redacted before they are written. On a full disk it is
+    given up: telling how the run ended comes first. The latest 50 are kept.
     """
-    if not executed.is_dir():
+    notebook = executed / NOTEBOOK_FILE
+    if not notebook.is_file():
         return None
     kept = failed_folder(workspace, run_id)
-    shutil.rmtree(executed / "staged", ignore_errors=True)
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        executed.rename(kept)
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        notebook.chmod(0o600)
+        notebook.rename(kept / NOTEBOOK_FILE)
     except OSError:
         return None
     for old in sorted(kept.parent.iterdir())[:-_KEPT]:  # run ids begin with their time

@@ -121,6 +121,11 @@ class Ledger:
         """The latest runs, newest first."""
         return self._select("1 ORDER BY started DESC, rowid DESC LIMIT ?", (limit,))
 
+    def endings(self) -> Iterator[tuple[str, str, str]]:
+        """Id, job and status of every run, oldest first, read as they are asked for."""
+        with self._open() as connection:
+            yield from connection.execute("SELECT run_id, job, status FROM runs ORDER BY started")
+
     def _select(self, condition: str, parameters: tuple[Any, ...]) -> list[RunRow]:
         with self._open() as connection:
             connection.row_factory = sqlite3.Row

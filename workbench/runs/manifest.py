@@ -6,14 +6,21 @@ import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from workbench.contracts.tables import PROPOSALS
+from workbench.errors import RunError
 from workbench.runs.context import FACTS_FILE, MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts
 from workbench.runs.secrets import public_parameters
 from workbench.runs.skip import code_digest, lock_digest
 from workbench.tables.versions import TableVersion, open_version
+
+_REMEDY: Final = "restore the report, or run the notebook again."
+_SHAPE: Final[dict[str, type | tuple[type, ...]]] = {
+    "run_id": str, "headline": str, "as_of": str, "inputs": dict, "outputs": dict, "models": list,
+    "upstream_runs": list, "seconds": (int, float),
+}  # fmt: skip
 
 
 def write_manifest(
@@ -59,6 +66,29 @@ def write_manifest(
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def read_manifest(report: Path) -> dict[str, Any]:
+    """The manifest of a report.
+
+    Raises:
+        RunError: It is missing or no manifest.
+    """
+    path = report / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "not JSON in UTF-8" if isinstance(error, ValueError) else "nested too deeply"
+        raise RunError(f"{path}: {reason}; expected a run's manifest, {_REMEDY}") from error
+    wrong = "" if isinstance(manifest, dict) else "an object"
+    for name, kind in _SHAPE.items():
+        if not wrong and not isinstance(manifest.get(name), kind):
+            wrong = repr(name)
+    if wrong:
+        raise RunError(f"{path}: lacks {wrong}; expected a run's manifest, {_REMEDY}")
+    return dict(manifest)
 
 
 def staged_versions(folder: Path, facts: Facts) -> dict[str, TableVersion]:

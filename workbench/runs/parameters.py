@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.contracts.tables import CONTRACTS
 from workbench.errors import ParameterError
+from workbench.lineage.redaction import REDACTED, Redactor, is_secret_name
 
 Config = TypeVar("Config", bound=BaseModel)
 PARAMETERS_TAG = "parameters"
@@ -65,7 +66,9 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"parameter {name!r}: missing; give it a value."
     reason = str(first["msg"])
     reason = reason[0].lower() + reason[1:]
-    return f"parameter {name!r}: {first['input']!r} is refused, {reason}; correct it."
+    shown = REDACTED if is_secret_name(name) else repr(first["input"])
+    text = f"parameter {name!r}: {shown} is refused, {reason}; correct it."
+    return Redactor({name: first["input"]}).text(text)
 
 
 def declared(path: Path) -> Declaration:

@@ -5,7 +5,6 @@ into the log, COMPLETE, the pointer `latest`, ledger. A crash in between leaves 
 folder (aborted at the next start) or a renamed report that the next start finishes.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Final
 from workbench.decision_log.append import Appended
 from workbench.decision_log.service.client import log_client
 from workbench.errors import RunError
-from workbench.lineage.facts import FileVersion, LogRange, ModelUse
+from workbench.lineage.facts import LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
     FACTS_FILE,
@@ -27,6 +26,7 @@ from workbench.runs.context import (
 )
 from workbench.runs.decisions import staged_records
 from workbench.runs.facts import Facts
+from workbench.runs.files import file_version
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import staged_versions
 from workbench.tables.folders import replace_durably, sync
@@ -36,6 +36,8 @@ from workbench.workspace import Workspace
 
 LATEST: Final = "latest"
 LOG_FILE: Final = "decision-log.json"
+# What others read, in events by digest; the manifest has the digests of the rest.
+_OWN_FILES: Final = (MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE)
 
 
 def move_into_reports(folder: Path, target: Path) -> None:
@@ -89,7 +91,7 @@ def finish(
         step("lineage")
         lineage.complete(
             outputs,
-            files=_files(report),
+            files=[file_version(workspace, report / name) for name in _OWN_FILES],
             models=_models(report, facts, inputs),
             decisions=_range(workspace, appended),
         )
@@ -119,15 +121,6 @@ def _append(workspace: Workspace, report: Path) -> Appended | None:
     }
     replace_durably(report / LOG_FILE, (json.dumps(answer, indent=1) + "\n").encode())
     return appended
-
-
-def _files(report: Path) -> list[FileVersion]:
-    """The report's files that others read, by digest; the manifest has the digests of the rest."""
-    found = [report / name for name in (MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE)]
-    return [
-        FileVersion(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
-        for path in found
-    ]
 
 
 def _models(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:

@@ -1,6 +1,5 @@
 """What a crash left: runs that were renamed are finished, others aborted."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from workbench.runs.claims import claimed_folders, is_claimed, work_folder
 from workbench.runs.context import MANIFEST_FILE, Context
 from workbench.runs.governed import keep_partial
 from workbench.runs.ledger import Ledger, RunRow
+from workbench.runs.manifest import read_manifest
 from workbench.runs.publish import finish
 from workbench.tables.folders import locked
 from workbench.tables.store import TableStore
@@ -55,7 +55,7 @@ def _settle(workspace: Workspace, ledger: Ledger, row: RunRow, unfinished: OpenR
 def _finish(workspace: Workspace, row: RunRow, report: Path, lineage: RunLineage | None) -> None:
     store = TableStore(workspace.tables)
     inputs = {table: store.version(table, name) for table, name in row.inputs.items()}
-    manifest = json.loads((report / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest = read_manifest(report)
     context = Context(
         run_id=row.run_id,
         notebook=row.job,

@@ -1,16 +1,16 @@
 """Governed runs of notebooks: from a name to a report that is complete or absent."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
+from workbench.lineage.redaction import Redactor
 from workbench.runs import parameters as declarations
 from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
 from workbench.runs.decisions import stage_records
@@ -18,13 +18,13 @@ from workbench.runs.facts import Facts
 from workbench.runs.governed import Governed, Parent, governed, keep_partial, no_parent
 from workbench.runs.inputs import business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
-from workbench.runs.manifest import write_manifest
+from workbench.runs.manifest import read_manifest, write_manifest
 from workbench.runs.outputs import still_there
 from workbench.runs.parameters import Declaration
 from workbench.runs.progress import Progress
 from workbench.runs.publish import finish, move_into_reports, point_latest
 from workbench.runs.recover import recover
-from workbench.runs.secrets import redact_notebook
+from workbench.runs.secrets import redact_artefacts, without_secrets
 from workbench.runs.skip import config_digest, models_digest, skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
@@ -192,7 +192,8 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
             manner.step("rename")
             move_into_reports(folder, run.report)
         except (WorkbenchError, OSError) as error:
-            raise _failure(workspace, plan, run, error) from error
+            failure = _failure(workspace, plan, run, error)
+            raise failure from None  # the cause would tell what the failure leaves out
         except BaseException:
             keep_partial(workspace, context.run_id, folder)
             raise
@@ -246,9 +247,9 @@ def _prepare(workspace: Workspace, plan: _Plan, context: Context, run: Governed)
         simulated=tuple(facts.simulated),
         inputs={table: version.digest for table, version in plan.inputs.items()},
     )
-    redact_notebook(folder / NOTEBOOK_FILE, plan.parameters)
     render(folder / NOTEBOOK_FILE, folder / REPORT_FILE, title=title, banner=banner)
     stage_records(workspace, folder, context, facts, plan.inputs)
+    redact_artefacts(folder, plan.parameters)
     write_manifest(
         folder, context, facts, title=title, parameters=plan.parameters, inputs=plan.inputs,
         started=run.row.started,
@@ -261,7 +262,8 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
     Raises:
         RunError: It staged a table that the notebook does not declare.
     """
-    facts = Facts.load(folder / FACTS_FILE)
+    told = Facts.load(folder / FACTS_FILE)
+    facts = Facts(**without_secrets(asdict(told), Redactor(plan.parameters)))
     undeclared = sorted(set(facts.tables) - set(plan.declaration.writes))
     if undeclared:
         raise RunError(
@@ -284,16 +286,18 @@ def _publish(
             lineage=run.lineage, inputs=plan.inputs, step=manner.step,
         )  # fmt: skip
     except (WorkbenchError, OSError) as error:
-        raise RunError(
+        text = (
             f"{plan.declaration.name}: {error} The report is whole in {run.report}, the next run"
             " publishes it."
-        ) from error
+        )
+        raise RunError(Redactor(plan.parameters).text(text)) from error
     return appended.new if appended else 0
 
 
 def _failure(workspace: Workspace, plan: _Plan, run: Governed, error: Exception) -> WorkbenchError:
     """The error as a sentence that says where to look."""
-    text = str(error)
+    redactor = Redactor(plan.parameters)
+    text = redactor.text(str(error))
     if isinstance(error, OSError):
         text = (
             f"{plan.declaration.name}: {error.strerror or error} while the report was written;"
@@ -304,7 +308,7 @@ def _failure(workspace: Workspace, plan: _Plan, run: Governed, error: Exception)
         text += f" What was executed is in {kept / NOTEBOOK_FILE}."
     failure = type(error)(text) if isinstance(error, WorkbenchError) else RunError(text)
     if trace := getattr(error, "trace", ""):
-        failure.trace = trace  # type: ignore[attr-defined]
+        failure.trace = redactor.text(trace)  # type: ignore[attr-defined]
     return failure
 
 
@@ -336,8 +340,7 @@ def _result(
     report = workspace.root / row.report if row.report else None
     headline = ""
     if report:
-        manifest = json.loads((report / "run.json").read_text(encoding="utf-8"))
-        headline = manifest["headline"]
+        headline = read_manifest(report)["headline"]
     seconds = time.monotonic() - began
     return RunResult(row.job, row.run_id, status, report, headline, seconds, decisions)
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.lineage.facts import JobDescription
+from workbench.lineage.facts import FileVersion, JobDescription
+from workbench.runs.files import file_notes, file_version, source_versions
 from workbench.runs.governed import Parent, governed, no_parent
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.outputs import still_there
@@ -32,7 +32,8 @@ class Step:
         function: Called with the pinned inputs and the run id; returns the versions it wrote.
         reads: Tables that it reads.
         parameters: What it depends on besides.
-        fingerprint: Digest of sources outside the workspace.
+        fingerprint: Digest of sources that are not tables.
+        files: Files that it reads.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Step:
     reads: Sequence[str] = ()
     parameters: Mapping[str, Any] | None = None
     fingerprint: str = ""
+    files: Sequence[FileVersion] = ()
 
 
 def governed_step(
@@ -63,11 +65,12 @@ def governed_step(
     done = ledger.completed(key)
     if done and not force and still_there(workspace, store, done):
         return RunResult(step.name, done.run_id, "cached", None, "", time.monotonic() - began, 0)
-    row = step_row(step.name, key, parameters, inputs)
+    row = step_row(step.name, key, parameters, inputs, files=step.files)
     job = JobDescription(step.name, kind="step", documentation=step.does)
     with governed(
         workspace, row, job,
-        parameters=parameters, inputs=list(inputs.values()), parent=parent(), force=force,
+        parameters=parameters, inputs=list(inputs.values()), files=step.files, parent=parent(),
+        force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
         run.lineage.complete(outputs)
@@ -95,6 +98,7 @@ def step_row(
     parameters: Mapping[str, Any],
     inputs: Mapping[str, TableVersion],
     kind: str = "step",
+    files: Sequence[FileVersion] = (),
 ) -> RunRow:
     """Ledger row of a run that is not a notebook's."""
     from openlineage.client.uuid import generate_new_uuid
@@ -111,7 +115,7 @@ def step_row(
         started=datetime.now(UTC).isoformat(),
         ended=None,
         parameters=parameters,
-        inputs={table: version.version for table, version in inputs.items()},
+        inputs={**{table: v.version for table, v in inputs.items()}, **file_notes(files)},
         outputs={},
         report=None,
         error=None,
@@ -120,12 +124,13 @@ def step_row(
 
 def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
     """Ingest the described sources."""
-    from workbench.adapters.ingest import fingerprints
+    from workbench.adapters.ingest import fingerprints, query_digests, source_files
     from workbench.adapters.ingest import ingest_step as ingest
     from workbench.adapters.sources import load_sources
 
-    content = fingerprints(load_sources(sources))
-    text = sha256(sources.read_bytes()).hexdigest()
+    description = load_sources(sources)
+    files = source_files(description)
+    stated = file_version(workspace, sources, kind="toml")
 
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
         results = ingest(workspace, sources, progress=say, run_id=run_id)
@@ -135,7 +140,9 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         name=f"ingest-{sources.stem}",
         does="Reads described sources and writes them as versioned tables.",
         function=run,
-        fingerprint=json.dumps([text, content], sort_keys=True),
+        parameters=query_digests(description),
+        fingerprint=json.dumps([stated.digest, fingerprints(description, files)], sort_keys=True),
+        files=[stated, *source_versions(workspace, files)],
     )
 
 

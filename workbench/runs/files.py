@@ -1,0 +1,52 @@
+"""Files that runs read and write, as datasets: those of the workspace by their path in it.
+
+A copy of a workspace then names its own files, not those of the place it was copied from.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from workbench.adapters.ingest import SourceFile
+from workbench.lineage.facts import FileVersion
+from workbench.lineage.names import namespace, workspace_file
+from workbench.tables.versions import sha256_of
+from workbench.workspace import Workspace
+
+
+def file_version(
+    workspace: Workspace, path: Path, digest: str = "", kind: str | None = None
+) -> FileVersion:
+    """A file as it is now; with its SHA-256 where that is known already."""
+    found = FileVersion(path, digest or sha256_of(path), path.stat().st_size, kind)
+    whole = path.resolve()
+    if not whole.is_relative_to(workspace.root):
+        return found
+    name = workspace_file(whole.relative_to(workspace.root).as_posix())
+    return FileVersion(
+        path, found.digest, found.size, kind, namespace(workspace.workspace_id()), name
+    )
+
+
+def source_versions(workspace: Workspace, files: Iterable[SourceFile]) -> list[FileVersion]:
+    """Files that an ingest reads; one that several sources read once, of packages by package."""
+    found = {}
+    for file in files:
+        version = file_version(workspace, file.path, file.digest, file.format)
+        if file.package:
+            space = f"pkg:pypi/{file.package}"
+            version = FileVersion(
+                file.path, file.digest, file.size, file.format, space, f"data/{file.path.name}"
+            )
+        found[file.path] = version
+    return list(found.values())
+
+
+def file_notes(files: Iterable[FileVersion]) -> dict[str, str]:
+    """Name, SHA-256 and size of files, for the ledger."""
+    return {_label(file): f"sha256 {file.digest}, {file.size:,} bytes" for file in files}
+
+
+def _label(file: FileVersion) -> str:
+    if file.namespace.startswith("pkg:"):
+        return f"{file.namespace}/{file.name}"
+    return file.name or file.path.absolute().as_posix()
