@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
-from workbench.commands.trace_facts import Evidence, decision_facts, line_facts, order_lines
+from workbench.commands.tracing.decisions import Evidence, decision_facts
+from workbench.commands.tracing.orders import line_facts, order_lines
+from workbench.commands.tracing.verdict import verdict
 from workbench.errors import LogError
 from workbench.workspace import find_workspace
 
@@ -26,7 +28,7 @@ def trace(
     line: Annotated[int, typer.Option(help="With --order: only this line.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
-    """Show the decision in force, what it rests on, and what came before and after it."""
+    """Show the decision in force and check what it rests on; exit 1 where evidence is false."""
     if sum(map(bool, (decision, item, order))) != 1:
         raise typer.BadParameter("give exactly one of --decision, --item and --order")
     if (location or day) and not item:
@@ -46,12 +48,15 @@ def trace(
     else:
         entries = _of_item(history, item, location, day)
     facts["decisions"] = [decision_facts(history, entry, evidence) for entry in entries]
+    facts |= verdict(facts["decisions"])
     if as_json:
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
-        return
-    from workbench.commands.trace_print import print_trace
+    else:
+        from workbench.commands.tracing.printing import print_trace
 
-    print_trace(facts)
+        print_trace(facts)
+    if not facts["verified"]:
+        raise typer.Exit(1)
 
 
 def _of_item(history: "DecisionHistory", item: str, location: str, day: str) -> "list[Entry]":

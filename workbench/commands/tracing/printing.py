@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from workbench.commands.tracing.check import CROSS, TICK, mark
+
 _SHORT = 12
 _FILE_WIDTH = 400  # in a file or pipe a line stays one line
-_TICK = "✓"
 
 
 def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
@@ -21,14 +22,28 @@ def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
         console.print(_line(line))
     for decision in facts["decisions"]:
         console.print(_tree(decision))
+    for text in _verdict(facts):
+        console.print(text)
+
+
+def _verdict(facts: dict[str, Any]) -> list[Text]:
+    """The last lines: what could not be checked, then what is false or that nothing is."""
     signed = facts["checkpoint"]
-    console.print(
-        Text(
-            f"{_TICK} every entry above is proven under the checkpoint of {signed['origin']}, size"
-            f" {signed['size']:,}, root {signed['root'][:_SHORT]}…",
-            style="dim",
-        )
+    under = (
+        f"under the checkpoint of {signed['origin']}, size {signed['size']:,},"
+        f" root {signed['root'][:_SHORT]}…"
     )
+    missing = [f"not checkable here: {place}" for place in facts["not_checkable"]]
+    texts = [Text(text, style="yellow") for text in missing]
+    if facts["verified"]:
+        rest = ", and what it rests on holds where it is here" if facts["decisions"] else ""
+        return [*texts, Text(f"{TICK} every entry above is proven {under}{rest}", style="dim")]
+    false = "; ".join(facts["places"])
+    return [
+        *texts,
+        Text(f"The entries above are proven {under}", style="dim"),
+        Text(f"{CROSS} evidence does not hold: {false}", style="bold red"),
+    ]
 
 
 def _line(line: dict[str, Any]) -> Text:
@@ -61,7 +76,7 @@ def _title(verb: str, facts: dict[str, Any]) -> Text:
     record = facts["record"]
     return Text.assemble(
         (f"{verb} {record['id']}", "bold"), f"  {record['kind']}{_about(facts)}",
-        (f"  entry {facts['entry']:,} {_TICK}", "green"),
+        (f"  entry {facts['entry']:,} {TICK}", "green"),
     )  # fmt: skip
 
 
@@ -156,9 +171,7 @@ def _rows(rows: dict[str, Any]) -> Text:
     first, last = rows["first_row"], rows["last_row"]
     span = f"row {first:,}" if first == last else f"rows {first:,} to {last:,}"
     text = f"{rows['table']}  {span} of {rows['digest'][:_SHORT]}…  "
-    if rows["state"] == "proven":
-        return Text.assemble(text, (_TICK, "green"))
-    return Text.assemble(text, (rows["state"], "yellow"))
+    return Text.assemble(text, mark(rows))
 
 
 def _add_chain(tree: Tree, node: dict[str, Any], current: int) -> None:

@@ -1,0 +1,70 @@
+"""What `workbench trace` says where evidence is false or missing."""
+
+import hashlib
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from workbench.tables.store import TableStore
+
+DECISION = ("--decision", "d1")
+
+
+def _stock(workspace):
+    return TableStore(workspace.tables).current("stock")
+
+
+def _with_another_value(version):
+    """A value of the table changed, as its Parquet file, checksums and block hashes tell it."""
+    from workbench.tables.digest import digest
+    from workbench.tables.versions import LEAVES, contract_of
+
+    path = version.path / version.files[0].name
+    pd.read_parquet(path).assign(on_hand=999.0).to_parquet(path, index=False)
+    import pyarrow.parquet as pq
+
+    contract = contract_of(version)
+    leaves = digest(pq.read_table(path).to_batches(), contract.columns)
+    (version.path / LEAVES).write_bytes(b"".join(leaves.leaves))
+    manifest = json.loads((version.path / "manifest.json").read_text())
+    data = path.read_bytes()
+    manifest["files"][0] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    manifest["leaves_sha256"] = hashlib.sha256(b"".join(leaves.leaves)).hexdigest()
+    return manifest, leaves.root
+
+
+@pytest.mark.parametrize("with_digest", [False, True])
+def test_falsified_rows_are_named_and_exit_with_1(filled, trace, with_digest):
+    version = _stock(filled)
+    manifest, root = _with_another_value(version)
+    if with_digest:
+        manifest["digest"] = root
+    (version.path / "manifest.json").write_text(json.dumps(manifest))
+    result = trace(*DECISION)
+    assert result.exit_code == 1
+    assert "✗ evidence does not hold: rows 0 to 1 of table stock" in result.output.splitlines()[-1]
+    assert "every entry above is proven" not in result.output
+    found = json.loads(trace(*DECISION, "--json").output)
+    assert found["verified"] is False
+    assert found["places"][0].startswith("rows 0 to 1 of table stock")
+
+
+def test_a_table_version_that_is_gone_is_not_checkable_and_not_false(filled, trace):
+    shutil.rmtree(_stock(filled).path)
+    result = trace(*DECISION)
+    assert result.exit_code == 0
+    assert "not checkable here: rows 0 to 1 of table stock" in result.output
+    assert json.loads(trace(*DECISION, "--json").output)["verified"] is True
+
+
+def test_rows_that_the_version_does_not_have_are_false(filled, trace, logs):
+    from workbench.contracts.records import RowEvidence
+    from workbench.decision_log.append import open_log
+
+    beyond = RowEvidence("stock", _stock(filled).digest, 0, 2)
+    open_log(filled).append([logs.record(8, evidence=(beyond,))])
+    result = trace("--decision", "d8")
+    assert result.exit_code == 1
+    assert "the version has 2 rows" in result.output
