@@ -10,7 +10,8 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
     for text in (
         "Decision d1  proposal for item I1 at DC1  entry 0 ✓", "Demand rose [12%]",
         "proposes 0.5 EA · 80% interval 1 to 9 · before: 2 · 12.50 USD at stake · rests on",
-        "in force from 2018-01-01 until before 2018-01-08", "tier manual", "lgbm 1  sha256 bbbb",
+        "in force from 2018-01-01 until before 2018-01-08", "tier manual",
+        "lgbm version 1  sha256 bbbb",
         "30-set-policy  as of 2017-12-31", "Simulated saving 3%", "gone  no report here",
         "version not kept here", "override to 7: promotion", "← this decision",
         "every entry above is proven",

@@ -7,6 +7,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from workbench.contracts.records import ModelReference, RowEvidence
+from workbench.decision_log.append import open_log
 from workbench.tables.store import TableStore
 
 DECISION = ("--decision", "d1")
@@ -60,11 +62,58 @@ def test_a_table_version_that_is_gone_is_not_checkable_and_not_false(filled, tra
 
 
 def test_rows_that_the_version_does_not_have_are_false(filled, trace, logs):
-    from workbench.contracts.records import RowEvidence
-    from workbench.decision_log.append import open_log
-
     beyond = RowEvidence("stock", _stock(filled).digest, 0, 2)
     open_log(filled).append([logs.record(8, evidence=(beyond,))])
     result = trace("--decision", "d8")
     assert result.exit_code == 1
     assert "the version has 2 rows" in result.output
+
+
+def _logged_model(workspace, logs, version="1"):
+    digest = hashlib.sha256(b"trees").hexdigest()
+    model = ModelReference("trees.txt", version, digest)
+    open_log(workspace).append([logs.record(7, models=(model,))])
+    return digest
+
+
+def _keep(path, data=b"trees"):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_kept_model_is_hashed(filled, trace, facts, logs):
+    kept = _keep(filled.models / "trees.txt" / _logged_model(filled, logs))
+    (model,) = facts("--decision", "d7")["decisions"][0]["models"]
+    assert (model["state"], model["path"]) == ("proven", kept.relative_to(filled.root).as_posix())
+    kept.write_bytes(b"other")
+    result = trace("--decision", "d7")
+    assert result.exit_code == 1
+    assert "✗ evidence does not hold: model trees.txt version 1" in result.output
+
+
+def test_a_model_that_is_not_here_is_not_false(filled, trace, logs):
+    _logged_model(filled, logs)
+    result = trace("--decision", "d7")
+    assert result.exit_code == 0
+    assert "not checkable: not here" in result.output
+
+
+def test_the_copy_in_the_report_of_the_training_run_counts(filled, trace, facts, logs):
+    _logged_model(filled, logs, version="run-7")
+    copy = _keep(filled.reports / "10-forecast" / "2017-12-31" / "run-7" / "models" / "trees.txt")
+    assert facts("--decision", "d7")["decisions"][0]["models"][0]["state"] == "proven"
+    copy.write_bytes(b"other")
+    assert trace("--decision", "d7").exit_code == 1
+
+
+def test_the_model_of_a_package_is_hashed(filled, trace, facts, logs):
+    from workbench.edge.package import describe_package
+
+    _logged_model(filled, logs)
+    model = _keep(filled.edge_models / "trees.txt" / "1" / "model.onnx")
+    named = {"name": "trees.txt", "version": "1", "model": "model.onnx", "task": "count"}
+    (model.parent / "manifest.json").write_text(describe_package(model.parent, named))
+    assert facts("--decision", "d7")["decisions"][0]["models"][0]["state"] == "proven"
+    model.write_bytes(b"other")
+    assert trace("--decision", "d7").exit_code == 1

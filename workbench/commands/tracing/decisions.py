@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from workbench.commands.tracing.models import ModelChecks
 from workbench.commands.tracing.rows import RowChecks
 from workbench.errors import LogError
 from workbench.workspace import Workspace
@@ -18,6 +19,7 @@ class Evidence:
         self._workspace = workspace
         self._runs: dict[str, dict[str, Any]] = {}
         self._rows = RowChecks(workspace.tables)
+        self._models = ModelChecks(workspace)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """What the run's manifest says; only its id where there is no report here."""
@@ -31,6 +33,11 @@ class Evidence:
         read = [(self.run(run_id).get("inputs") or {}).get(table) for run_id in run_ids]
         names = {one["version"] for one in read if one and one["digest"] == digest}
         return {**evidence, **self._rows.check(evidence, names).facts()}
+
+    def model(self, model: dict[str, Any]) -> dict[str, Any]:
+        """A model, and whether its bytes are here and have the digest on record."""
+        check, where = self._models.check(model)
+        return {**model, "path": where, **check.facts()}
 
     def _read_run(self, run_id: str) -> dict[str, Any]:
         paths = sorted(self._workspace.reports.glob(f"*/*/{run_id}/run.json"))
@@ -71,6 +78,7 @@ def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
         "item_id": record.get("item_id"),
         "location_id": record.get("location_id"),
         "runs": [evidence.run(run_id) for run_id in run_ids],
+        "models": [evidence.model(model) for model in record.get("models", [])],
         "evidence": [evidence.rows(rows, run_ids) for rows in record.get("evidence", [])],
     }
 

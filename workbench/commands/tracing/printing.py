@@ -86,7 +86,7 @@ def _add_content(tree: Tree, facts: dict[str, Any]) -> None:
         if text:
             tree.add(Text(text))
     _branch(tree, "reasons", [Text(str(reason)) for reason in record.get("reasons", [])])
-    _branch(tree, "models", [Text(_model(model)) for model in record.get("models", [])])
+    _branch(tree, "models", [_model(model) for model in facts["models"]])
     runs = tree.add(Text("runs")) if facts["runs"] else tree
     for run in facts["runs"]:
         _add_run(runs, run)
@@ -153,8 +153,10 @@ def _policy(record: dict[str, Any]) -> str:
     return f"rule {record['rule']}, tier {record.get('tier')}{tail}"
 
 
-def _model(model: dict[str, Any]) -> str:
-    return f"{model['name']} {model['version']}  sha256 {model['digest'][:_SHORT]}…"
+def _model(model: dict[str, Any]) -> Text:
+    text = f"{model['name']} version {model['version']}  sha256 {model['digest'][:_SHORT]}…  "
+    where = f"{model['path']}  " if model["path"] else ""
+    return Text.assemble(text, (where, "dim"), mark(model))
 
 
 def _add_run(tree: Tree, run: dict[str, Any]) -> None:
