@@ -1,5 +1,6 @@
 """Logs in memory, in folders and in a workspace, and the records that fill them."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -96,8 +97,32 @@ def filled(workspace, logs):
     manifest = {"run_id": RUN, "notebook": "30-set-policy", "as_of": "2017-12-31"}
     manifest |= {"headline": "Simulated saving 3%", "parameters": {"horizon": 28}}
     manifest["inputs"] = {"stock": {"version": stock.version, "digest": stock.digest}}
+    (report / "figure.json").write_text("{}")
+    manifest["artefacts"] = {"figure.json": hashlib.sha256(b"{}").hexdigest()}
     (report / "run.json").write_text(json.dumps(manifest))
+    (report / "report.html").write_text("<p>Simulated saving 3%</p>")
+    _complete(workspace, report)
     return workspace
+
+
+def _complete(workspace, report):
+    """The COMPLETE event of the run, as the runner writes it."""
+    from workbench.lineage.facts import FileVersion
+    from workbench.lineage.journal import Journal
+    from workbench.lineage.lifecycle import RunLineage
+
+    lineage = RunLineage(
+        Journal(workspace.lineage), workspace_id="shop-1", job="30-set-policy", run_id=RUN
+    )
+    lineage.start([], {})
+    files = [report / "run.json", report / "report.html"]
+    lineage.complete(
+        [],
+        files=[
+            FileVersion(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+            for path in files
+        ],
+    )
 
 
 def _write_tables(store):

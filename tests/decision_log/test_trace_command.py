@@ -1,7 +1,10 @@
 """`workbench trace`: what it finds and shows."""
 
+from datetime import date
+
 import pytest
 
+from workbench.decision_log.append import open_log
 from workbench.errors import LogError
 
 
@@ -12,7 +15,8 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
         "proposes 0.5 EA · 80% interval 1 to 9 · before: 2 · 12.50 USD at stake · rests on",
         "in force from 2018-01-01 until before 2018-01-08", "tier manual",
         "lgbm version 1  sha256 bbbb",
-        "30-set-policy  as of 2017-12-31", "Simulated saving 3%", "gone  no report here",
+        "30-set-policy  as of 2017-12-31", "Simulated saving 3%",
+        "no report and no lineage of it here",
         "version not kept here", "override to 7: promotion", "← this decision",
         "every entry above is proven",
     ):  # fmt: skip
@@ -62,3 +66,14 @@ def test_trace_names_an_unknown_order_and_line(filled, trace, facts):
 )  # fmt: skip
 def test_wrong_usage_exits_with_2(filled, trace, arguments):
     assert trace(*arguments).exit_code == 2
+
+
+def test_a_superseded_decision_says_so_and_its_successor_names_it(filled, trace, logs):
+    week = {"valid_from": date(2018, 1, 1), "valid_to": date(2018, 1, 8)}
+    about = {"item_id": "I1", "location_id": "DC1", "detail": {"proposal": "replenishment"}}
+    open_log(filled).append([logs.record(5, **about, **week)])
+    output = trace("--decision", "d1").output
+    assert "no longer in force, superseded by the proposal d5 of 2026-01-02, entry 3" in output
+    output = trace("--decision", "d5").output
+    assert "no longer in force" not in output
+    assert "supersedes the override d2 of 2026-01-02, entry 1, in force from 2018-01-01" in output

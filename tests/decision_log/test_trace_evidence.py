@@ -9,6 +9,7 @@ import pytest
 
 from workbench.contracts.records import ModelReference, RowEvidence
 from workbench.decision_log.append import open_log
+from workbench.errors import LogError
 from workbench.tables.store import TableStore
 
 DECISION = ("--decision", "d1")
@@ -117,3 +118,35 @@ def test_the_model_of_a_package_is_hashed(filled, trace, facts, logs):
     assert facts("--decision", "d7")["decisions"][0]["models"][0]["state"] == "proven"
     model.write_bytes(b"other")
     assert trace("--decision", "d7").exit_code == 1
+
+
+def _report(workspace):
+    return next(workspace.reports.glob("*/*/*/run.json")).parent
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.html", "figure.json"])
+def test_an_altered_report_is_named_and_its_words_are_not_shown(filled, trace, name):
+    assert trace(*DECISION).exit_code == 0
+    path = _report(filled) / name
+    path.write_text(path.read_text().replace("3%", "9%") + " ")
+    result = trace(*DECISION)
+    assert result.exit_code == 1
+    assert f"✗ {name} was altered" in result.output
+    assert "Simulated saving 9%" not in result.output
+
+
+@pytest.mark.parametrize("text", ["[]", "not JSON", "[" * 100_000])
+def test_a_manifest_that_is_none_is_told_in_one_sentence(filled, trace, text):
+    path = _report(filled) / "run.json"
+    path.write_text(text)
+    assert trace(*DECISION).exit_code == 1
+    shutil.rmtree(filled.lineage)
+    with pytest.raises(LogError, match=r"run\.json: not a run manifest"):
+        trace(*DECISION)
+
+
+def test_without_lineage_a_report_is_not_checkable(filled, trace, facts):
+    shutil.rmtree(filled.lineage)
+    (run, _) = facts(*DECISION)["decisions"][0]["runs"]
+    assert (run["state"], run["headline"]) == ("not checkable", "Simulated saving 3%")
+    assert trace(*DECISION).exit_code == 0

@@ -154,6 +154,42 @@ class DecisionHistory:
         )
         return sorted(entries, key=lambda entry: (entry.location_id or "", -entry.index))
 
+    def rivals(self, entry: Entry) -> tuple[list[Entry], list[Entry]]:
+        """Decisions outside an entry's chain for the same item, location and topic in its days.
+
+        The latest entry is in force, so that later ones supersede it on the days they share.
+
+        Returns:
+            Earlier ones and later ones, each latest first.
+        """
+        item, first = self.about(entry, "item_id"), self.about(entry, "valid_from")
+        if entry.record.get("kind") not in DECIDING or item is None or first is None:
+            return [], []
+        location, end = self.about(entry, "location_id"), self._end(entry)
+        found = self._checked(
+            lambda: self._index.select(
+                f"item_id = ? AND location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
+                " AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)",
+                [item, location, *DECIDING, end, first, first],
+            ),
+            lambda other: self._decides(other, item, location),
+        )
+        chain = {known.id for known in self.tree(entry).entries()}
+        topic = self._topic(entry)
+        others = [e for e in found if e.id not in chain and self._topic(e) == topic]
+        earlier = [other for other in others if other.index < entry.index]
+        return earlier, [other for other in others if other.index > entry.index]
+
+    def _end(self, entry: Entry) -> str:
+        """First day on which an entry is no longer in force; far off where it has none."""
+        ends = [self.about(entry, "valid_to"), entry.text("expires"), "9999-12-31"]
+        return min(end for end in ends if end)
+
+    def _topic(self, entry: Entry) -> Any:
+        details = (known.record.get("detail") for known in (entry, *self.answered(entry)))
+        topics = (detail.get("proposal") for detail in details if isinstance(detail, dict))
+        return next((topic for topic in topics if topic is not None), None)
+
     def order_lines(self, lines: Sequence[OrderLine]) -> list[TracedLine]:
         """The decision in force for each line: at its location, else where that is supplied from.
 

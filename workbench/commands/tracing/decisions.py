@@ -1,11 +1,10 @@
 """What `workbench trace` collects around a decision: its chain, its runs, what it rests on."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from workbench.commands.tracing.models import ModelChecks
+from workbench.commands.tracing.reports import RunReports
 from workbench.commands.tracing.rows import RowChecks
-from workbench.errors import LogError
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -13,43 +12,27 @@ if TYPE_CHECKING:
 
 
 class Evidence:
-    """Run manifests and table versions of a workspace, each looked up once."""
+    """What decisions of a workspace rest on, each looked up and checked once."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._runs: dict[str, dict[str, Any]] = {}
-        self._rows = RowChecks(workspace.tables)
+        self._reports = RunReports(workspace)
         self._models = ModelChecks(workspace)
+        self._rows = RowChecks(workspace.tables)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """What the run's manifest says; only its id where there is no report here."""
-        if run_id not in self._runs:
-            self._runs[run_id] = self._read_run(run_id)
-        return self._runs[run_id]
+        """What is known of a run, and whether its report is the one that it left."""
+        return self._reports.run(run_id)
 
     def rows(self, evidence: dict[str, Any], run_ids: list[str]) -> dict[str, Any]:
         """Row evidence, and whether its rows prove to be in that table version."""
-        table, digest = evidence["table"], evidence["digest"]
-        read = [(self.run(run_id).get("inputs") or {}).get(table) for run_id in run_ids]
-        names = {one["version"] for one in read if one and one["digest"] == digest}
-        return {**evidence, **self._rows.check(evidence, names).facts()}
+        table, digest = str(evidence["table"]), str(evidence["digest"])
+        names = [self._reports.version_names(run_id, table, digest) for run_id in run_ids]
+        return {**evidence, **self._rows.check(evidence, set().union(*names)).facts()}
 
     def model(self, model: dict[str, Any]) -> dict[str, Any]:
         """A model, and whether its bytes are here and have the digest on record."""
         check, where = self._models.check(model)
         return {**model, "path": where, **check.facts()}
-
-    def _read_run(self, run_id: str) -> dict[str, Any]:
-        paths = sorted(self._workspace.reports.glob(f"*/*/{run_id}/run.json"))
-        if not paths or "/" in run_id or "*" in run_id:
-            return {"run_id": run_id, "report": None}
-        try:
-            manifest = json.loads(paths[0].read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise LogError(f"{paths[0]}: not a run manifest ({error}); restore it.") from error
-        kept = ("notebook", "headline", "as_of", "parameters", "inputs", "outputs", "models")
-        report = paths[0].parent.relative_to(self._workspace.root).as_posix()
-        return {"run_id": run_id, "report": report, **{k: manifest.get(k) for k in kept}}
 
 
 def decision_facts(
@@ -57,6 +40,7 @@ def decision_facts(
 ) -> dict[str, Any]:
     """All that is known about one decision."""
     answered = history.answered(entry)
+    earlier, later = history.rivals(entry)
     about = [entry.record, *(before.record for before in answered)]
     return {
         **_entry_facts(entry, evidence),
@@ -65,6 +49,20 @@ def decision_facts(
         "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
         "answers": [_entry_facts(before, evidence) for before in answered],
         "chain": _chain(history.tree(entry)),
+        "replaces": [_brief(history, other) for other in earlier],
+        "superseded_by": [_brief(history, other) for other in later],
+    }
+
+
+def _brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
+    """Another decision about the same, in a line."""
+    names = ("kind", "recorded_at", "actor", "quantity", "unit", "after", "expires")
+    return {
+        "id": entry.id,
+        "entry": entry.index,
+        "valid_from": history.about(entry, "valid_from"),
+        "valid_to": history.about(entry, "valid_to"),
+        **{name: entry.record[name] for name in names if name in entry.record},
     }
 
 

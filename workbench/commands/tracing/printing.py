@@ -10,6 +10,7 @@ from rich.tree import Tree
 from workbench.commands.tracing.check import CROSS, TICK, mark
 
 _SHORT = 12
+_RIVALS = 3
 _FILE_WIDTH = 400  # in a file or pipe a line stays one line
 
 
@@ -65,11 +66,28 @@ def _line(line: dict[str, Any]) -> Text:
 
 def _tree(facts: dict[str, Any]) -> Tree:
     tree = Tree(_title("Decision", facts))
+    for later in facts["superseded_by"][:1]:  # the latest is the one in force
+        text = f"no longer in force, superseded by {_other(later)}"
+        tree.add(Text(text, style="bold yellow"))
     _add_content(tree, facts)
     for before in facts["answers"]:
         _add_content(tree.add(_title("answers", before)), before)
-    _add_chain(tree.add(Text("chain")), facts["chain"], facts["entry"])
+    chain = tree.add(Text("chain"))
+    for earlier in facts["replaces"][:_RIVALS]:
+        chain.add(Text(f"supersedes {_other(earlier)}"))
+    if len(facts["replaces"]) > _RIVALS:
+        chain.add(Text(f"and {len(facts['replaces']) - _RIVALS} earlier ones"))
+    _add_chain(chain, facts["chain"], facts["entry"])
     return tree
+
+
+def _other(entry: dict[str, Any]) -> str:
+    """A decision about the same in a line: what, since when, for which days."""
+    until = f" until before {entry['valid_to']}" if entry["valid_to"] else ""
+    return (
+        f"the {entry['kind']} {entry['id']} of {str(entry['recorded_at'])[:10]}, entry"
+        f" {entry['entry']:,}, in force from {entry['valid_from']}{until}"
+    )
 
 
 def _title(verb: str, facts: dict[str, Any]) -> Text:
@@ -160,13 +178,18 @@ def _model(model: dict[str, Any]) -> Text:
 
 
 def _add_run(tree: Tree, run: dict[str, Any]) -> None:
-    if run["report"] is None:
-        tree.add(Text(f"{run['run_id']}  no report here"))
+    name = f"run {run['run_id']}"
+    if run["notebook"]:
+        when = f"  as of {run['as_of']}" if run.get("as_of") else ""
+        name = f"{run['notebook']}{when}  {name}"
+    if run["state"] == "no report":
+        tree.add(Text(f"{name}  a step, leaves no report"))
         return
-    branch = tree.add(Text(f"{run['notebook']}  as of {run['as_of']}  run {run['run_id']}"))
+    branch = tree.add(Text.assemble(f"{name}  ", mark(run)))
     if run.get("headline"):
         branch.add(Text(str(run["headline"])))
-    branch.add(Text(run["report"], style="dim"))
+    if run["report"]:
+        branch.add(Text(run["report"], style="dim"))
 
 
 def _rows(rows: dict[str, Any]) -> Text:

@@ -22,6 +22,8 @@ def verdict(decisions: list[dict[str, Any]]) -> dict[str, Any]:
 def _checked(decision: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Place and state of everything that was checked about a decision and what it answers."""
     for entry in (decision, *decision["answers"]):
+        for run in entry["runs"]:
+            yield f"report of run {run['run_id']} ({run['notebook'] or 'unknown'})", run["state"]
         for model in entry["models"]:
             yield f"model {model['name']} version {model['version']}", model["state"]
         for rows in entry["evidence"]:
