@@ -73,7 +73,7 @@ def test_a_superseded_decision_says_so_and_its_successor_names_it(filled, trace,
     about = {"item_id": "I1", "location_id": "DC1", "detail": {"proposal": "replenishment"}}
     open_log(filled).append([logs.record(5, **about, **week)])
     output = trace("--decision", "d1").output
-    assert "no longer in force, superseded by the proposal d5 of 2026-01-02, entry 3" in output
+    assert "superseded in force from 2018-01-01 on by the proposal d5 of 2026-01-02, entry 3" in output
     output = trace("--decision", "d5").output
-    assert "no longer in force" not in output
+    assert "superseded in force" not in output
     assert "supersedes the override d2 of 2026-01-02, entry 1, in force from 2018-01-01" in output

@@ -47,6 +47,7 @@ def decision_facts(
         # an answer may leave out what it is about
         "item_id": next((r["item_id"] for r in about if "item_id" in r), None),
         "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
+        "valid_from": history.about(entry, "valid_from"),
         "answers": [_entry_facts(before, evidence) for before in answered],
         "chain": _chain(history.tree(entry)),
         "replaces": [_brief(history, other) for other in earlier],

@@ -67,7 +67,8 @@ def _line(line: dict[str, Any]) -> Text:
 def _tree(facts: dict[str, Any]) -> Tree:
     tree = Tree(_title("Decision", facts))
     for later in facts["superseded_by"][:1]:  # the latest is the one in force
-        text = f"no longer in force, superseded by {_other(later)}"
+        since = max(later["valid_from"], facts["valid_from"])
+        text = f"superseded in force from {since} on by {_other(later)}"
         tree.add(Text(text, style="bold yellow"))
     _add_content(tree, facts)
     for before in facts["answers"]:
