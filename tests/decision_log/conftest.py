@@ -88,7 +88,7 @@ def filled(workspace, logs):
         reasons=("Demand rose [12%]",), simulated=True, interval_low=1.0, interval_high=9.0,
         interval_level=0.8, before=2.0, money_at_stake=12.5, currency="USD",
         rule="built-in/manual", tier="manual", policy_digest="c" * 64,
-        detail={"proposal": "replenishment"},
+        detail={"proposal": "replenishment", "interval_of": "demand"},
     )  # fmt: skip
     override = logs.record(2, kind="override", supersedes="d1", after=7.0, reason_code="promotion")
     open_log(workspace).append([proposal, override, logs.record(3, item_id="I2")])

@@ -12,7 +12,8 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
     output = trace("--decision", "d1").output
     for text in (
         "Decision d1  proposal for item I1 at DC1  entry 0 ✓", "Demand rose [12%]",
-        "proposes 0.5 EA · 80% interval 1 to 9 · before: 2 · 12.50 USD at stake · rests on",
+        "proposes 0.5 EA · demand until the next delivery 1 to 9 EA (80%) · the policy before: 2",
+        "12.50 USD at stake · rests on simulated data",
         "in force from 2018-01-01 until before 2018-01-08", "tier manual",
         "lgbm version 1  sha256 bbbb",
         "30-set-policy  as of 2017-12-31", "Simulated saving 3%",
@@ -73,7 +74,9 @@ def test_a_superseded_decision_says_so_and_its_successor_names_it(filled, trace,
     about = {"item_id": "I1", "location_id": "DC1", "detail": {"proposal": "replenishment"}}
     open_log(filled).append([logs.record(5, **about, **week)])
     output = trace("--decision", "d1").output
-    assert "superseded in force from 2018-01-01 on by the proposal d5 of 2026-01-02, entry 3" in output
+    assert (
+        "superseded in force from 2018-01-01 on by the proposal d5 of 2026-01-02, entry 3" in output
+    )
     output = trace("--decision", "d5").output
     assert "superseded in force" not in output
     assert "supersedes the override d2 of 2026-01-02, entry 1, in force from 2018-01-01" in output

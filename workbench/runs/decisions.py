@@ -164,6 +164,7 @@ def _proposal(
         reasons=tuple(json.loads(row[c.REASONS])),
         detail={
             "proposal": row[c.KIND],
+            "interval_of": "demand",
             "order_date": _text_day(row[c.ORDER_DATE]),
             "due_date": _text_day(row[c.DUE_DATE]),
             "unit_cost": _number(row[c.UNIT_COST]),

@@ -132,22 +132,41 @@ def _quantity(record: dict[str, Any]) -> str:
     parts = []
     if record.get("quantity") is not None:
         verb = "proposes" if record["kind"] == "proposal" else "quantity"
-        parts.append(f"{verb} {record['quantity']:g} {record.get('unit', '')}".rstrip())
+        parts.append(f"{verb} {_amount(record['quantity'])} {record.get('unit', '')}".rstrip())
     if record.get("after") is not None:
         reason = f" ({record['reason_code']})" if record.get("reason_code") else ""
-        parts.append(f"changes it to {record['after']:g}{reason}")
+        parts.append(f"changes it to {_amount(record['after'])}{reason}")
     if record.get("interval_low") is not None and record.get("interval_high") is not None:
-        level = record.get("interval_level")
-        share = f"{level:.0%} " if level is not None else ""
-        parts.append(f"{share}interval {record['interval_low']:g} to {record['interval_high']:g}")
+        parts.append(_interval(record))
     if record.get("before") is not None:
-        parts.append(f"before: {record['before']:g}")
+        parts.append(f"the policy before: {_amount(record['before'])}")
     if record.get("money_at_stake") is not None:
         money = f"{record['money_at_stake']:,.2f} {record.get('currency', '')}".rstrip()
         parts.append(f"{money} at stake")
     if record.get("simulated"):
         parts.append("rests on simulated data")
     return " · ".join(parts)
+
+
+def _interval(record: dict[str, Any]) -> str:
+    """The interval, and of what; in whole units where the quantity is whole."""
+    whole = float(record.get("quantity") or 0).is_integer()
+    low, high = (
+        _amount(round(record[name]) if whole else record[name])
+        for name in ("interval_low", "interval_high")
+    )
+    unit = f" {record['unit']}" if record.get("unit") else ""
+    level = record.get("interval_level")
+    share = f" ({level:.0%})" if level is not None else ""
+    detail = record.get("detail")
+    of_demand = isinstance(detail, dict) and detail.get("interval_of") == "demand"
+    name = "demand until the next delivery" if of_demand else "interval"
+    return f"{name} {low} to {high}{unit}{share}"
+
+
+def _amount(value: float) -> str:
+    """A quantity to the hundredth, without decimals that are zero."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def _validity(record: dict[str, Any]) -> str:
@@ -203,7 +222,7 @@ def _rows(rows: dict[str, Any]) -> Text:
 def _add_chain(tree: Tree, node: dict[str, Any], current: int) -> None:
     here = "  ← this decision" if node["entry"] == current else ""
     reason = f": {node['reason_code']}" if node.get("reason_code") else ""
-    after = f" to {node['after']:g}" if node.get("after") is not None else ""
+    after = f" to {_amount(node['after'])}" if node.get("after") is not None else ""
     text = (
         f"entry {node['entry']:,}  {node['kind']}{after}{reason}  by {node.get('actor')}"
         f"  {node.get('recorded_at')}  {node['id'][:_SHORT]}{here}"
