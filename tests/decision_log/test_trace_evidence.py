@@ -150,3 +150,32 @@ def test_without_lineage_a_report_is_not_checkable(filled, trace, facts):
     (run, _) = facts(*DECISION)["decisions"][0]["runs"]
     assert (run["state"], run["headline"]) == ("not checkable", "Simulated saving 3%")
     assert trace(*DECISION).exit_code == 0
+
+
+def test_the_built_in_policy_can_be_read(filled, trace, logs):
+    from workbench.runs.policies import built_in_digest
+
+    open_log(filled).append(
+        [logs.record(6, rule="built-in/manual", policy_digest=built_in_digest())]
+    )
+    output = trace("--decision", "d6").output
+    assert "governance/policies/built-in-manual.txt  ✓" in output
+    assert "every proposal waits for a person" in output
+
+
+def test_the_built_in_policy_is_the_one_that_earlier_decisions_name():
+    from workbench.runs.policies import built_in_digest
+
+    # SHA-256 of the sentence that the first release recorded
+    assert built_in_digest().startswith("9a02b72f5a36")
+
+
+def test_a_policy_of_the_workspace_is_found_by_its_digest(filled, trace, logs):
+    path = filled.root / "governance" / "policies" / "sop.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("tier: automatic")
+    digest = hashlib.sha256(b"tier: automatic").hexdigest()
+    open_log(filled).append([logs.record(6, policy_digest=digest)])
+    assert "governance/policies/sop.yaml  ✓" in trace("--decision", "d6").output
+    path.write_text("tier: manual")
+    assert "no policy here has that digest" in trace("--decision", "d6").output

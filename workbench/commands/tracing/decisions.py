@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from workbench.commands.tracing.models import ModelChecks
+from workbench.commands.tracing.policies import PolicyChecks
 from workbench.commands.tracing.reports import RunReports
 from workbench.commands.tracing.rows import RowChecks
 from workbench.workspace import Workspace
@@ -17,6 +18,7 @@ class Evidence:
     def __init__(self, workspace: Workspace) -> None:
         self._reports = RunReports(workspace)
         self._models = ModelChecks(workspace)
+        self._policies = PolicyChecks(workspace.root)
         self._rows = RowChecks(workspace.tables)
 
     def run(self, run_id: str) -> dict[str, Any]:
@@ -33,6 +35,11 @@ class Evidence:
         """A model, and whether its bytes are here and have the digest on record."""
         check, where = self._models.check(model)
         return {**model, "path": where, **check.facts()}
+
+    def policy(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """The policy that a record names, and where its text is; None where it names none."""
+        digest = record.get("policy_digest")
+        return self._policies.check(str(digest)) if digest else None
 
 
 def decision_facts(
@@ -77,6 +84,7 @@ def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
         "item_id": record.get("item_id"),
         "location_id": record.get("location_id"),
         "runs": [evidence.run(run_id) for run_id in run_ids],
+        "policy": evidence.policy(record),
         "models": [evidence.model(model) for model in record.get("models", [])],
         "evidence": [evidence.rows(rows, run_ids) for rows in record.get("evidence", [])],
     }

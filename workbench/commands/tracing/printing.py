@@ -101,9 +101,10 @@ def _title(verb: str, facts: dict[str, Any]) -> Text:
 
 def _add_content(tree: Tree, facts: dict[str, Any]) -> None:
     record = facts["record"]
-    for text in (_quantity(record), _validity(record), _who(record), _policy(record)):
+    for text in (_quantity(record), _validity(record), _who(record)):
         if text:
             tree.add(Text(text))
+    _add_policy(tree, record, facts["policy"])
     _branch(tree, "reasons", [Text(str(reason)) for reason in record.get("reasons", [])])
     _branch(tree, "models", [_model(model) for model in facts["models"]])
     runs = tree.add(Text("runs")) if facts["runs"] else tree
@@ -183,12 +184,18 @@ def _who(record: dict[str, Any]) -> str:
     )
 
 
-def _policy(record: dict[str, Any]) -> str:
-    if not record.get("rule"):
-        return ""
-    digest = record.get("policy_digest")
-    tail = f", policy {digest[:_SHORT]}…" if digest else ""
-    return f"rule {record['rule']}, tier {record.get('tier')}{tail}"
+def _add_policy(tree: Tree, record: dict[str, Any], policy: dict[str, Any] | None) -> None:
+    rule = f"rule {record['rule']}, tier {record.get('tier')}" if record.get("rule") else ""
+    if policy is None:
+        if rule:
+            tree.add(Text(rule))
+        return
+    place = f"  {policy['path']}" if policy["path"] else ""
+    name = f"policy {policy['digest'][:_SHORT]}…"
+    text = Text.assemble(", ".join(filter(None, [rule, name])), (f"{place}  ", "dim"), mark(policy))
+    branch = tree.add(text)
+    if policy.get("text"):
+        branch.add(Text(policy["text"]))
 
 
 def _model(model: dict[str, Any]) -> Text:

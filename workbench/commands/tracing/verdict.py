@@ -24,6 +24,8 @@ def _checked(decision: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for entry in (decision, *decision["answers"]):
         for run in entry["runs"]:
             yield f"report of run {run['run_id']} ({run['notebook'] or 'unknown'})", run["state"]
+        if entry["policy"]:
+            yield f"policy {entry['policy']['digest'][:12]}…", entry["policy"]["state"]
         for model in entry["models"]:
             yield f"model {model['name']} version {model['version']}", model["state"]
         for rows in entry["evidence"]:
