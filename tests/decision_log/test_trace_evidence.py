@@ -48,7 +48,7 @@ def test_falsified_rows_are_named_and_exit_with_1(filled, trace, with_digest):
     result = trace(*DECISION)
     assert result.exit_code == 1
     assert "✗ evidence does not hold: rows 0 to 1 of table stock" in result.output.splitlines()[-1]
-    assert "every entry above is proven" not in result.output
+    assert "✓ every entry above is proven" not in result.output
     found = json.loads(trace(*DECISION, "--json").output)
     assert found["verified"] is False
     assert found["places"][0].startswith("rows 0 to 1 of table stock")

@@ -76,12 +76,14 @@ class TracedLine:
     Attributes:
         decided_for: Location that the decision is about; None where it names the line itself.
         following: Where there was none: the first decision later in force for the item.
+        following_from: First day of that.
     """
 
     line: OrderLine
     decision: Entry | None
     decided_for: str | None = None
     following: Entry | None = None
+    following_from: str | None = None
 
 
 class DecisionHistory:
@@ -243,7 +245,9 @@ class DecisionHistory:
             found = self.decisions(line.item_id, location_id=location, day=line.day, sure=False)
             if found:
                 return TracedLine(line, max(found, key=lambda entry: entry.index), location)
-        return TracedLine(line, None, following=self._first_after(line))
+        following = self._first_after(line)
+        since = self.about(following, "valid_from") if following else None
+        return TracedLine(line, None, following=following, following_from=since)
 
     def _first_after(self, line: OrderLine) -> Entry | None:
         locations = (line.location_id, *line.supplied_from)
@@ -259,7 +263,9 @@ class DecisionHistory:
                 and (self.about(entry, "valid_from") or "") > line.day.isoformat()
             ),
         )
-        return min(entries, key=lambda e: (e.text("valid_from"), -e.index), default=None)
+        return min(
+            entries, key=lambda e: (self.about(e, "valid_from") or "", -e.index), default=None
+        )
 
     # --- the index is derived: believed only where the log agrees ------------------------------
 

@@ -1,11 +1,14 @@
 """What `workbench trace` collects around a decision: its chain, its runs, what it rests on."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.commands.tracing.models import ModelChecks
 from workbench.commands.tracing.policies import PolicyChecks
 from workbench.commands.tracing.reports import RunReports
 from workbench.commands.tracing.rows import RowChecks
+from workbench.contracts.records import KINDS
+from workbench.errors import VerificationError
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,17 +60,19 @@ def decision_facts(
         "valid_from": history.about(entry, "valid_from"),
         "answers": [_entry_facts(before, evidence) for before in answered],
         "chain": _chain(history.tree(entry)),
-        "replaces": [_brief(history, other) for other in earlier],
-        "superseded_by": [_brief(history, other) for other in later],
+        "replaces": [brief(history, other) for other in earlier],
+        "superseded_by": [brief(history, other) for other in later],
     }
 
 
-def _brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
-    """Another decision about the same, in a line."""
+def brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
+    """What a list says of a decision; what it rests on is not looked at."""
     names = ("kind", "recorded_at", "actor", "quantity", "unit", "after", "expires")
     return {
         "id": entry.id,
         "entry": entry.index,
+        "item_id": history.about(entry, "item_id"),
+        "location_id": history.about(entry, "location_id"),
         "valid_from": history.about(entry, "valid_from"),
         "valid_to": history.about(entry, "valid_to"),
         **{name: entry.record[name] for name in names if name in entry.record},
@@ -76,6 +81,7 @@ def _brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
 
 def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
     record = entry.record
+    _check_form(entry)
     run_ids = [str(run_id) for run_id in record.get("run_ids", [])]
     return {
         "entry": entry.index,
@@ -88,6 +94,56 @@ def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
         "models": [evidence.model(model) for model in record.get("models", [])],
         "evidence": [evidence.rows(rows, run_ids) for rows in record.get("evidence", [])],
     }
+
+
+def _check_form(entry: "Entry") -> None:
+    """Refuse a record whose fields are of another kind than a decision's.
+
+    Raises:
+        VerificationError: Naming the field; the log's key signed it all the same.
+    """
+    for name, fits in _FORMS.items():
+        value = entry.record.get(name)
+        if value is not None and not fits(value):
+            raise VerificationError(
+                f"entry {entry.index}: {name} is {str(value)[:60]!r}, not what a decision record"
+                " holds there; ask who holds the log's key what signed it."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and {"name", "version", "digest"} <= set(value)
+
+
+def _is_rows(value: Any) -> bool:
+    named = {"table", "digest", "first_row", "last_row"}
+    return (
+        isinstance(value, dict)
+        and named <= set(value)
+        and all(type(value[name]) is int for name in ("first_row", "last_row"))
+    )
+
+
+def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+_NUMBERS: Final = (
+    "quantity before after interval_low interval_high interval_level money_at_stake"
+).split()
+_FORMS: Final[dict[str, Callable[[Any], bool]]] = {
+    "kind": lambda value: value in KINDS,
+    "models": _list_of(_is_model),
+    "evidence": _list_of(_is_rows),
+    "run_ids": _list_of(lambda value: isinstance(value, str)),
+    "reasons": _list_of(lambda value: isinstance(value, str)),
+    "inputs": lambda value: isinstance(value, dict),
+    **dict.fromkeys(_NUMBERS, _is_number),
+}
 
 
 def _chain(node: "Node") -> dict[str, Any]:

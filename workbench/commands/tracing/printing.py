@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from workbench.commands.tracing.amounts import amount
 from workbench.commands.tracing.check import CROSS, TICK, mark
+from workbench.commands.tracing.lists import decision_list, line_list
 
 _SHORT = 12
 _RIVALS = 3
@@ -15,12 +17,15 @@ _FILE_WIDTH = 400  # in a file or pipe a line stays one line
 
 
 def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
-    """One line per order line, then one tree per decision, then what all was proven against."""
+    """Lines of an order, then decisions as a list or as trees, then what all was proven against."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH
-    for line in facts.get("lines", []):
-        console.print(_line(line))
+    for text in line_list(facts.get("lines", [])):
+        console.print(text)
+    if "summary" in facts:
+        for text in decision_list(facts["summary"]):
+            console.print(text)
     for decision in facts["decisions"]:
         console.print(_tree(decision))
     for text in _verdict(facts):
@@ -30,38 +35,24 @@ def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
 def _verdict(facts: dict[str, Any]) -> list[Text]:
     """The last lines: what could not be checked, then what is false or that nothing is."""
     signed = facts["checkpoint"]
-    under = (
-        f"under the checkpoint of {signed['origin']}, size {signed['size']:,},"
-        f" root {signed['root'][:_SHORT]}…"
-    )
-    missing = [f"not checkable here: {place}" for place in facts["not_checkable"]]
-    texts = [Text(text, style="yellow") for text in missing]
+    log = f"{signed['origin']}, size {signed['size']:,}, root {signed['root'][:_SHORT]}…"
+    texts = [
+        Text(f"not checkable here: {place}", style="yellow") for place in facts["not_checkable"]
+    ]
+    if facts["decisions"]:
+        texts.append(Text("digests shortened; --json shows them whole", style="dim"))
+    elif not facts.get("summary"):
+        return [Text(f"no entry of the log to prove; the checkpoint is of {log}", style="dim")]
+    proven = f"every entry above is proven under the checkpoint of {log}"
     if facts["verified"]:
         rest = ", and what it rests on holds where it is here" if facts["decisions"] else ""
-        return [*texts, Text(f"{TICK} every entry above is proven {under}{rest}", style="dim")]
+        return [*texts, Text(f"{TICK} {proven}{rest}", style="dim")]
     false = "; ".join(facts["places"])
     return [
         *texts,
-        Text(f"The entries above are proven {under}", style="dim"),
+        Text(f"{proven}, but", style="dim"),
         Text(f"{CROSS} evidence does not hold: {false}", style="bold red"),
     ]
-
-
-def _line(line: dict[str, Any]) -> Text:
-    head = (
-        f"Order {line['order_id']}, line {line['line']}: item {line['item_id']} at"
-        f" {line['location_id']} on {line['day']}"
-    )
-    if line["decision"]:
-        place = line["decided_for"]
-        via = "" if place in (None, line["location_id"]) else f" of {place}, which supplies it"
-        return Text(f"{head} belongs to decision {line['decision']}{via}")
-    if line["next_valid_from"]:
-        return Text(
-            f"{head}: no decision was in force that day; the first one is in force from"
-            f" {line['next_valid_from']} ({line['next_decision']})"
-        )
-    return Text(f"{head}: no decision about it is in the log")
 
 
 def _tree(facts: dict[str, Any]) -> Tree:
@@ -133,14 +124,14 @@ def _quantity(record: dict[str, Any]) -> str:
     parts = []
     if record.get("quantity") is not None:
         verb = "proposes" if record["kind"] == "proposal" else "quantity"
-        parts.append(f"{verb} {_amount(record['quantity'])} {record.get('unit', '')}".rstrip())
+        parts.append(f"{verb} {amount(record['quantity'])} {record.get('unit', '')}".rstrip())
     if record.get("after") is not None:
         reason = f" ({record['reason_code']})" if record.get("reason_code") else ""
-        parts.append(f"changes it to {_amount(record['after'])}{reason}")
+        parts.append(f"changes it to {amount(record['after'])}{reason}")
     if record.get("interval_low") is not None and record.get("interval_high") is not None:
         parts.append(_interval(record))
     if record.get("before") is not None:
-        parts.append(f"the policy before: {_amount(record['before'])}")
+        parts.append(f"the policy before: {amount(record['before'])}")
     if record.get("money_at_stake") is not None:
         money = f"{record['money_at_stake']:,.2f} {record.get('currency', '')}".rstrip()
         parts.append(f"{money} at stake")
@@ -153,7 +144,7 @@ def _interval(record: dict[str, Any]) -> str:
     """The interval, and of what; in whole units where the quantity is whole."""
     whole = float(record.get("quantity") or 0).is_integer()
     low, high = (
-        _amount(round(record[name]) if whole else record[name])
+        amount(round(record[name]) if whole else record[name])
         for name in ("interval_low", "interval_high")
     )
     unit = f" {record['unit']}" if record.get("unit") else ""
@@ -163,11 +154,6 @@ def _interval(record: dict[str, Any]) -> str:
     of_demand = isinstance(detail, dict) and detail.get("interval_of") == "demand"
     name = "demand until the next delivery" if of_demand else "interval"
     return f"{name} {low} to {high}{unit}{share}"
-
-
-def _amount(value: float) -> str:
-    """A quantity to the hundredth, without decimals that are zero."""
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def _validity(record: dict[str, Any]) -> str:
@@ -229,7 +215,7 @@ def _rows(rows: dict[str, Any]) -> Text:
 def _add_chain(tree: Tree, node: dict[str, Any], current: int) -> None:
     here = "  ← this decision" if node["entry"] == current else ""
     reason = f": {node['reason_code']}" if node.get("reason_code") else ""
-    after = f" to {_amount(node['after'])}" if node.get("after") is not None else ""
+    after = f" to {amount(node['after'])}" if node.get("after") is not None else ""
     text = (
         f"entry {node['entry']:,}  {node['kind']}{after}{reason}  by {node.get('actor')}"
         f"  {node.get('recorded_at')}  {node['id'][:_SHORT]}{here}"
