@@ -45,6 +45,8 @@ class TableVersion:
         schema: Column name to logical type, in contract order.
         files: Parquet files in row order.
         leaves_sha256: Checksum of the file of block hashes.
+        key: Columns by which the rows are sorted; empty where an older manifest does not say.
+        run_columns: Columns that the content digest leaves out; likewise.
     """
 
     table: str
@@ -63,6 +65,8 @@ class TableVersion:
     schema: Mapping[str, Type]
     files: tuple[DataFile, ...]
     leaves_sha256: str
+    key: tuple[str, ...] = ()
+    run_columns: tuple[str, ...] = ()
 
     @property
     def data_paths(self) -> tuple[Path, ...]:
@@ -93,6 +97,8 @@ def manifest_bytes(version: TableVersion) -> bytes:
         "content_digest": version.content_digest,
         "rows": version.rows,
         "schema": [{"name": name, "type": kind} for name, kind in version.schema.items()],
+        "key": list(version.key),
+        "run_columns": list(version.run_columns),
         "provenance": dict(version.provenance),
         "rests_on_simulated": version.rests_on_simulated,
         "last_observed": version.last_observed.isoformat() if version.last_observed else None,
@@ -198,6 +204,8 @@ def _from_json(content: dict[str, Any], folder: Path) -> TableVersion:
         schema={column["name"]: column["type"] for column in content["schema"]},
         files=tuple(DataFile(**file) for file in content["files"]),
         leaves_sha256=str(content["leaves_sha256"]),
+        key=tuple(content.get("key", ())),
+        run_columns=tuple(content.get("run_columns", ())),
     )
 
 
