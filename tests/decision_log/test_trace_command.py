@@ -25,7 +25,7 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
         "30-set-policy  as of 2017-12-31", "Simulated saving 3%",
         "no report and no lineage of it here",
         "version not kept here", "override to 7: promotion", "← this decision",
-        "every entry above is proven",
+        "every entry above is proven", "digests shortened; --json shows them whole",
     ):  # fmt: skip
         assert text in output
 

@@ -45,7 +45,11 @@ def _verdict(facts: dict[str, Any]) -> list[Text]:
         return [Text(f"no entry of the log to prove; the checkpoint is of {log}", style="dim")]
     proven = f"every entry above is proven under the checkpoint of {log}"
     if facts["verified"]:
-        rest = ", and what it rests on holds where it is here" if facts["decisions"] else ""
+        rest = (
+            "; reports, policy, models and rows hold where they are here"
+            if facts["decisions"]
+            else ""
+        )
         return [*texts, Text(f"{TICK} {proven}{rest}", style="dim")]
     false = "; ".join(facts["places"])
     return [
