@@ -15,7 +15,11 @@ def completed(journal, suppliers, tmp_path):
     lineage = RunLineage(journal, workspace_id="shop-1", job="10-forecast", run_id=RUN)
     lineage.start([suppliers], {})
     child = RunLineage(
-        journal, workspace_id="shop-1", job="step", run_id=OTHER, parent=ParentRun("10-forecast", RUN)
+        journal,
+        workspace_id="shop-1",
+        job="step",
+        run_id=OTHER,
+        parent=ParentRun("10-forecast", RUN),
     )
     child.start([], {})
     report = tmp_path / "reports" / "10-forecast" / "2017-12-31" / RUN
