@@ -6,7 +6,8 @@
     ├── ContractError          data that breaks a table contract
     ├── SourceError            a file or database that ingest reads
     ├── TableError             the table store
-    │   └── TableNotFoundError
+    │   ├── TableNotFoundError
+    │   └── TableAlteredError  files are not those that were written
     ├── RunError               execution of a notebook or step
     ├── LineageError           lineage journal and events
     ├── LogError               the decision log
@@ -48,6 +49,10 @@ class TableError(WorkbenchError):
 
 class TableNotFoundError(TableError):
     """No version of the table exists yet."""
+
+
+class TableAlteredError(TableError):
+    """Files of a version are not those that were written."""
 
 
 class RunError(WorkbenchError):

@@ -1,95 +1,21 @@
-"""`workbench log` and `workbench trace` on a workspace with tables, reports and a log."""
+"""`workbench log` on a workspace with a log."""
 
 import json
 from dataclasses import replace
-from datetime import date
 
-import pandas as pd
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from workbench.commands import log as log_commands
-from workbench.commands import trace as trace_command
-from workbench.contracts.records import ModelReference, RowEvidence
 from workbench.decision_log.append import open_log
 from workbench.errors import KeyFileError, LogError, VerificationError
-from workbench.tables.store import TableStore
-from workbench.workspace import open_workspace
-
-RUN = "01920000-0000-7000-8000-000000000001"
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    root = tmp_path / "shop"
-    root.mkdir()
-    (root / "workbench.toml").write_text('[workspace]\nname = "shop"\n')
-    monkeypatch.setenv("WORKBENCH_WORKSPACE", str(root))
-    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
-    return open_workspace(root)
-
-
-@pytest.fixture
-def filled(workspace, logs):
-    """Two decisions at the centre, one overridden; an order line at a store on 2018-01-03."""
-    store = TableStore(workspace.tables)
-    _write_tables(store)
-    stock = store.current("stock")
-    proposal = logs.record(
-        1, item_id="I1", location_id="DC1", valid_from=date(2018, 1, 1),
-        valid_to=date(2018, 1, 8), as_of=date(2017, 12, 31), run_ids=(RUN, "gone"), unit="EA",
-        models=(ModelReference("lgbm", "1", "b" * 64),), inputs={"stock": stock.digest},
-        evidence=(
-            RowEvidence("stock", stock.digest, 0, 1), RowEvidence("stock", "0" * 64, 0, 0),
-        ),
-        reasons=("Demand rose [12%]",), simulated=True, interval_low=1.0, interval_high=9.0,
-        interval_level=0.8, before=2.0, money_at_stake=12.5, currency="USD",
-        rule="built-in/manual", tier="manual", policy_digest="c" * 64,
-        detail={"proposal": "replenishment"},
-    )  # fmt: skip
-    override = logs.record(2, kind="override", supersedes="d1", after=7.0, reason_code="promotion")
-    open_log(workspace).append([proposal, override, logs.record(3, item_id="I2")])
-    report = workspace.reports / "30-set-policy" / "2017-12-31" / RUN
-    report.mkdir(parents=True)
-    manifest = {"run_id": RUN, "notebook": "30-set-policy", "as_of": "2017-12-31"}
-    manifest |= {"headline": "Simulated saving 3%", "parameters": {"horizon": 28}}
-    (report / "run.json").write_text(json.dumps(manifest))
-    return workspace
-
-
-def _write_tables(store):
-    day = pd.Timestamp("2018-01-03")
-    frames = {
-        "order_lines": {
-            "order_id": "O'1", "line": [1, 2], "item_id": ["I1", "I9"], "location_id": "S1",
-            "date": day, "quantity": 1.0, "price": 2.0,
-        },
-        "locations": {"location_id": ["S1", "DC1"], "kind": ["store", "dc"]},
-        "stock": {
-            "item_id": "I1", "location_id": ["DC1", "S1"], "date": day, "on_hand": 1.0,
-            "on_order": 0.0,
-        },
-    }  # fmt: skip
-    for table, columns in frames.items():
-        store.write(table, pd.DataFrame(columns), provenance="simulated", source="test")
-
-
-def call(*arguments, app=log_commands.app):
-    result = CliRunner().invoke(app, list(arguments), catch_exceptions=True)
+def call(*arguments):
+    result = CliRunner().invoke(log_commands.app, list(arguments), catch_exceptions=True)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
-
-
-def trace(*arguments):
-    app = typer.Typer()
-    app.command()(trace_command.trace)
-    return call(*arguments, app=app)
-
-
-def facts(*arguments):
-    return json.loads(trace(*arguments, "--json").output)
 
 
 def test_verify_says_that_every_entry_is_included(filled):
@@ -184,64 +110,6 @@ def test_checkpoint_is_the_signed_note(filled):
 def test_without_a_log_the_first_run_is_named(workspace, arguments):
     with pytest.raises(LogError, match="decision log"):
         call(*arguments)
-
-
-def test_trace_of_a_decision_shows_what_it_rests_on(filled):
-    output = trace("--decision", "d1").output
-    for text in (
-        "Decision d1  proposal for item I1 at DC1  entry 0 ✓", "Demand rose [12%]",
-        "proposes 0.5 EA · 80% interval 1 to 9 · before: 2 · 12.50 USD at stake · rests on",
-        "in force from 2018-01-01 until before 2018-01-08", "tier manual", "lgbm 1  sha256 bbbb",
-        "30-set-policy  as of 2017-12-31", "Simulated saving 3%", "gone  no report here",
-        "version not kept here", "override to 7: promotion", "← this decision",
-        "every entry above is proven",
-    ):  # fmt: skip
-        assert text in output
-
-
-def test_row_evidence_is_proven_against_the_table_store(filled):
-    (decision,) = facts("--decision", "d1")["decisions"]
-    states = [rows["state"] for rows in decision["evidence"]]
-    assert states == ["proven", "version not kept here"]
-
-
-def test_trace_of_an_item_on_a_day(filled):
-    found = facts("--item", "I1", "--location", "DC1", "--date", "2018-01-03")["decisions"]
-    assert [decision["record"]["id"] for decision in found] == ["d2"]
-    assert found[0]["chain"]["id"] == "d1"
-    with pytest.raises(LogError, match="no decision in force on 2018-01-08"):
-        trace("--item", "I1", "--date", "2018-01-08")
-
-
-def test_trace_of_an_order_finds_the_decision_of_the_supplying_centre(filled):
-    found = facts("--order", "O'1")
-    first, second = found["lines"]
-    assert (first["decision"], first["decided_for"]) == ("d2", "DC1")
-    assert (second["decision"], second["next_decision"]) == (None, None)
-    output = trace("--order", "O'1", "--line", "1").output
-    assert "item I1 at S1 on 2018-01-03 belongs to decision d2 of DC1, which supplies it" in output
-    assert "Decision d2  override for item I1 at DC1" in output
-    assert "changes it to 7 (promotion)" in output
-    assert "answers d1  proposal for item I1 at DC1" in output
-    assert "Demand rose [12%]" in output
-
-
-def test_trace_names_an_unknown_order_and_line(filled):
-    with pytest.raises(LogError, match="order 'O9': not in the table order_lines"):
-        trace("--order", "O9")
-    with pytest.raises(LogError, match="line 7"):
-        trace("--order", "O'1", "--line", "7")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [], ["--decision", "d1", "--item", "I1"], ["--decision", "d1", "--line", "1"],
-        ["--order", "o", "--date", "2018-01-01"], ["--item", "I1", "--date", "tomorrow"],
-    ],
-)  # fmt: skip
-def test_wrong_usage_exits_with_2(filled, arguments):
-    assert trace(*arguments).exit_code == 2
 
 
 def test_a_record_can_be_replaced_only_by_one_that_supersedes_it(filled, logs):

@@ -24,7 +24,7 @@ def folder(logs, tmp_path):
     log.append(logs.records(0, 290))
     log.append(logs.records(290, 300))
     root = tmp_path / "log"
-    (root / ".pending").write_bytes(b"not yet")
+    (root / ".journal").write_bytes(b"not yet")
     (root / "notes.txt").write_text("mine")
     (root / "tile" / "0" / ".001.new").write_bytes(b"half")
     (tmp_path / "secret").write_text("secret")
@@ -82,7 +82,7 @@ def test_head_has_the_headers_alone(folder, port):
 
 
 FOREIGN = [
-    "/", "/.pending", "/.lock", "/notes.txt", "/tile/0/.001.new", "/tile", "/tile/0", "/tile/0/",
+    "/", "/.journal", "/.lock", "/notes.txt", "/tile/0/.001.new", "/tile", "/tile/0", "/tile/0/",
     "/tile/0/002", "/tile/0/000/", "/tile//0/000", "/checkpoint/", "/Checkpoint",
     "/tile/00/000", "/tile/0/0", "/tile/0/x000/000", "/tile/0/000.p/256", "/tile/0/000.p/0",
     "/tile/0/000.p/01", "/tile/64/000", "/tile/entries/001.p/45", "/tile/data/000", "checkpoint",
@@ -176,7 +176,7 @@ def test_what_is_no_request_stops_nothing(port, data):
 
 
 def test_a_growing_log_is_served_as_it_grows(logs, folder, port):
-    (folder / ".pending").unlink()
+    (folder / ".journal").unlink()
     logs.open_folder(folder.parent).append(logs.records(300, 310))
     assert ask(port, "/checkpoint")[2].split(b"\n")[1] == b"310"
     assert ask(port, "/tile/0/001.p/54")[0] == 200

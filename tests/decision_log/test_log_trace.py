@@ -1,5 +1,6 @@
 """Tracing: the decision in force, its chain, its proof."""
 
+import sqlite3
 from datetime import date
 
 import pytest
@@ -153,14 +154,90 @@ def test_an_altered_entry_is_not_shown(logs, tmp_path):
         past.decision("d1")
 
 
-def test_an_index_that_names_other_entries_is_found_out(logs, tmp_path):
-    import sqlite3
+@pytest.fixture
+def indexed(logs, tmp_path):
+    """A log of one answered proposal and another; how to open it, and how to alter its index."""
+    storage, path = MemoryStorage(), tmp_path / "i.sqlite"
+    logs.open(storage).append(
+        [
+            logs.record(1, **ORDER, **JANUARY),
+            logs.record(2, kind="override", supersedes="d1"),
+            logs.record(3, item_id="I2", location_id="S1", order_id="O1", order_line=1),
+        ]
+    )
 
-    storage = MemoryStorage()
-    logs.open(storage).append(logs.records(0, 3))
-    past = DecisionHistory(storage, LogIndex(tmp_path / "i.sqlite"), logs.key)
-    with sqlite3.connect(tmp_path / "i.sqlite") as connection:
-        connection.execute("UPDATE entries SET id = 'x' WHERE id = 'd1'")
-        connection.execute("UPDATE entries SET id = 'd1' WHERE id = 'd2'")
-    with pytest.raises(VerificationError, match="index names entry 2"):
-        past.decision("d1")
+    def alter(*statements):
+        with sqlite3.connect(path) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def build():
+        return DecisionHistory(storage, LogIndex(path), logs.key)
+
+    build()
+    return build, alter
+
+
+STRAY = [
+    "UPDATE entries SET id = 'x' WHERE id = 'd1'",
+    "DELETE FROM entries WHERE id = 'd2'",
+    "UPDATE entries SET item_id = 'I1', location_id = 'S1' WHERE id = 'd3'",
+    "UPDATE entries SET item_id = 'I9' WHERE id = 'd2'",
+    "UPDATE entries SET valid_to = '2018-01-02' WHERE id = 'd2'",
+    "UPDATE state SET size = 2",
+    "UPDATE state SET rows = x'00'",
+]
+
+
+@pytest.mark.parametrize("statement", STRAY)
+def test_an_index_that_was_altered_is_rebuilt_from_the_log(indexed, statement):
+    build, alter = indexed
+    alter(statement)
+    past = build()
+    assert _ids(past.decisions("I1", day=date(2018, 1, 3))) == ["d2"]
+    assert _ids(past.decisions("I2")) == ["d3"]
+    assert past.decision("d1").id == "d1"
+
+
+@pytest.mark.parametrize("statement", STRAY[:5])
+def test_an_index_altered_while_it_is_open_shows_no_other_decision(indexed, statement):
+    build, alter = indexed
+    past = build()
+    alter(statement)
+    assert past.decision("d1").id == "d1"
+    build()  # mends it
+    past = build()
+    alter(statement)
+    assert set(_ids(past.decisions("I1"))) <= {"d1", "d2"}
+
+
+def test_an_index_that_names_another_order_line_is_rebuilt(indexed):
+    build, alter = indexed
+    past = build()
+    alter("UPDATE entries SET order_id = 'O2' WHERE id = 'd3'")
+    (traced,) = past.order_lines([_line(date(2018, 1, 2), order_id="O2")])
+    assert traced.decision.id == "d2"
+
+
+def test_a_later_decision_for_days_it_shares_supersedes_an_earlier_one(logs, history):
+    week = {"valid_from": date(2018, 1, 7), "valid_to": date(2018, 1, 14)}
+    past = history(
+        logs.record(1, **ORDER, **JANUARY),
+        logs.record(2, kind="acceptance", supersedes="d1"),
+        logs.record(3, **ORDER, **week),
+        logs.record(4, **{**ORDER, "location_id": "S2"}, **week),
+        logs.record(5, **{**ORDER, "detail": {"proposal": "policy"}}, **week),
+        logs.record(6, **ORDER, valid_from=date(2018, 1, 14)),
+    )
+    earlier, later = past.rivals(past.decision("d1"))
+    assert (_ids(earlier), _ids(later)) == ([], ["d3"])
+    earlier, later = past.rivals(past.decision("d3"))
+    assert (_ids(earlier), _ids(later)) == (["d2", "d1"], [])
+
+
+def test_an_expired_override_is_not_superseded_by_what_follows_it(logs, history):
+    past = history(
+        logs.record(1, kind="override", expires=date(2018, 1, 4), **ORDER, **JANUARY),
+        logs.record(2, **ORDER, valid_from=date(2018, 1, 4)),
+    )
+    assert past.rivals(past.decision("d1")) == ([], [])

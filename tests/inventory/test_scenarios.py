@@ -1,5 +1,7 @@
 """Two policies on the same days: information, start state, rows, proposals."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,6 +214,27 @@ def test_every_proposal_has_three_reasons_with_its_numbers(plan, outlook, shop_i
         for quantity, reasons in zip(rows[c.PROPOSED], rows[c.REASONS], strict=True)
         if quantity > 0
     )
+
+
+def test_the_interval_is_that_of_the_demand_that_the_first_reason_cites(plan, outlook, shop_items):
+    rows = propose(plan, outlook, shop_items)
+    assert rows[c.INTERVAL_LOW].to_numpy() == pytest.approx(outlook.quantiles[:, 1])
+    assert rows[c.INTERVAL_HIGH].to_numpy() == pytest.approx(outlook.quantiles[:, 5])
+    cited = f"{rows[c.INTERVAL_LOW][0]:,.0f} to {rows[c.INTERVAL_HIGH][0]:,.0f} in 80% of outcomes"
+    assert cited in rows[c.REASONS][0][0]
+
+
+def test_every_order_can_be_recomputed_from_its_reasons(plan, outlook, shop_items):
+    rows = propose(plan, outlook, shop_items)
+    ordered = rows[rows[c.PROPOSED] > 0]
+    assert len(ordered) > 0
+    for quantity, reasons in zip(ordered[c.PROPOSED], ordered[c.REASONS], strict=True):
+        arithmetic = reasons[2].split(";")[0].replace(",", "")
+        found = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", arithmetic)]
+        order, level, on_hand, on_order, gap, least, multiple = found
+        assert gap == pytest.approx(level - on_hand - on_order, abs=0.02)
+        assert order == quantity
+        assert order == pytest.approx(np.ceil(max(gap, least) / multiple) * multiple)
 
 
 def test_store_orders_come_from_the_centre(plan, outlook, shop_items):

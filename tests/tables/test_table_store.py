@@ -328,6 +328,26 @@ def test_file_with_the_digest_of_another_content_is_noticed(store):
         store.verify_version(store.version("sales", version.version))
 
 
+def test_the_manifest_names_what_recomputing_its_digests_needs(store):
+    days = {"window_start": pd.Timestamp("2017-01-01"), "window_end": pd.Timestamp("2017-01-02")}
+    rows = {"alarm_id": ["a"], "run_id": "r", "monitor": "m", "scope": "s", **days}
+    rows |= {"statistic": 1.0, "threshold": 2.0, "raised": False}
+    version = store.write("alarms", pd.DataFrame(rows), provenance="derived", source="t")
+    manifest = json.loads((version.path / "manifest.json").read_text())
+    assert manifest["key"] == ["alarm_id"]
+    assert sorted(manifest["run_columns"]) == ["alarm_id", "run_id"]
+
+
+def test_a_manifest_from_before_it_named_the_key_is_read(store):
+    version = store.write("sales", sales(), provenance="source", source="t")
+    path = version.path / "manifest.json"
+    older = json.loads(path.read_text())
+    del older["key"], older["run_columns"]
+    path.write_text(json.dumps(older))
+    assert store.current("sales").key == ()
+    store.verify_version(store.current("sales"))
+
+
 def test_clock_is_passed_in(tmp_path):
     noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
     store = TableStore(tmp_path, now=lambda: noon)

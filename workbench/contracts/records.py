@@ -58,6 +58,13 @@ class DecisionRecord:
         valid_from: First day on which the decision is in force.
         valid_to: First day after that.
         inputs: Table name to content digest of the version that the run read.
+        quantity: What is proposed or decided, in `unit`.
+        interval_low: With `interval_high`, central interval of the demand that the quantity has to
+            meet until the next delivery, in `unit` (`detail.interval_of` is then `demand`); it is
+            not an interval of the quantity.
+        interval_level: Share of outcomes within it.
+        before: What the policy before would have decided.
+        after: For an override, what replaces the quantity.
         tier: SOP tier; `manual` until SOP rules say otherwise.
         supersedes: Id of the record that this one answers or replaces.
     """

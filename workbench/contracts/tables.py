@@ -232,7 +232,7 @@ PROPOSALS = table(
     number("unit_cost?", minimum=0),
     text("currency"),
     number("before? proposed"),
-    number("interval_low? interval_high?"),
+    number("interval_low? interval_high?"),  # of the demand that it must meet, not of `proposed`
     number("interval_level?", minimum=0, maximum=1),
     number("money_at_stake?"),
     text("reasons"),  # JSON array of sentences

@@ -4,6 +4,7 @@ It holds positions and what is searched by, no content. It can be deleted at any
 rebuilds it from the entries, as it does when it belongs to another log or another layout.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +15,14 @@ from typing import Any, Final
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
-from workbench.errors import LogError
+from workbench.errors import LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT
 
 _ROWS_AT_ONCE: Final = 1000
-_LAYOUT: Final = 3
+_LAYOUT: Final = 4
 _TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
-CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL);
+CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL, rows BLOB NOT NULL);
 CREATE TABLE entries (
   position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
   item_id TEXT, location_id TEXT, order_id TEXT, order_line INTEGER, as_of TEXT,
@@ -41,6 +42,8 @@ _INSERT: Final = (
     f"INSERT INTO entries (position, {', '.join(_OWN + _INHERITED)})"
     f" VALUES (?{', ?' * len(_OWN + _INHERITED)})"
 )
+_NO_ROWS: Final = bytes(32)
+_ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
 
@@ -67,8 +70,28 @@ class LogIndex:
             if size > checkpoint.size or tree.root(0, size) != root:
                 _create(connection)
                 size = 0
-            _insert(connection, tree.entries(size))
-            connection.execute("UPDATE state SET size = ?, root = ?", wanted)
+            rows = _insert(connection, tree.entries(size))
+            connection.execute("UPDATE state SET size = ?, root = ?, rows = ?", (*wanted, rows))
+
+    def is_whole(self) -> bool:
+        """Whether every row is there as it was entered: their number and a digest over all.
+
+        It finds damage and stray changes. Whoever forges rows, digest and all, is found out where
+        an answer is compared with the entry that it names; what they hide only by `rebuild`.
+        """
+        with self._transaction() as connection:
+            size, _ = _state(connection)
+            (noted,) = connection.execute("SELECT rows FROM state").fetchone()
+            digest, count = _NO_ROWS, 0
+            for row in connection.execute(_ROWS):
+                digest, count = _chained(digest, row), count + 1
+        return count == size and digest == noted
+
+    def rebuild(self, storage: Storage, checkpoint: Checkpoint) -> None:
+        """Forget all rows and read the log anew; raises as `catch_up`."""
+        with self._transaction("IMMEDIATE") as connection:
+            _create(connection)
+        self.catch_up(storage, checkpoint)
 
     def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
         """Add the entries between two checkpoints; False if the index is not at the first.
@@ -79,8 +102,9 @@ class LogIndex:
         with self._transaction("IMMEDIATE") as connection:
             if _state(connection) != (before.size, before.root):
                 return False
-            _insert(connection, enumerate(entries, before.size))
-            connection.execute("UPDATE state SET size = ?, root = ?", (after.size, after.root))
+            rows = _insert(connection, enumerate(entries, before.size))
+            state = (after.size, after.root, rows)
+            connection.execute("UPDATE state SET size = ?, root = ?, rows = ?", state)
         return True
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
@@ -180,21 +204,25 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.strip().rstrip(";").split(";"):
         connection.execute(statement)
-    connection.execute("INSERT INTO state VALUES (0, ?)", (EMPTY_ROOT,))
+    connection.execute("INSERT INTO state VALUES (0, ?, ?)", (EMPTY_ROOT, _NO_ROWS))
     connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
 
-def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> None:
+def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> bytes:
+    """Enter entries; returns the digest over all rows."""
+    (digest,) = connection.execute("SELECT rows FROM state").fetchone()
     rows: list[tuple[Any, ...]] = []
     runs: list[tuple[str, int]] = []
     models: list[tuple[str, str, int]] = []
     for position, entry in entries:
-        record = json.loads(entry)
+        record = parsed(entry, position)
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
             connection.executemany(_INSERT, rows)
             rows.clear()
         own = [_searchable(record.get(name)) for name in _OWN]
-        rows.append((position, *own, *_inherited(connection, record)))
+        row = (position, *own, *_inherited(connection, record))
+        rows.append(row)
+        digest = _chained(digest, row)
         runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
         models += [
             (str(model.get("digest")), str(model.get("name")), position)
@@ -207,6 +235,33 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
     connection.executemany(_INSERT, rows)
     connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
     connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)", models)
+    return bytes(digest)
+
+
+def _chained(digest: bytes, row: Sequence[Any]) -> bytes:
+    return hashlib.sha256(digest + repr(tuple(row)).encode("utf-8", "surrogatepass")).digest()
+
+
+def parsed(entry: bytes, position: int) -> dict[str, Any]:
+    """The record that an entry holds.
+
+    Raises:
+        VerificationError: It is no JSON object with an id.
+    """
+    try:
+        record = json.loads(entry)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise VerificationError(
+            f"entry {position}: not a decision record ({reason}); expected canonical JSON. Ask who"
+            " holds the log's key what signed it."
+        ) from error
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        raise VerificationError(
+            f"entry {position}: not a decision record; expected a JSON object with an id. Ask who"
+            " holds the log's key what signed it."
+        )
+    return record
 
 
 def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:

@@ -5,18 +5,17 @@ valid_to, not expired, latest entry first. Every entry that is returned was prov
 signed checkpoint; the index only suggests where to look.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.index import LogIndex
+from workbench.decision_log.index import LogIndex, parsed
 from workbench.decision_log.note import parse_verifier
 from workbench.decision_log.prove import ProvenEntry, ProvingReader
 from workbench.decision_log.storage import Storage
-from workbench.errors import VerificationError
+from workbench.errors import LogError, VerificationError
 
 DECIDING: Final = ("proposal", "acceptance", "override", "approval", "rejection")
 _DECIDING_SQL: Final = f"kind IN ({', '.join('?' * len(DECIDING))})"
@@ -77,12 +76,14 @@ class TracedLine:
     Attributes:
         decided_for: Location that the decision is about; None where it names the line itself.
         following: Where there was none: the first decision later in force for the item.
+        following_from: First day of that.
     """
 
     line: OrderLine
     decision: Entry | None
     decided_for: str | None = None
     following: Entry | None = None
+    following_from: str | None = None
 
 
 class DecisionHistory:
@@ -100,8 +101,12 @@ class DecisionHistory:
 
     def __init__(self, storage: Storage, index: LogIndex, key: str) -> None:
         self._reader = ProvingReader(storage, parse_verifier(key))
+        self._storage = storage
         self._index = index
+        self._rebuilt = False
         index.catch_up(storage, self.checkpoint)
+        if not index.is_whole():
+            self._rebuild()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -115,20 +120,20 @@ class DecisionHistory:
             LogError: No entry has that id.
             VerificationError: The entry is not the one that was signed.
         """
-        entry = self._entry(self._index.find(decision_id))
-        if entry.id != decision_id:
-            raise VerificationError(
-                f"decision {decision_id!r}: the index names entry {entry.index}, which is"
-                f" {entry.id!r}; delete the index, it is rebuilt from the log."
-            )
-        return entry
+        found = self._by_id(decision_id, sure=True)
+        return found or self._entry(self._index.find(decision_id))
 
     def bundle(self, decision_id: str) -> str:
         """Offline proof of a decision, as text (c2sp.org/tlog-proof); raises as `decision`."""
         return self._reader.bundle(self.decision(decision_id).index)
 
     def decisions(
-        self, item_id: str, *, location_id: str | None = None, day: date | None = None
+        self,
+        item_id: str,
+        *,
+        location_id: str | None = None,
+        day: date | None = None,
+        sure: bool = True,
     ) -> list[Entry]:
         """Latest decision per location and topic of proposal about an item.
 
@@ -136,6 +141,7 @@ class DecisionHistory:
             item_id: The item.
             location_id: Only this location; all by default.
             day: In force on this day; else whatever their validity.
+            sure: Read the whole log before it is said that there is none.
         """
         condition, parameters = f"item_id = ? AND {_DECIDING_SQL}", [item_id, *DECIDING]
         if location_id is not None:
@@ -143,8 +149,48 @@ class DecisionHistory:
         if day is not None:
             condition += f" AND {_IN_FORCE_SQL}"
             parameters += [day.isoformat()] * 3
-        entries = [self._entry(at) for at in self._index.select_latest(condition, parameters)]
+        entries = self._checked(
+            lambda: self._index.select_latest(condition, parameters),
+            lambda entry: self._decides(entry, item_id, location_id, day),
+            sure=sure,
+        )
         return sorted(entries, key=lambda entry: (entry.location_id or "", -entry.index))
+
+    def rivals(self, entry: Entry) -> tuple[list[Entry], list[Entry]]:
+        """Decisions outside an entry's chain for the same item, location and topic in its days.
+
+        The latest entry is in force, so that later ones supersede it on the days they share.
+
+        Returns:
+            Earlier ones and later ones, each latest first.
+        """
+        item, first = self.about(entry, "item_id"), self.about(entry, "valid_from")
+        if entry.record.get("kind") not in DECIDING or item is None or first is None:
+            return [], []
+        location, end = self.about(entry, "location_id"), self._end(entry)
+        found = self._checked(
+            lambda: self._index.select(
+                f"item_id = ? AND location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
+                " AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)",
+                [item, location, *DECIDING, end, first, first],
+            ),
+            lambda other: self._decides(other, item, location),
+        )
+        chain = {known.id for known in self.tree(entry).entries()}
+        topic = self._topic(entry)
+        others = [e for e in found if e.id not in chain and self._topic(e) == topic]
+        earlier = [other for other in others if other.index < entry.index]
+        return earlier, [other for other in others if other.index > entry.index]
+
+    def _end(self, entry: Entry) -> str:
+        """First day on which an entry is no longer in force; far off where it has none."""
+        ends = [self.about(entry, "valid_to"), entry.text("expires"), "9999-12-31"]
+        return min(end for end in ends if end)
+
+    def _topic(self, entry: Entry) -> Any:
+        details = (known.record.get("detail") for known in (entry, *self.answered(entry)))
+        topics = (detail.get("proposal") for detail in details if isinstance(detail, dict))
+        return next((topic for topic in topics if topic is not None), None)
 
     def order_lines(self, lines: Sequence[OrderLine]) -> list[TracedLine]:
         """The decision in force for each line: at its location, else where that is supplied from.
@@ -157,11 +203,18 @@ class DecisionHistory:
         """What an entry answers or replaces, nearest first, as far back as the log knows."""
         chain = [entry]
         while before := chain[-1].text("supersedes"):
-            found = self._index.positions([before])
-            if not found or before in {known.id for known in chain}:
+            if before in {known.id for known in chain}:
                 break
-            chain.append(self._entry(found[before]))
+            found = self._by_id(before)
+            if found is None:
+                break
+            chain.append(found)
         return chain[1:]
+
+    def about(self, entry: Entry, name: str) -> str | None:
+        """A field of what an entry is about: its own, else that of what it answers."""
+        values = (known.record.get(name) for known in (entry, *self.answered(entry)))
+        return next((str(value) for value in values if isinstance(value, (str, int))), None)
 
     def tree(self, entry: Entry) -> Node:
         """The whole chain that an entry belongs to, from the first record that it goes back to."""
@@ -169,33 +222,122 @@ class DecisionHistory:
 
     def _node(self, entry: Entry, seen: set[str]) -> Node:
         seen.add(entry.id)
-        followers = reversed(self._index.select("supersedes = ?", [entry.id]))
-        nodes = [self._entry(position) for position in followers]
+        followers = self._checked(
+            lambda: self._index.select("supersedes = ?", [entry.id]),
+            lambda follower: follower.text("supersedes") == entry.id,
+        )
+        nodes = followers[::-1]
         return Node(entry, tuple(self._node(n, seen) for n in nodes if n.id not in seen))
 
     def _trace_line(self, line: OrderLine) -> TracedLine:
-        named = self._index.select("order_id = ? AND order_line = ?", [line.order_id, line.line])
+        named = self._checked(
+            lambda: self._index.select(
+                "order_id = ? AND order_line = ?", [line.order_id, line.line]
+            ),
+            lambda entry: (
+                (entry.text("order_id"), entry.record.get("order_line"))
+                == (line.order_id, line.line)
+            ),
+        )
         if named:
-            return TracedLine(line, self._entry(named[0]))
+            return TracedLine(line, named[0])
         for location in (line.location_id, *line.supplied_from):
-            found = self.decisions(line.item_id, location_id=location, day=line.day)
+            found = self.decisions(line.item_id, location_id=location, day=line.day, sure=False)
             if found:
                 return TracedLine(line, max(found, key=lambda entry: entry.index), location)
-        return TracedLine(line, None, following=self._first_after(line))
+        following = self._first_after(line)
+        since = self.about(following, "valid_from") if following else None
+        return TracedLine(line, None, following=following, following_from=since)
 
     def _first_after(self, line: OrderLine) -> Entry | None:
         locations = (line.location_id, *line.supplied_from)
-        later = self._index.select(
-            f"item_id = ? AND {_DECIDING_SQL} AND valid_from > ?"
-            f" AND location_id IN ({', '.join('?' * len(locations))})",
-            [line.item_id, *DECIDING, line.day.isoformat(), *locations],
+        entries = self._checked(
+            lambda: self._index.select(
+                f"item_id = ? AND {_DECIDING_SQL} AND valid_from > ?"
+                f" AND location_id IN ({', '.join('?' * len(locations))})",
+                [line.item_id, *DECIDING, line.day.isoformat(), *locations],
+            ),
+            lambda entry: (
+                self._decides(entry, line.item_id)
+                and self.about(entry, "location_id") in locations
+                and (self.about(entry, "valid_from") or "") > line.day.isoformat()
+            ),
         )
-        entries = [self._entry(position) for position in later]
-        return min(entries, key=lambda e: (e.text("valid_from"), -e.index), default=None)
+        return min(
+            entries, key=lambda e: (self.about(e, "valid_from") or "", -e.index), default=None
+        )
+
+    # --- the index is derived: believed only where the log agrees ------------------------------
+
+    def _checked(
+        self,
+        find: Callable[[], list[int]],
+        holds: Callable[[Entry], bool],
+        *,
+        sure: bool = False,
+    ) -> list[Entry]:
+        """Entries at the positions found, each of which was compared with what was asked.
+
+        Where one disagrees, the index is built anew from the log, once, and asked again.
+
+        Args:
+            find: Asks the index.
+            holds: Whether an entry answers the question.
+            sure: Build it anew also before an answer that there is none.
+
+        Raises:
+            VerificationError: The entries disagree with an index that was just built from them.
+        """
+        entries = self._agreeing(find(), holds)
+        if not self._rebuilt and (entries is None or (sure and not entries)):
+            self._rebuild()
+            entries = self._agreeing(find(), holds)
+        if entries is None:
+            raise VerificationError(
+                "the index of the log: names entries that are not what was asked for, though it"
+                " was just built from the log; run 'workbench log verify'."
+            )
+        return entries
+
+    def _agreeing(self, positions: list[int], holds: Callable[[Entry], bool]) -> list[Entry] | None:
+        try:
+            entries = [self._entry(position) for position in positions]
+        except VerificationError:
+            raise
+        except LogError:  # no entry at that position
+            return None
+        return entries if all(holds(entry) for entry in entries) else None
+
+    def _rebuild(self) -> None:
+        self._index.rebuild(self._storage, self.checkpoint)
+        self._rebuilt = True
+
+    def _by_id(self, decision_id: str, *, sure: bool = False) -> Entry | None:
+        found = self._checked(
+            lambda: list(self._index.positions([decision_id]).values()),
+            lambda entry: entry.id == decision_id,
+            sure=sure,
+        )
+        return found[0] if found else None
+
+    def _decides(
+        self,
+        entry: Entry,
+        item_id: str,
+        location_id: str | None = None,
+        day: date | None = None,
+    ) -> bool:
+        if entry.record.get("kind") not in DECIDING or self.about(entry, "item_id") != item_id:
+            return False
+        if location_id is not None and self.about(entry, "location_id") != location_id:
+            return False
+        return day is None or self._is_in_force(entry, day.isoformat())
+
+    def _is_in_force(self, entry: Entry, day: str) -> bool:
+        first, end = self.about(entry, "valid_from"), self.about(entry, "valid_to")
+        ends = [text for text in (end, entry.text("expires")) if text]
+        return first is not None and first <= day and all(day < text for text in ends)
 
     def _entry(self, position: int) -> Entry:
         proven: ProvenEntry = self._reader.entry(position)
-        record = json.loads(proven.entry)
-        if not isinstance(record, dict):
-            raise VerificationError(f"entry {position}: not a decision record.")
-        return Entry(position, record)
+        return Entry(position, parsed(proven.entry, position))

@@ -80,6 +80,15 @@ def describe_package(folder: Path, facts: Mapping[str, Any]) -> str:
     return json.dumps({**facts, "files": files}, indent=2, sort_keys=True) + "\n"
 
 
+def model_file(folder: Path) -> Path | None:
+    """Where a package's manifest says that the model is; None where it says nothing of use."""
+    try:
+        name = str(_read_manifest(folder)["model"])
+    except ModelError:
+        return None
+    return folder / name if Path(name).name == name else None
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:

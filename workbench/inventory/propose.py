@@ -62,8 +62,8 @@ class Outlook:
 def propose(plan: Plan, outlook: Outlook, items: pd.DataFrame) -> pd.DataFrame:
     """One proposal per series, also where the best order is none.
 
-    `interval_low` and `interval_high` are the orders that demand of the window would call for at
-    its 10% and 90% quantiles: 80% of outcomes need an order between them. `money_at_stake` is the
+    `interval_low` and `interval_high` are the 10% and 90% quantiles of demand in the window until
+    the next order can arrive, as the first reason cites them. `money_at_stake` is the
     expected cost that the proposal avoids until the next order can arrive, compared with ordering
     nothing this time or with the legacy's order, whichever is dearer.
 
@@ -77,9 +77,7 @@ def propose(plan: Plan, outlook: Outlook, items: pd.DataFrame) -> pd.DataFrame:
     """
     ordered = _order(plan, outlook, outlook.reorder_level)
     legacy = _order(plan, outlook, outlook.legacy_level)
-    low, high = (
-        np.maximum(0.0, bound - outlook.position) for bound in np.moveaxis(_interval(outlook), 1, 0)
-    )
+    low, high = np.moveaxis(_interval(outlook), 1, 0)
     stake = _money_at_stake(plan, outlook, ordered, legacy)
     due = outlook.review_day + pd.to_timedelta(plan.lead_days, unit="D")
     at_store = plan.terms[c.SUPPLIER_ID].isin(plan.series[c.LOCATION_ID])
@@ -212,13 +210,14 @@ def _expected_cost(plan: Plan, outlook: Outlook, quantity: FloatVector) -> Float
 def _reasons(
     plan: Plan, outlook: Outlook, ordered: FloatVector, legacy: FloatVector, stake: FloatVector
 ) -> list[list[str]]:
-    """Three sentences per series: demand, stock against the level, what the order is worth."""
+    """Three sentences per series: demand, stock against the level, how the order follows."""
     interval = _interval(outlook)
     columns = zip(
         plan.protection_days.astype(int), expected_demand(outlook.quantiles, outlook.levels),
         interval[:, 0], interval[:, 1], outlook.on_hand, outlook.on_order, outlook.reorder_level,
         outlook.target, ordered, legacy, stake, plan.terms[c.CURRENCY],
-        plan.terms[c.ORDER_MULTIPLE], strict=True,
+        plan.terms[c.ORDER_MULTIPLE], plan.terms[c.MINIMUM_ORDER_QUANTITY],
+        plan.batch(outlook.review_day), strict=True,
     )  # fmt: skip
     last = [
         (outlook.review_day + pd.Timedelta(int(days) - 1, unit="D")).date().isoformat()
@@ -228,29 +227,42 @@ def _reasons(
 
 
 def _sentences(last_day: str, facts: tuple[Any, ...]) -> list[str]:
-    days, mean, low, high, on_hand, on_order, level, target, ordered, legacy, stake, money, pack = (
-        facts
-    )
+    (
+        days, mean, low, high, on_hand, on_order, level, target, ordered, legacy, stake, money,
+        multiple, least, batch,
+    ) = facts  # fmt: skip
+    up_to = level + batch
     demand = (
         f"Expected demand over the {days} days to {last_day}: {mean:,.1f} units,"
         f" {low:,.0f} to {high:,.0f} in 80% of outcomes."
     )
     against = "below" if on_hand + on_order < level else "not below"
     stock = (
-        f"Stock on hand {on_hand:,.0f} and on order {on_order:,.0f} are {against} the level of"
-        f" {level:,.1f} that covers {target:.1%} of outcomes."
+        f"Stock on hand {_amount(on_hand)} and on order {_amount(on_order)} are {against} the"
+        f" level of {_amount(level)} that covers {target:.1%} of outcomes; orders go up to"
+        f" {_amount(up_to)}, an economic batch of {_amount(batch)} more."
     )
     if ordered > 0:
-        act = f"Order {ordered:,.0f} in multiples of {pack:,.0f}"
+        act = (
+            f"Order {_amount(ordered)} (level {_amount(up_to)} − on hand {_amount(on_hand)}"
+            f" − on order {_amount(on_order)} = {_amount(up_to - on_hand - on_order)}, at least"
+            f" {_amount(least)}, in multiples of {_amount(multiple)})"
+        )
     else:
         act = "Order nothing now"
-    worth = f"{act}; the legacy policy orders {legacy:,.0f}."
+    worth = f"{act}; the legacy policy orders {_amount(legacy)}."
     if stake >= 0.005:
         worth = (
             f"{worth[:-1]}, and the dearer of that and waiting is expected to cost"
             f" {money} {stake:,.2f} more."
         )
     return [demand, stock, worth]
+
+
+def _amount(value: float) -> str:
+    """A quantity to the hundredth, without decimals that are zero."""
+    text = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def headline(proposals: pd.DataFrame, total_cost: pd.Series) -> str:

@@ -17,15 +17,11 @@ from workbench.errors import ContractError, RunError
 from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.manifest import read_manifest, staged_versions
+from workbench.runs.policies import BUILT_IN_RULE, built_in_digest
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 
-BUILT_IN_RULE: Final = "built-in/manual"
-BUILT_IN_POLICY: Final = (
-    "Until rules of the SOP say otherwise, every proposal waits for a person: tier manual."
-)
-POLICY_DIGEST: Final = sha256(BUILT_IN_POLICY.encode()).hexdigest()
 _EVIDENCE_TABLES: Final = ("forecasts", "policies", "stock", "supplier_items")
 
 
@@ -149,7 +145,7 @@ def _proposal(
         item_id=item,
         location_id=location,
         supplier_id=str(row[c.SUPPLIER_ID]),
-        policy_digest=POLICY_DIGEST,
+        policy_digest=built_in_digest(),
         rule=BUILT_IN_RULE,
         tier="manual",
         evidence=evidence.of(item, location),
@@ -164,6 +160,7 @@ def _proposal(
         reasons=tuple(json.loads(row[c.REASONS])),
         detail={
             "proposal": row[c.KIND],
+            "interval_of": "demand",
             "order_date": _text_day(row[c.ORDER_DATE]),
             "due_date": _text_day(row[c.DUE_DATE]),
             "unit_cost": _number(row[c.UNIT_COST]),

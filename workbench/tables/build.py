@@ -114,7 +114,8 @@ def _described(folder: Path, contract: TableContract, rows: int, *, where: str) 
         provenance={}, rests_on_simulated=False, last_observed=None, created_at=datetime.min,
         source="", parents={}, run_id=None, path=folder,
         schema={column.name: column.type for column in contract.columns}, files=(file,),
-        leaves_sha256=sha256_of(folder / LEAVES),
+        leaves_sha256=sha256_of(folder / LEAVES), key=contract.key,
+        run_columns=tuple(name for name in contract.names if name in contract.run_columns),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from workbench.contracts.relation_checks import literal, quoted
 from workbench.contracts.schema import Column, TableContract
-from workbench.errors import TableError
+from workbench.errors import TableAlteredError, TableError
 from workbench.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
 from workbench.tables import reading, staging
 from workbench.tables.blocks import BATCH_ROWS, BLOCK_ROWS, decoded_row, encoded_blocks
@@ -63,7 +63,8 @@ def row_proof(version: TableVersion, row: int) -> RowProof:
     """Prove that row `row` (zero-based, in key order) belongs to a version.
 
     Raises:
-        TableError: There is no such row, or the files no longer match the digest.
+        TableError: There is no such row, or a file is missing.
+        TableAlteredError: The files no longer match the digest.
     """
     if not 0 <= row < version.rows:
         raise TableError(
@@ -73,10 +74,14 @@ def row_proof(version: TableVersion, row: int) -> RowProof:
     contract = contract_of(version)
     index = row // BLOCK_ROWS
     hashes = _leaves(version)
-    block = _block(version, contract, index)
+    try:
+        block = _block(version, contract, index)
+    except TableError:
+        check_files(version)  # says which file keeps the rows from being read
+        raise
     if leaf_hash(block) != hashes[index] or tree_root(hashes).hex() != version.digest:
         check_files(version)
-        raise TableError(
+        raise TableAlteredError(
             f"{version.path}: block {index} does not match the digest; expected the rows that were"
             " written. Restore the folder from a backup, or run the step that wrote it again."
         )
@@ -137,7 +142,7 @@ def verify_version(version: TableVersion, *, memory_megabytes: int) -> None:
     """Recompute checksums, block hashes and both digests from the files.
 
     Raises:
-        TableError: Naming the file or digest that differs.
+        TableAlteredError: Naming the file or digest that differs.
     """
     check_files(version)
     contract = contract_of(version)
@@ -153,7 +158,7 @@ def verify_version(version: TableVersion, *, memory_megabytes: int) -> None:
 
 def _same(version: TableVersion, what: str, found: str, expected: str) -> None:
     if found != expected:
-        raise TableError(
+        raise TableAlteredError(
             f"{version.path}: {what} of the rows is {found[:16]}…; expected {expected[:16]}…."
             " Restore the folder from a backup, or run the step that wrote it again."
         )
@@ -191,7 +196,7 @@ def _block(version: TableVersion, contract: TableContract, index: int) -> bytes:
                 rows: pa.Table = reading.fetch(connection, sql)
             blocks = list(encoded_blocks(rows.combine_chunks().to_batches(), contract.columns))
         first -= file.rows
-    return blocks[0]
+    return blocks[0] if blocks else b""  # fewer rows than the manifest says
 
 
 def _numbered_rows(version: TableVersion, by: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from workbench.contracts import tables
 from workbench.contracts.schema import Origin, TableContract, Type
-from workbench.errors import ContractError, TableError
+from workbench.errors import ContractError, TableAlteredError, TableError
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = "workbench-table/1"
@@ -45,6 +45,8 @@ class TableVersion:
         schema: Column name to logical type, in contract order.
         files: Parquet files in row order.
         leaves_sha256: Checksum of the file of block hashes.
+        key: Columns by which the rows are sorted; empty where an older manifest does not say.
+        run_columns: Columns that the content digest leaves out; likewise.
     """
 
     table: str
@@ -63,6 +65,8 @@ class TableVersion:
     schema: Mapping[str, Type]
     files: tuple[DataFile, ...]
     leaves_sha256: str
+    key: tuple[str, ...] = ()
+    run_columns: tuple[str, ...] = ()
 
     @property
     def data_paths(self) -> tuple[Path, ...]:
@@ -93,6 +97,8 @@ def manifest_bytes(version: TableVersion) -> bytes:
         "content_digest": version.content_digest,
         "rows": version.rows,
         "schema": [{"name": name, "type": kind} for name, kind in version.schema.items()],
+        "key": list(version.key),
+        "run_columns": list(version.run_columns),
         "provenance": dict(version.provenance),
         "rests_on_simulated": version.rests_on_simulated,
         "last_observed": version.last_observed.isoformat() if version.last_observed else None,
@@ -110,8 +116,8 @@ def open_version(folder: Path) -> TableVersion:
     """Read a version's manifest and see that its files are there, in their full size.
 
     Raises:
-        TableError: The manifest is missing, malformed or altered, or a file is missing or has
-            another size.
+        TableError: The manifest or a file is missing.
+        TableAlteredError: The manifest is malformed or altered, or a file has another size.
     """
     version = _parsed(folder)
     for name, size in _expected_sizes(version):
@@ -119,7 +125,9 @@ def open_version(folder: Path) -> TableVersion:
         if not path.is_file():
             raise TableError(f"{path}: missing; expected {size:,} bytes. {_REMEDY}")
         if path.stat().st_size != size:
-            raise TableError(f"{path}: {path.stat().st_size:,} bytes; expected {size:,}. {_REMEDY}")
+            raise TableAlteredError(
+                f"{path}: {path.stat().st_size:,} bytes; expected {size:,}. {_REMEDY}"
+            )
     return version
 
 
@@ -127,7 +135,8 @@ def check_files(version: TableVersion) -> None:
     """See that every file still has the bytes that were written.
 
     Raises:
-        TableError: Naming the first file that is missing, unreadable or altered.
+        TableError: Naming the first file that is missing or unreadable.
+        TableAlteredError: Naming the first file that is altered.
     """
     expected = {file.name: file.sha256 for file in version.files}
     for name, checksum in {**expected, LEAVES: version.leaves_sha256}.items():
@@ -137,7 +146,7 @@ def check_files(version: TableVersion) -> None:
         except OSError as error:
             raise TableError(f"{path}: cannot be read ({error.strerror}). {_REMEDY}") from error
         if found != checksum:
-            raise TableError(
+            raise TableAlteredError(
                 f"{path}: altered after it was written, SHA-256 is {found[:16]}…; expected"
                 f" {checksum[:16]}…. {_REMEDY}"
             )
@@ -168,8 +177,8 @@ def _parsed(folder: Path) -> TableVersion:
         version = _from_json(content, folder)
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror}). {_REMEDY}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TableError(
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise TableAlteredError(
             f"{path}: not a table manifest ({type(error).__name__}: {error}). {_REMEDY}"
         ) from error
     _check_identity(version, content, path)
@@ -195,6 +204,8 @@ def _from_json(content: dict[str, Any], folder: Path) -> TableVersion:
         schema={column["name"]: column["type"] for column in content["schema"]},
         files=tuple(DataFile(**file) for file in content["files"]),
         leaves_sha256=str(content["leaves_sha256"]),
+        key=tuple(content.get("key", ())),
+        run_columns=tuple(content.get("run_columns", ())),
     )
 
 
@@ -210,12 +221,14 @@ def _check_identity(version: TableVersion, content: dict[str, Any], path: Path) 
         version.rests_on_simulated,
     )
     if not name == version.version == path.parent.name:
-        raise TableError(
+        raise TableAlteredError(
             f"{path}: names version {version.version!r}, its content makes {name!r}; expected both"
             f" to be the folder's name {path.parent.name!r}. {_REMEDY}"
         )
     if sum(file.rows for file in version.files) != version.rows:
-        raise TableError(f"{path}: its files do not add up to {version.rows:,} rows. {_REMEDY}")
+        raise TableAlteredError(
+            f"{path}: its files do not add up to {version.rows:,} rows. {_REMEDY}"
+        )
 
 
 def contract_of(version: TableVersion) -> TableContract:

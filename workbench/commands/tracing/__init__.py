@@ -1,0 +1,1 @@
+"""What `workbench trace` collects, checks and prints."""
