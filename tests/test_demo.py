@@ -119,10 +119,21 @@ def _documented(page):
     return [c for c in re.findall(r"^\$ (workbench .+)$", text, re.MULTILINE) if c not in SLOW]
 
 
+@pytest.fixture(scope="module")
+def placeholders(demo):
+    """What stands for the words in capitals of a documented command."""
+    history = json.loads(demo.run("trace", "--item", "1082185", "--json").stdout)
+    return {
+        "RUN": json.loads(demo.run("runs", "list", "--json").stdout)[0]["run"],
+        "ID": history["decisions"][0]["decision"],
+        "KEY": demo.run("log", "key").stdout.split()[-1],
+    }
+
+
 @pytest.mark.parametrize("page", DOCS)
-def test_documented_commands_run(demo, page):
+def test_documented_commands_run(demo, page, placeholders):
     for command in _documented(page):
-        result = demo.run(*command.split()[1:])
+        result = demo.run(*(placeholders.get(word, word) for word in command.split()[1:]))
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
 
 

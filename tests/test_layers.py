@@ -1,6 +1,8 @@
 """Imports point down: no module imports from its own layer's neighbours or from above."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
@@ -9,8 +11,9 @@ CAPABILITIES = (
     " explain experiments models access"
 ).split()
 LAYERS = {
-    "errors": 0, "__init__": 0, "resources": 1, "workspace": 1, "merkle": 1, "contracts": 2,
-    "tables": 3, **dict.fromkeys(CAPABILITIES, 4), "adapters": 5, "dashboards": 6, "runs": 7,
+    "errors": 0, "__init__": 0,
+    "resources": 1, "workspace": 1, "merkle": 1, "folders": 1, "contracts": 2, "tables": 3,
+    **dict.fromkeys(CAPABILITIES, 4), "adapters": 5, "dashboards": 6, "runs": 7,
     "commands": 8, "cli": 9, "__main__": 10,
 }  # fmt: skip
 
@@ -70,3 +73,12 @@ def test_only_runs_imports_papermill():
 
 def test_only_adapters_import_model_runtimes():
     assert _importers("onnxruntime") <= {"adapters"}
+
+
+def test_the_command_line_starts_without_libraries_of_data():
+    heavy = "{'duckdb', 'jsonschema', 'lightgbm', 'nbformat', 'numpy', 'pandas', 'pyarrow'}"
+    code = f"import sys, workbench.cli; print(*sorted({heavy} & set(sys.modules)))"
+    started = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert started.stdout.split() == []

@@ -4,6 +4,8 @@ import copy
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from datetime import date
 
 import jsonschema
@@ -92,6 +94,18 @@ def test_the_official_schema_as_a_whole_takes_each_event_as_one_run_event(lives,
         core, registry=official._registry, format_checker=checker
     )
     assert [list(validator.iter_errors(event)) for event in lives.events()] == [[]] * 8
+
+
+def test_facets_are_found_before_garbage_is_collected():
+    # attrs makes a class with slots twice; the first lives on until then, and has no fields.
+    code = """
+import gc, sys; gc.disable()
+from workbench.lineage import conform
+classes = conform.facet_classes().values()
+print(*(cls for cls in classes if getattr(sys.modules[cls.__module__], cls.__name__) is not cls))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_facet_keys_are_those_of_the_official_schemas(official):

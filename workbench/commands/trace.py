@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
-from workbench.commands.tracing.decisions import Evidence, brief, decision_facts
-from workbench.commands.tracing.orders import find_order, line_facts
-from workbench.commands.tracing.verdict import verdict
 from workbench.errors import LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -67,6 +64,9 @@ def _show(
     as_json: bool,
 ) -> None:
     """Print one decision with all that it rests on, several as a list unless all is wanted."""
+    from workbench.commands.tracing.decisions import Evidence, brief, decision_facts
+    from workbench.commands.tracing.verdict import verdict
+
     if len(entries) > 1 and not (full or as_json):
         facts["summary"] = [brief(history, entry) for entry in entries]
         entries = []
@@ -87,6 +87,8 @@ def _of_order(
     history: "DecisionHistory", workspace: Workspace, order: str, line: int, facts: dict[str, Any]
 ) -> "list[Entry]":
     """Decisions that an order's lines belong to; the lines themselves go to `facts`."""
+    from workbench.commands.tracing.orders import find_order, line_facts
+
     found = find_order(workspace, order, line or None)
     traced = history.order_lines(found.lines)
     facts["lines"] = [line_facts(one, found.table) for one in traced]

@@ -20,8 +20,8 @@ from workbench.dashboards.report_html import (
     plotly_javascript,
 )
 from workbench.errors import DashboardError
+from workbench.folders import replace_durably
 from workbench.resources import resource
-from workbench.tables.folders import replace_durably
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:

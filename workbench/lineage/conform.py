@@ -9,6 +9,7 @@ import enum
 import functools
 import importlib
 import pkgutil
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -81,7 +82,7 @@ def facet_classes() -> dict[tuple[type, str], type]:
         (place, facet_key(cls)): cls
         for place in _PLACES
         for cls in _subclasses(place)
-        if cls.__module__.startswith(generated.__name__)
+        if _is_current(cls)
     }
     classes[base.RunFacet, own.MODELS] = own.WorkbenchModelsRunFacet
     classes[base.RunFacet, own.DECISION_LOG] = own.WorkbenchDecisionLogRunFacet
@@ -110,6 +111,16 @@ def findings(event: Mapping[str, Any]) -> Iterator[Finding]:
     stated = event.get("schemaURL")
     if stated != cls._get_schema():  # type: ignore[attr-defined]
         yield "schemaURL", f"is {stated!r}; expected {cls._get_schema()!r}"  # type: ignore[attr-defined]
+
+
+def _is_current(cls: type) -> bool:
+    """Whether the client's module holds this very class.
+
+    A class with slots is made a second time by attrs; the first, without fields, is still among
+    the subclasses of its base until garbage is collected.
+    """
+    named = cls.__module__.startswith(generated.__name__)
+    return named and getattr(sys.modules[cls.__module__], cls.__name__, None) is cls
 
 
 def _subclasses(cls: type) -> set[type]:

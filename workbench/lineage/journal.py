@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import LineageError
-from workbench.tables.folders import locked, sync, write_durably
+from workbench.folders import locked, sync, write_durably
 
 DEFAULT_FILE_BYTES: Final = 64 * 1024 * 1024
 _NAME: Final = re.compile(r"events-(\d{8})-(\d{4,})\.ndjson")

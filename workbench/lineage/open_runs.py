@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workbench.errors import LineageError
+from workbench.folders import locked, replace_durably
 from workbench.lineage.journal import Journal, Line, Position, file_order
-from workbench.tables.folders import locked, replace_durably
 
 TERMINAL: Final = frozenset({"COMPLETE", "FAIL", "ABORT"})
 _CURSOR: Final = ".open-runs.json"

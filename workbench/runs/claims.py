@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.errors import RunError
-from workbench.tables.folders import locked
+from workbench.folders import locked
 from workbench.workspace import Workspace
 
 _OWNER: Final = ".owner"

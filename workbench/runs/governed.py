@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import RunError, WorkbenchError
+from workbench.folders import locked
 from workbench.lineage.facts import FileVersion, JobDescription, ParentRun
 from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.lineage.redaction import Redactor
 from workbench.runs.claims import claim, is_claimed
 from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE
 from workbench.runs.ledger import Ledger, RunRow
-from workbench.tables.folders import locked
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 

@@ -14,6 +14,7 @@ from typing import Final
 from workbench.decision_log.append import Appended
 from workbench.decision_log.service.client import log_client
 from workbench.errors import RunError
+from workbench.folders import replace_durably, sync
 from workbench.lineage.facts import LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
@@ -29,7 +30,6 @@ from workbench.runs.facts import Facts
 from workbench.runs.files import file_version
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import staged_versions
-from workbench.tables.folders import replace_durably, sync
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace

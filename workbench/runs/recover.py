@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from workbench.folders import locked
 from workbench.lineage.lifecycle import Journal, OpenRun, RunLineage, open_runs
 from workbench.runs.claims import claimed_folders, is_claimed, work_folder
 from workbench.runs.context import MANIFEST_FILE, Context
@@ -11,7 +12,6 @@ from workbench.runs.governed import keep_partial
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.manifest import read_manifest
 from workbench.runs.publish import finish
-from workbench.tables.folders import locked
 from workbench.tables.store import TableStore
 from workbench.workspace import Workspace
 

@@ -15,10 +15,10 @@ from workbench.contracts import tables, violations
 from workbench.contracts.relation_checks import quoted
 from workbench.contracts.schema import Column, Origin, TableContract
 from workbench.errors import TableError
+from workbench.folders import write_durably
 from workbench.tables import staging
 from workbench.tables.blocks import BATCH_ROWS
 from workbench.tables.digest import digest
-from workbench.tables.folders import write_durably
 from workbench.tables.sorted_keys import RepeatedKeys
 from workbench.tables.versions import (
     LEAVES,

@@ -25,16 +25,16 @@ import pandas as pd
 from workbench.contracts import tables as contracts
 from workbench.contracts.schema import Origin
 from workbench.errors import TableError, TableNotFoundError
-from workbench.tables import evidence, reading
-from workbench.tables.build import Facts, build_version
-from workbench.tables.evidence import RowProof
-from workbench.tables.folders import (
+from workbench.folders import (
     link_or_copy,
     locked,
     move_into_place,
     replace_durably,
     work_folder,
 )
+from workbench.tables import evidence, reading
+from workbench.tables.build import Facts, build_version
+from workbench.tables.evidence import RowProof
 from workbench.tables.staging import Rows
 from workbench.tables.versions import TableVersion, check_files, contract_of, open_version
 
