@@ -124,8 +124,8 @@ def placeholders(demo):
     """What stands for the words in capitals of a documented command."""
     history = json.loads(demo.run("trace", "--item", "1082185", "--json").stdout)
     return {
-        "RUN": json.loads(demo.run("runs", "list", "--json").stdout)[0]["run"],
-        "ID": history["decisions"][0]["decision"],
+        "RUN": json.loads(demo.run("runs", "list", "--json").stdout)[0]["run_id"],
+        "ID": history["decisions"][0]["record"]["id"],
         "KEY": demo.run("log", "key").stdout.split()[-1],
     }
 
