@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
+from workbench.commands import dashboards, decide, lineage, log, orders, runs, trace, workspaces
 from workbench.commands.ingest import ingest
 from workbench.commands.log_service import service
 from workbench.errors import WorkbenchError
@@ -55,6 +55,8 @@ app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
+app.add_typer(decide.app, name="decide")
+app.add_typer(orders.app, name="orders")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(dashboards.app, name="dashboards")
 

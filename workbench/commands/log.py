@@ -93,7 +93,7 @@ def prove(
 ) -> None:
     """Write an offline proof of one decision (c2sp.org/tlog-proof)."""
     if out is not None:
-        _refuse_place(out)
+        refuse_place(out)
     bundle = open_history(find_workspace()).bundle(decision)
     if out is None:
         sys.stdout.write(bundle)
@@ -222,7 +222,7 @@ def _read(path: Path) -> bytes:
         raise LogError(f"{path}: cannot be read ({error.strerror}); give another file.") from error
 
 
-def _refuse_place(path: Path) -> None:
+def refuse_place(path: Path) -> None:
     """Refuse to replace a file, above all one of a log."""
     for folder in path.resolve().parents:
         if folder == find_workspace().log or (folder / "checkpoint").is_file():

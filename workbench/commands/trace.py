@@ -89,7 +89,7 @@ def _of_order(
     """Decisions that an order's lines belong to; the lines themselves go to `facts`."""
     from workbench.commands.tracing.orders import find_order, line_facts
 
-    found = find_order(workspace, order, line or None)
+    found = find_order(history, workspace, order, line or None)
     traced = history.order_lines(found.lines)
     facts["lines"] = [line_facts(one, found.table) for one in traced]
     return list({one.decision.id: one.decision for one in traced if one.decision}.values())

@@ -63,8 +63,9 @@ class DecisionRecord:
             meet until the next delivery, in `unit` (`detail.interval_of` is then `demand`); it is
             not an interval of the quantity.
         interval_level: Share of outcomes within it.
-        before: What the policy before would have decided.
-        after: For an override, what replaces the quantity.
+        before: Of a proposal, what the policy before would have decided; of an answer, an order
+            or an outcome, the quantity that was decided until then, where that differs.
+        after: For an override, what replaces that; its `quantity` says the same.
         tier: SOP tier; `manual` until SOP rules say otherwise.
         supersedes: Id of the record that this one answers or replaces.
     """

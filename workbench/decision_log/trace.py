@@ -19,6 +19,7 @@ from workbench.errors import LogError, VerificationError
 
 DECIDING: Final = ("proposal", "acceptance", "override", "approval", "rejection")
 _DECIDING_SQL: Final = f"kind IN ({', '.join('?' * len(DECIDING))})"
+_KEPT: Final = 8192  # proven entries in memory
 _IN_FORCE_SQL: Final = (
     "valid_from <= ? AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)"
 )
@@ -34,6 +35,10 @@ class Entry:
     @property
     def id(self) -> str:
         return str(self.record["id"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.record.get("kind"))
 
     @property
     def location_id(self) -> str | None:
@@ -59,7 +64,11 @@ class Node:
 
 @dataclass(frozen=True)
 class OrderLine:
-    """One line of an order, and the locations whose decisions may explain it, nearest first."""
+    """One line of an order, and the locations whose decisions may explain it, nearest first.
+
+    Attributes:
+        executed_by: Id of the execution that names it, where that is known already.
+    """
 
     order_id: str
     line: int
@@ -67,6 +76,7 @@ class OrderLine:
     location_id: str
     day: date
     supplied_from: tuple[str, ...] = ()
+    executed_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,7 @@ class DecisionHistory:
         self._storage = storage
         self._index = index
         self._rebuilt = False
+        self._proven: dict[int, Entry] = {}
         index.catch_up(storage, self.checkpoint)
         if not index.is_whole():
             self._rebuild()
@@ -122,6 +133,46 @@ class DecisionHistory:
         """
         found = self._by_id(decision_id, sure=True)
         return found or self._entry(self._index.find(decision_id))
+
+    def find(self, decision_id: str) -> Entry | None:
+        """The entry of a decision, None where there is none; raises as `decision`."""
+        return self._by_id(decision_id)
+
+    def followers(self, entry: Entry) -> list[Entry]:
+        """Entries that answer or replace an entry, oldest first."""
+        found = self._checked(
+            lambda: self._index.select("supersedes = ?", [entry.id]),
+            lambda follower: follower.text("supersedes") == entry.id,
+        )
+        return found[::-1]
+
+    def unanswered(self, kinds: Sequence[str]) -> list[Entry]:
+        """Entries of these kinds that no other deciding or executing entry answers, in order."""
+        wanted, closing = ", ".join("?" * len(kinds)), (*DECIDING, "execution")
+        condition = (
+            f"kind IN ({wanted}) AND NOT EXISTS (SELECT 1 FROM entries AS later"
+            " WHERE later.supersedes = entries.id"
+            f" AND later.kind IN ({', '.join('?' * len(closing))}))"
+        )
+        found = self._checked(
+            lambda: self._index.select(condition, [*kinds, *closing]),
+            lambda entry: entry.kind in kinds,
+        )
+        return found[::-1]
+
+    def naming_order(self, order_id: str, line: int | None = None) -> list[Entry]:
+        """Entries that name an order or a line of it: executions first, each latest first."""
+        condition, parameters = "order_id = ?", list[str | int]([order_id])
+        if line is not None:
+            condition, parameters = f"{condition} AND order_line = ?", [*parameters, line]
+        found = self._checked(
+            lambda: self._index.select(condition, parameters),
+            lambda entry: (
+                entry.text("order_id") == order_id
+                and (line is None or entry.record.get("order_line") == line)
+            ),
+        )
+        return sorted(found, key=lambda entry: (entry.kind != "execution", -entry.index))
 
     def bundle(self, decision_id: str) -> str:
         """Offline proof of a decision, as text (c2sp.org/tlog-proof); raises as `decision`."""
@@ -222,23 +273,13 @@ class DecisionHistory:
 
     def _node(self, entry: Entry, seen: set[str]) -> Node:
         seen.add(entry.id)
-        followers = self._checked(
-            lambda: self._index.select("supersedes = ?", [entry.id]),
-            lambda follower: follower.text("supersedes") == entry.id,
-        )
-        nodes = followers[::-1]
+        nodes = self.followers(entry)
         return Node(entry, tuple(self._node(n, seen) for n in nodes if n.id not in seen))
 
     def _trace_line(self, line: OrderLine) -> TracedLine:
-        named = self._checked(
-            lambda: self._index.select(
-                "order_id = ? AND order_line = ?", [line.order_id, line.line]
-            ),
-            lambda entry: (
-                (entry.text("order_id"), entry.record.get("order_line"))
-                == (line.order_id, line.line)
-            ),
-        )
+        if line.executed_by is not None:
+            return TracedLine(line, self.decision(line.executed_by))
+        named = self.naming_order(line.order_id, line.line)
         if named:
             return TracedLine(line, named[0])
         for location in (line.location_id, *line.supplied_from):
@@ -339,5 +380,11 @@ class DecisionHistory:
         return first is not None and first <= day and all(day < text for text in ends)
 
     def _entry(self, position: int) -> Entry:
-        proven: ProvenEntry = self._reader.entry(position)
-        return Entry(position, parsed(proven.entry, position))
+        known = self._proven.get(position)
+        if known is None:
+            if len(self._proven) >= _KEPT:
+                self._proven.clear()
+            proven: ProvenEntry = self._reader.entry(position)
+            known = Entry(position, parsed(proven.entry, position))
+            self._proven[position] = known
+        return known

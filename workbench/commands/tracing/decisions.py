@@ -49,8 +49,11 @@ def decision_facts(
     history: "DecisionHistory", entry: "Entry", evidence: Evidence
 ) -> dict[str, Any]:
     """All that is known about one decision."""
+    from workbench.decision_log.answers import settled_by
+
     answered = history.answered(entry)
     earlier, later = history.rivals(entry)
+    settled = settled_by(history, entry)
     about = [entry.record, *(before.record for before in answered)]
     return {
         **_entry_facts(entry, evidence),
@@ -59,9 +62,25 @@ def decision_facts(
         "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
         "valid_from": history.about(entry, "valid_from"),
         "answers": [_entry_facts(before, evidence) for before in answered],
+        "settled": settled_facts(history, settled[-1]) if settled else None,
         "chain": _chain(history.tree(entry)),
         "replaces": [brief(history, other) for other in earlier],
         "superseded_by": [brief(history, other) for other in later],
+    }
+
+
+def settled_facts(history: "DecisionHistory", last: "Entry") -> dict[str, Any]:
+    """What became of a decision: its last answer or its execution, and the quantity that holds."""
+    from workbench.decision_log.answers import decided_quantity, state_sentence
+
+    quantity = 0.0 if last.kind == "rejection" else decided_quantity(history, last)
+    return {
+        "id": last.id,
+        "entry": last.index,
+        "kind": last.kind,
+        "quantity": quantity,
+        "unit": history.about(last, "unit"),
+        "sentence": state_sentence(last),
     }
 
 
@@ -149,12 +168,16 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
 def _chain(node: "Node") -> dict[str, Any]:
     kept = (
         "id", "kind", "recorded_at", "actor", "role", "item_id", "location_id", "quantity",
-        "unit", "after", "reason_code", "reasons", "valid_from", "valid_to", "expires",
+        "unit", "before", "after", "reason_code", "reasons", "valid_from", "valid_to", "expires",
+        "money_at_stake", "currency", "as_of", "order_id", "order_line", "supersedes",
     )  # fmt: skip
     record = node.entry.record
     facts = {name: record[name] for name in kept if name in record}
+    detail = record.get("detail")
+    money = detail.get("money") if isinstance(detail, dict) else None
     return {
         "entry": node.entry.index,
         **facts,
+        **({"money": money} if _is_number(money) else {}),
         "followed_by": [_chain(follower) for follower in node.followed_by],
     }

@@ -48,8 +48,9 @@ def _decision(decision: dict[str, Any]) -> str:
 
 def _line(line: dict[str, Any]) -> str:
     kind = "Order" if line["table"] == "order_lines" else "Purchase order"
+    which = f", line {line['line']}" if line["line"] else ""
     head = (
-        f"{kind} {line['order_id']}, line {line['line']}: item {line['item_id']} at"
+        f"{kind} {line['order_id']}{which}: item {line['item_id']} at"
         f" {line['location_id']} on {line['day']}"
     )
     if line["decision"]:

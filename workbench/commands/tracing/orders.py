@@ -1,6 +1,7 @@
 """Lines of an order, and the decisions that they belong to."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.contracts import columns as c
@@ -10,9 +11,10 @@ from workbench.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.decision_log.trace import OrderLine, TracedLine
+    from workbench.decision_log.trace import DecisionHistory, OrderLine, TracedLine
     from workbench.tables.store import TableStore
 
+LOG: Final = "log"  # stands for a table where only the log knows an order
 _DC: Final = "dc"
 _ORDER_TABLES: Final = (
     ("order_lines", c.ORDER_ID, c.DATE),
@@ -45,8 +47,12 @@ def line_facts(traced: "TracedLine", table: str) -> dict[str, Any]:
     }
 
 
-def find_order(workspace: Workspace, order: str, line: int | None) -> Order:
+def find_order(
+    history: "DecisionHistory", workspace: Workspace, order: str, line: int | None
+) -> Order:
     """A customer's or a purchase order; lines with the locations that supply their own.
+
+    One that no table has yet is known by the executions that the log holds.
 
     Raises:
         LogError: There is no such order or line.
@@ -59,11 +65,30 @@ def find_order(workspace: Workspace, order: str, line: int | None) -> Order:
         rows = _rows(store, table, id_column, day_column, order, line) if table in known else None
         if rows is not None and not rows.empty:
             return Order(table, _with_supply(store, order, rows))
+    logged = _logged_lines(history, order, line)
+    if logged:
+        return Order(LOG, logged)
     wanted = f"order {order!r}" + (f", line {line}" if line is not None else "")
     tables = " nor ".join(table for table, *_ in _ORDER_TABLES)
     raise LogError(
-        f"{wanted}: neither in the table {tables}; expected an order of the current version."
+        f"{wanted}: neither in the table {tables} nor named by an entry of the log; expected an"
+        " order of the current version."
     )
+
+
+def _logged_lines(history: "DecisionHistory", order: str, line: int | None) -> "list[OrderLine]":
+    """Lines of an order as executions name them; one without a line stands for the whole order."""
+    from workbench.decision_log.trace import OrderLine
+
+    found = []
+    for entry in history.naming_order(order, line):
+        day = history.about(entry, "valid_from") or str(entry.record.get("recorded_at"))[:10]
+        item, place = history.about(entry, "item_id"), history.about(entry, "location_id")
+        number = entry.record.get("order_line", 0)
+        if entry.kind == "execution" and item and type(number) is int:
+            found.append(OrderLine(order, number, item, place or "", date.fromisoformat(day),
+                                   executed_by=entry.id))  # fmt: skip
+    return sorted(found, key=lambda one: one.line)
 
 
 def _rows(

@@ -8,11 +8,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from workbench.commands.tracing.amounts import amount
+from workbench.commands.tracing.chain import stands, step
 from workbench.commands.tracing.check import CROSS, TICK, mark
 from workbench.commands.tracing.lists import decision_list, line_list
 
 _SHORT = 12
 _RIVALS = 3
+_VERBS = {"proposal": "proposes", "execution": "ordered", "outcome": "received"}
 _FILE_WIDTH = 400  # in a file or pipe a line stays one line
 
 
@@ -61,6 +63,8 @@ def _verdict(facts: dict[str, Any]) -> list[Text]:
 
 def _tree(facts: dict[str, Any]) -> Tree:
     tree = Tree(_title("Decision", facts))
+    if facts["settled"]:
+        tree.add(Text(stands(facts["settled"]), style="bold"))
     for later in facts["superseded_by"][:1]:  # the latest is the one in force
         since = max(later["valid_from"], facts["valid_from"])
         text = f"superseded in force from {since} on by {_other(later)}"
@@ -127,7 +131,7 @@ def _about(facts: dict[str, Any]) -> str:
 def _quantity(record: dict[str, Any]) -> str:
     parts = []
     if record.get("quantity") is not None:
-        verb = "proposes" if record["kind"] == "proposal" else "quantity"
+        verb = _VERBS.get(record["kind"], "quantity")
         parts.append(f"{verb} {amount(record['quantity'])} {record.get('unit', '')}".rstrip())
     if record.get("after") is not None:
         reason = f" ({record['reason_code']})" if record.get("reason_code") else ""
@@ -135,7 +139,8 @@ def _quantity(record: dict[str, Any]) -> str:
     if record.get("interval_low") is not None and record.get("interval_high") is not None:
         parts.append(_interval(record))
     if record.get("before") is not None:
-        parts.append(f"the policy before: {amount(record['before'])}")
+        whose = "the policy before" if record["kind"] == "proposal" else "before"
+        parts.append(f"{whose}: {amount(record['before'])}")
     if record.get("money_at_stake") is not None:
         money = f"{record['money_at_stake']:,.2f} {record.get('currency', '')}".rstrip()
         parts.append(f"{money} at stake")
@@ -218,10 +223,8 @@ def _rows(rows: dict[str, Any]) -> Text:
 
 def _add_chain(tree: Tree, node: dict[str, Any], current: int) -> None:
     here = "  ← this decision" if node["entry"] == current else ""
-    reason = f": {node['reason_code']}" if node.get("reason_code") else ""
-    after = f" to {amount(node['after'])}" if node.get("after") is not None else ""
     text = (
-        f"entry {node['entry']:,}  {node['kind']}{after}{reason}  by {node.get('actor')}"
+        f"entry {node['entry']:,}  {step(node)}  by {node.get('actor')}"
         f"  {node.get('recorded_at')}  {node['id'][:_SHORT]}{here}"
     )
     branch = tree.add(Text(text))

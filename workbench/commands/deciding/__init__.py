@@ -1,0 +1,1 @@
+"""Files that `workbench decide` and `workbench orders` read and write."""
