@@ -107,8 +107,9 @@ def _answer(decision: str, verb: Any, role: str, as_json: bool, **given: Any) ->
     from workbench.decision_log.answers import Answer, answer_record
 
     workspace = find_workspace()
-    answer = Answer(decision, verb, **{name: value or None for name, value in given.items()
-                                       if name != "quantity"}, quantity=given.get("quantity"))  # fmt: skip
+    answer = Answer(
+        decision, verb, **{name: None if value == "" else value for name, value in given.items()}
+    )
     record = answer_record(open_history(workspace), answer, author(role))
     show(append(workspace, [record]), [record], as_json=as_json)
 

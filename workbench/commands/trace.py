@@ -23,6 +23,10 @@ def trace(
     ] = "",
     order: Annotated[str, typer.Option(help="Id of an order or a purchase order.")] = "",
     line: Annotated[int, typer.Option(help="With --order: only this line.")] = 0,
+    run: Annotated[str, typer.Option(help="Id of a run: its decisions, with totals.")] = "",
+    model: Annotated[
+        str, typer.Option(help="NAME, NAME@VERSION or SHA-256: decisions that rest on it.")
+    ] = "",
     full: Annotated[bool, typer.Option("--full", help="All chains, also of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
@@ -30,8 +34,10 @@ def trace(
 
     Of several decisions, a list is printed, unless --full or --json asks for all there is.
     """
-    if sum(map(bool, (decision, item, order))) != 1:
-        raise typer.BadParameter("give exactly one of --decision, --item and --order")
+    if sum(map(bool, (decision, item, order, run, model))) != 1:
+        raise typer.BadParameter(
+            "give exactly one of --decision, --item, --order, --run and --model"
+        )
     if (location or day) and not item:
         raise typer.BadParameter("--location and --date go with --item")
     if line and not order:
@@ -40,6 +46,9 @@ def trace(
     history = open_history(workspace)
     facts: dict[str, Any] = {"checkpoint": _checkpoint(history)}
     try:
+        if run or model:
+            _show_many(history, run, model, facts, as_json=as_json)
+            return
         if order:
             entries = _of_order(history, workspace, order, line, facts)
         elif decision:
@@ -81,6 +90,22 @@ def _show(
         print_trace(facts)
     if not facts["verified"]:
         raise typer.Exit(1)
+
+
+def _show_many(
+    history: "DecisionHistory", run: str, model: str, facts: dict[str, Any], *, as_json: bool
+) -> None:
+    """Print the decisions of a run or a model: totals, and the newest."""
+    from workbench.commands.tracing.many import model_facts, run_facts, with_summary
+
+    found = run_facts(history, run) if run else model_facts(history, model)
+    facts |= {**with_summary(history, found), "decisions": [], "verified": True}
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    from workbench.commands.tracing.printing import print_trace
+
+    print_trace({**facts, "not_checkable": [], "places": []})
 
 
 def _of_order(

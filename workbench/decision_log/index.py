@@ -18,8 +18,9 @@ from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT
 
+_DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
 _ROWS_AT_ONCE: Final = 1000
-_LAYOUT: Final = 4
+_LAYOUT: Final = 5
 _TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
 CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL, rows BLOB NOT NULL);
@@ -33,8 +34,9 @@ CREATE INDEX by_order ON entries (order_id, order_line) WHERE order_id IS NOT NU
 CREATE INDEX by_superseded ON entries (supersedes) WHERE supersedes IS NOT NULL;
 CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, position))
   WITHOUT ROWID;
-CREATE TABLE entry_models (digest TEXT, name TEXT, position INTEGER,
-  PRIMARY KEY (digest, name, position)) WITHOUT ROWID;
+CREATE TABLE entry_models (digest TEXT, name TEXT, version TEXT, position INTEGER,
+  PRIMARY KEY (digest, name, version, position)) WITHOUT ROWID;
+CREATE INDEX by_model ON entry_models (name, version);
 """
 _OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
 _INHERITED: Final = ("item_id", "location_id", "valid_from", "valid_to", "topic")
@@ -142,6 +144,18 @@ class LogIndex:
             parameters,
         )
 
+    def resting_on(self, model: str, version: str | None = None) -> list[int]:
+        """Positions of entries that name a model by name or digest, latest first."""
+        condition, parameters = "digest = ?", [model]
+        if version is not None:
+            condition, parameters = "name = ? AND version = ?", [model, version]
+        elif len(model) != _DIGEST_LENGTH:
+            condition = "name = ?"
+        return self._column(
+            f"SELECT DISTINCT position FROM entry_models WHERE {condition} ORDER BY position DESC",
+            parameters,
+        )
+
     def _column(self, sql: str, parameters: Sequence[Any]) -> list[int]:
         with self._transaction() as connection:
             return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
@@ -213,7 +227,7 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
     (digest,) = connection.execute("SELECT rows FROM state").fetchone()
     rows: list[tuple[Any, ...]] = []
     runs: list[tuple[str, int]] = []
-    models: list[tuple[str, str, int]] = []
+    models: list[tuple[str, str, str, int]] = []
     for position, entry in entries:
         record = parsed(entry, position)
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
@@ -225,7 +239,7 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
         digest = _chained(digest, row)
         runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
         models += [
-            (str(model.get("digest")), str(model.get("name")), position)
+            (str(model.get("digest")), str(model.get("name")), str(model.get("version")), position)
             for model in _list(record, "models")
             if isinstance(model, dict)
         ]
@@ -234,7 +248,7 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
             rows.clear()
     connection.executemany(_INSERT, rows)
     connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
-    connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)", models)
+    connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?, ?)", models)
     return bytes(digest)
 
 

@@ -6,7 +6,6 @@ signed checkpoint; the index only suggests where to look.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -15,7 +14,10 @@ from workbench.decision_log.index import LogIndex, parsed
 from workbench.decision_log.note import parse_verifier
 from workbench.decision_log.prove import ProvenEntry, ProvingReader
 from workbench.decision_log.storage import Storage
+from workbench.decision_log.traced import Entry, Node, OrderLine, TracedLine
 from workbench.errors import LogError, VerificationError
+
+__all__ = ["DECIDING", "DecisionHistory", "Entry", "Node", "OrderLine", "TracedLine"]
 
 DECIDING: Final = ("proposal", "acceptance", "override", "approval", "rejection")
 _DECIDING_SQL: Final = f"kind IN ({', '.join('?' * len(DECIDING))})"
@@ -23,77 +25,6 @@ _KEPT: Final = 8192  # proven entries in memory
 _IN_FORCE_SQL: Final = (
     "valid_from <= ? AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)"
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A proven entry, parsed."""
-
-    index: int
-    record: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return str(self.record["id"])
-
-    @property
-    def kind(self) -> str:
-        return str(self.record.get("kind"))
-
-    @property
-    def location_id(self) -> str | None:
-        return self.record.get("location_id")
-
-    def text(self, name: str) -> str | None:
-        """A field as text, None where it is absent."""
-        value = self.record.get(name)
-        return None if value is None else str(value)
-
-
-@dataclass(frozen=True)
-class Node:
-    """An entry and those that supersede it, oldest first."""
-
-    entry: Entry
-    followed_by: tuple["Node", ...]
-
-    def entries(self) -> list[Entry]:
-        """This entry and all below."""
-        return [self.entry, *(entry for node in self.followed_by for entry in node.entries())]
-
-
-@dataclass(frozen=True)
-class OrderLine:
-    """One line of an order, and the locations whose decisions may explain it, nearest first.
-
-    Attributes:
-        executed_by: Id of the execution that names it, where that is known already.
-    """
-
-    order_id: str
-    line: int
-    item_id: str
-    location_id: str
-    day: date
-    supplied_from: tuple[str, ...] = ()
-    executed_by: str | None = None
-
-
-@dataclass(frozen=True)
-class TracedLine:
-    """A line with the decision in force, where there was one.
-
-    Attributes:
-        decided_for: Location that the decision is about; None where it names the line itself.
-        following: Where there was none: the first decision later in force for the item.
-        following_from: First day of that.
-    """
-
-    line: OrderLine
-    decision: Entry | None
-    decided_for: str | None = None
-    following: Entry | None = None
-    following_from: str | None = None
 
 
 class DecisionHistory:
@@ -159,6 +90,42 @@ class DecisionHistory:
             lambda entry: entry.kind in kinds,
         )
         return found[::-1]
+
+    def of_run(self, run_id: str) -> list[Entry]:
+        """All decisions of a run, newest first."""
+        condition = "position IN (SELECT position FROM entry_runs WHERE run_id = ?)"
+        return self._checked(
+            lambda: self._index.select(condition, [run_id]),
+            lambda entry: run_id in (entry.record.get("run_ids") or ()),
+        )
+
+    def of_model(self, model: str, version: str | None = None) -> list[int]:
+        """Positions of the decisions that rest on a model, newest first.
+
+        Args:
+            model: Its name, or the SHA-256 of its bytes.
+            version: With a name, only this version.
+        """
+        return self._index.resting_on(model, version)
+
+    def at(self, positions: Sequence[int], holds: Callable[[Entry], bool]) -> list[Entry]:
+        """Proven entries at positions that the index gave, each of which must hold.
+
+        Raises:
+            VerificationError: One does not.
+        """
+        return self._checked(lambda: list(positions), holds)
+
+    def all_followers(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Every entry that answers one of these, or an answer to them, oldest first."""
+        found: list[Entry] = []
+        known = {entry.id for entry in entries}
+        while entries:
+            level = [follower for entry in entries for follower in self.followers(entry)]
+            entries = [entry for entry in level if entry.id not in known]
+            known |= {entry.id for entry in entries}
+            found += entries
+        return sorted(found, key=lambda entry: entry.index)
 
     def naming_order(self, order_id: str, line: int | None = None) -> list[Entry]:
         """Entries that name an order or a line of it: executions first, each latest first."""

@@ -11,6 +11,7 @@ from workbench.commands.tracing.amounts import amount
 from workbench.commands.tracing.chain import stands, step
 from workbench.commands.tracing.check import CROSS, TICK, mark
 from workbench.commands.tracing.lists import decision_list, line_list
+from workbench.commands.tracing.many import totals_lines
 
 _SHORT = 12
 _RIVALS = 3
@@ -25,6 +26,8 @@ def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
         console.width = _FILE_WIDTH
     for text in line_list(facts.get("lines", [])):
         console.print(text)
+    for line in totals_lines(facts) if "totals" in facts else []:
+        console.print(Text(line, style="bold"))
     if "summary" in facts:
         for text in decision_list(facts["summary"]):
             console.print(text)
