@@ -98,7 +98,7 @@ def prove(
     if out is None:
         sys.stdout.write(bundle)
         return
-    _write(out, bundle)
+    write_whole(out, bundle)
     typer.echo(f"{out}: verifies offline with 'workbench log verify {out} --key KEY'")
 
 
@@ -234,7 +234,7 @@ def refuse_place(path: Path) -> None:
         raise LogError(f"{path}: exists; expected a new file. Choose another name or move it away.")
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write whole or not at all."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -2,11 +2,12 @@
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.commands.log import open_history
+from workbench.commands.log import open_history, refuse_place, write_whole
 from workbench.errors import LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -28,6 +29,9 @@ def trace(
         str, typer.Option(help="NAME, NAME@VERSION or SHA-256: decisions that rest on it.")
     ] = "",
     full: Annotated[bool, typer.Option("--full", help="All chains, also of several.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page of the decisions to this new file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Show decisions and check what they rest on; exit 1 where evidence is false.
@@ -42,6 +46,10 @@ def trace(
         raise typer.BadParameter("--location and --date go with --item")
     if line and not order:
         raise typer.BadParameter("--line goes with --order")
+    if html and (run or model):
+        raise typer.BadParameter("--html goes with --decision, --item and --order")
+    if html:
+        refuse_place(html)
     workspace = find_workspace()
     history = open_history(workspace)
     facts: dict[str, Any] = {"checkpoint": _checkpoint(history)}
@@ -55,7 +63,11 @@ def trace(
             entries = [history.decision(decision)]
         else:
             entries = _of_item(history, item, location, day)
-        _show(history, entries, facts, workspace, full=full, as_json=as_json)
+        _show(history, entries, facts, workspace, full=full or bool(html), as_json=as_json)
+        if html:
+            _write_page(history, facts, html, quiet=as_json)
+        if not facts["verified"]:
+            raise typer.Exit(1)
     except RecursionError as error:
         raise LogError(
             "a record, or the chain of those that supersede it, is nested too deeply to be shown;"
@@ -88,8 +100,16 @@ def _show(
         from workbench.commands.tracing.printing import print_trace
 
         print_trace(facts)
-    if not facts["verified"]:
-        raise typer.Exit(1)
+
+
+def _write_page(
+    history: "DecisionHistory", facts: dict[str, Any], path: Path, *, quiet: bool
+) -> None:
+    from workbench.commands.tracing.page import html_page
+
+    write_whole(path, html_page(history, facts))
+    if not quiet:
+        typer.echo(f"{path}: written; it opens in any browser and asks no other host")
 
 
 def _show_many(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.answers import (
+    ANSWERS,
     Author,
     about_fields,
     answer_id,
@@ -94,7 +95,7 @@ def outcome_record(
     target = next((e for e in path[::-1] if e.kind in ("execution", "outcome")), None)
     if target is None:
         last = path[-1]
-        found = state_sentence(last) if last.kind in EXECUTABLE else f"is of kind {last.kind}"
+        found = state_sentence(last) if last.kind in ANSWERS else f"is of kind {last.kind}"
         raise LogError(f"{name}: {found} and was not ordered; record the order that executes it.")
     facts = about_fields(history, target)
     check_quantity(name, outcome.received, unit=facts["unit"])
