@@ -98,7 +98,7 @@ def prove(
     if out is None:
         sys.stdout.write(bundle)
         return
-    write_whole(out, bundle)
+    write_whole(out, bundle.encode("utf-8"))
     typer.echo(f"{out}: verifies offline with 'workbench log verify {out} --key KEY'")
 
 
@@ -234,11 +234,11 @@ def refuse_place(path: Path) -> None:
         raise LogError(f"{path}: exists; expected a new file. Choose another name or move it away.")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write whole or not at all."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        staged.write_text(text, encoding="utf-8")
+        staged.write_bytes(data)
         staged.replace(path)
     except OSError as error:
         staged.unlink(missing_ok=True)

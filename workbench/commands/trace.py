@@ -32,6 +32,13 @@ def trace(
     html: Annotated[
         Path | None, typer.Option(help="Write a page of the decisions to this new file.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Pack proofs, evidence and page into this new zip, to verify elsewhere."),
+    ] = None,
+    with_rows: Annotated[
+        bool, typer.Option("--with-rows", help="With --bundle: the input rows too, by blocks.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Show decisions and check what they rest on; exit 1 where evidence is false.
@@ -46,10 +53,13 @@ def trace(
         raise typer.BadParameter("--location and --date go with --item")
     if line and not order:
         raise typer.BadParameter("--line goes with --order")
-    if html and (run or model):
-        raise typer.BadParameter("--html goes with --decision, --item and --order")
-    if html:
-        refuse_place(html)
+    if (html or bundle) and (run or model):
+        raise typer.BadParameter("--html and --bundle go with --decision, --item and --order")
+    if with_rows and not bundle:
+        raise typer.BadParameter("--with-rows goes with --bundle")
+    for path in (html, bundle):
+        if path:
+            refuse_place(path)
     workspace = find_workspace()
     history = open_history(workspace)
     facts: dict[str, Any] = {"checkpoint": _checkpoint(history)}
@@ -63,9 +73,13 @@ def trace(
             entries = [history.decision(decision)]
         else:
             entries = _of_item(history, item, location, day)
-        _show(history, entries, facts, workspace, full=full or bool(html), as_json=as_json)
+        _show(
+            history, entries, facts, workspace, full=full or bool(html or bundle), as_json=as_json
+        )
         if html:
             _write_page(history, facts, html, quiet=as_json)
+        if bundle:
+            _write_bundle(history, workspace, facts, bundle, rows=with_rows, quiet=as_json)
         if not facts["verified"]:
             raise typer.Exit(1)
     except RecursionError as error:
@@ -107,9 +121,25 @@ def _write_page(
 ) -> None:
     from workbench.commands.tracing.page import html_page
 
-    write_whole(path, html_page(history, facts))
+    write_whole(path, html_page(history, facts).encode("utf-8"))
     if not quiet:
         typer.echo(f"{path}: written; it opens in any browser and asks no other host")
+
+
+def _write_bundle(
+    history: "DecisionHistory",
+    workspace: Workspace,
+    facts: dict[str, Any],
+    path: Path,
+    *,
+    rows: bool,
+    quiet: bool,
+) -> None:
+    from workbench.commands.tracing.bundle import bundle
+
+    write_whole(path, bundle(history, workspace, facts, rows=rows))
+    if not quiet:
+        typer.echo(f"{path}: written; README.txt in it says how to verify it")
 
 
 def _show_many(

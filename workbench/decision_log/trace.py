@@ -55,6 +55,15 @@ class DecisionHistory:
         """What all answers are proven against."""
         return self._reader.checkpoint
 
+    @property
+    def note(self) -> bytes:
+        """The signed checkpoint as it was published."""
+        return self._reader.note
+
+    def entry_bytes(self, position: int) -> bytes:
+        """The entry at a position as it was signed; raises as `decision`."""
+        return self._reader.entry(position).entry
+
     def decision(self, decision_id: str) -> Entry:
         """The entry of a decision.
 

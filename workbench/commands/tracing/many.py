@@ -31,12 +31,13 @@ def run_facts(history: "DecisionHistory", run_id: str) -> dict[str, Any]:
         )
     proposals = [entry for entry in own if entry.kind == "proposal"]
     after = history.all_followers(proposals)
+    corrected = {entry.text("supersedes") for entry in after if entry.kind == "outcome"}
     totals = {
         "decisions": len(own),
         "upstream_of": len(found) - len(own),
         "states": dict(_states(proposals, after)),
         "at_stake": _sums(proposals, lambda entry: entry.record.get("money_at_stake")),
-        "made": _sums(after, _made),
+        "made": _sums([entry for entry in after if entry.id not in corrected], _made),
         "outcomes": sum(entry.kind == "outcome" for entry in after),
     }
     return {"run": run_id, "totals": totals, "entries": own or found}

@@ -50,6 +50,10 @@ class RowChecks:
         checks = [self._block(version, row) for row in (first, *later)]
         return next((check for check in checks if check != PROVEN), PROVEN)
 
+    def version(self, table: str, digest: str) -> "TableVersion | None":
+        """The sound version of a table with this digest; None where there is none here."""
+        return self._of(table).sound.get(digest)
+
     def _of(self, table: str) -> _Versions:
         from workbench.tables.versions import open_version
 
