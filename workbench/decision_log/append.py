@@ -10,6 +10,7 @@ from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
+from workbench.decision_log.index_seal import index_secret
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.storage import FolderStorage, Storage
@@ -233,6 +234,6 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
         KeyFileError: The signing key is unusable.
     """
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
-    index = LogIndex(workspace.data / INDEX_FILE)
     origin = workspace.log_origin()
+    index = LogIndex(workspace.data / INDEX_FILE, index_secret(origin))
     return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))

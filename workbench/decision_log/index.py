@@ -1,11 +1,10 @@
 """A SQLite index over the log: where entries of an item, order or run are. Derived, never trusted.
 
 It holds positions and what is searched by, no content. It can be deleted at any time; the next use
-rebuilds it from the entries, as it does when it belongs to another log or another layout.
+rebuilds it from the entries, as it does when it belongs to another log or another layout, or when a
+bucket that is asked for does not add up (`index_seal`).
 """
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,48 +12,48 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.index_rows import (
+    ALL_ROWS,
+    BUCKET_ROWS,
+    COLUMN_OF,
+    KEYED,
+    LAYOUT,
+    PLACES,
+    create,
+    enter,
+    parsed,
+)
+from workbench.decision_log.index_seal import (
+    BUCKETS,
+    FAMILIES,
+    IndexAlteredError,
+    Sealer,
+    Sums,
+    bucket_of,
+)
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
-from workbench.errors import LogError, VerificationError
-from workbench.merkle import EMPTY_ROOT
+from workbench.errors import LogError
 
+__all__ = ["LogIndex", "parsed"]
 _DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
-_ROWS_AT_ONCE: Final = 1000
-_LAYOUT: Final = 5
-_TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
-_SCHEMA: Final = """
-CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL, rows BLOB NOT NULL);
-CREATE TABLE entries (
-  position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
-  item_id TEXT, location_id TEXT, order_id TEXT, order_line INTEGER, as_of TEXT,
-  valid_from TEXT, valid_to TEXT, topic TEXT, expires TEXT, supersedes TEXT
-);
-CREATE INDEX by_item ON entries (item_id, location_id, valid_from);
-CREATE INDEX by_order ON entries (order_id, order_line) WHERE order_id IS NOT NULL;
-CREATE INDEX by_superseded ON entries (supersedes) WHERE supersedes IS NOT NULL;
-CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, position))
-  WITHOUT ROWID;
-CREATE TABLE entry_models (digest TEXT, name TEXT, version TEXT, position INTEGER,
-  PRIMARY KEY (digest, name, version, position)) WITHOUT ROWID;
-CREATE INDEX by_model ON entry_models (name, version);
-"""
-_OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
-_INHERITED: Final = ("item_id", "location_id", "valid_from", "valid_to", "topic")
-_INSERT: Final = (
-    f"INSERT INTO entries (position, {', '.join(_OWN + _INHERITED)})"
-    f" VALUES (?{', ?' * len(_OWN + _INHERITED)})"
-)
-_NO_ROWS: Final = bytes(32)
-_ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
-_SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
 
 class LogIndex:
-    """The index of one log in one file; `Path(":memory:")` keeps it in memory."""
+    """The index of one log in one file; `Path(":memory:")` keeps it in memory.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: Of the file.
+        secret: Seals the rows (`index_seal.index_secret`); without one damage and stray changes are
+            found, but not what somebody forged knowingly.
+    """
+
+    def __init__(self, path: Path, secret: bytes | None = None) -> None:
         self._path = path
+        self._sealer = Sealer(secret)
         self._connection: sqlite3.Connection | None = None
+        self._sound: set[tuple[str, int]] = set()
+        self._seen = -1
 
     def catch_up(self, storage: Storage, checkpoint: Checkpoint) -> None:
         """Add the entries that the checkpoint has and the index lacks; rebuild when they differ.
@@ -62,38 +61,48 @@ class LogIndex:
         Raises:
             LogError: An entry or tile is missing or damaged, or the index cannot be written.
         """
+        try:
+            self._catch_up(storage, checkpoint)
+        except IndexAlteredError:
+            self.rebuild(storage, checkpoint)
+
+    def _catch_up(self, storage: Storage, checkpoint: Checkpoint) -> None:
         wanted = (checkpoint.size, checkpoint.root)
         with self._transaction() as connection:
+            Sums(connection, self._sealer)  # refuses a state that is not sealed
             if _state(connection) == wanted:
                 return
         tree = TreeReader(storage, checkpoint.size)
         with self._transaction("IMMEDIATE") as connection:
             size, root = _state(connection)
             if size > checkpoint.size or tree.root(0, size) != root:
-                _create(connection)
+                create(connection, self._sealer)
                 size = 0
-            rows = _insert(connection, tree.entries(size))
-            connection.execute("UPDATE state SET size = ?, root = ?, rows = ?", (*wanted, rows))
+            self._insert(connection, tree.entries(size), *wanted)
 
     def is_whole(self) -> bool:
-        """Whether every row is there as it was entered: their number and a digest over all.
-
-        It finds damage and stray changes. Whoever forges rows, digest and all, is found out where
-        an answer is compared with the entry that it names; what they hide only by `rebuild`.
-        """
+        """Whether every row of every entry is there as it was entered; reads all of them."""
         with self._transaction() as connection:
-            size, _ = _state(connection)
-            (noted,) = connection.execute("SELECT rows FROM state").fetchone()
-            digest, count = _NO_ROWS, 0
-            for row in connection.execute(_ROWS):
-                digest, count = _chained(digest, row), count + 1
-        return count == size and digest == noted
+            try:
+                sums = Sums(connection, self._sealer)
+                found = {family: dict[int, list[Any]]() for family in KEYED}
+                for row in connection.execute(ALL_ROWS):
+                    for family, place in zip(KEYED, PLACES, strict=True):
+                        if row[place] is not None:
+                            buckets = found[family]
+                            buckets.setdefault(bucket_of(row[place]), []).append(row)
+                for family, buckets in found.items():
+                    for bucket in range(BUCKETS):
+                        sums.check(FAMILIES.index(family), bucket, buckets.get(bucket, ()))
+            except IndexAlteredError:
+                return False
+        return True
 
     def rebuild(self, storage: Storage, checkpoint: Checkpoint) -> None:
         """Forget all rows and read the log anew; raises as `catch_up`."""
         with self._transaction("IMMEDIATE") as connection:
-            _create(connection)
-        self.catch_up(storage, checkpoint)
+            create(connection, self._sealer)
+        self._catch_up(storage, checkpoint)
 
     def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
         """Add the entries between two checkpoints; False if the index is not at the first.
@@ -101,70 +110,122 @@ class LogIndex:
         Raises:
             LogError: The index cannot be written.
         """
-        with self._transaction("IMMEDIATE") as connection:
-            if _state(connection) != (before.size, before.root):
-                return False
-            rows = _insert(connection, enumerate(entries, before.size))
-            state = (after.size, after.root, rows)
-            connection.execute("UPDATE state SET size = ?, root = ?, rows = ?", state)
+        try:
+            with self._transaction("IMMEDIATE") as connection:
+                if _state(connection) != (before.size, before.root):
+                    return False
+                numbered = enumerate(entries, before.size)
+                self._insert(connection, numbered, after.size, after.root)
+        except IndexAlteredError:
+            return False  # whoever catches up next builds it anew
         return True
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
-        """Entry index of each decision that is in the log."""
-        sql = "SELECT position FROM entries WHERE id = ?"
+        """Entry index of each decision that the index knows, for the writer; see `select`."""
+        sql = "SELECT position FROM entries WHERE id_bucket = ? AND id = ?"
         with self._transaction() as connection:
-            rows = [(name, connection.execute(sql, (name,)).fetchone()) for name in ids]
+            rows = [
+                (name, connection.execute(sql, (bucket_of(name), name)).fetchone()) for name in ids
+            ]
         return {name: int(row[0]) for name, row in rows if row}
 
-    def find(self, decision_id: str) -> int:
-        """Entry index of a decision.
+    def select(
+        self, family: str, key: str, condition: str = "TRUE", parameters: Sequence[Any] = ()
+    ) -> list[int]:
+        """Positions of all entries of a key that fulfil an SQL condition, latest first.
+
+        Args:
+            family: What the key is: id, item, order, supersedes.
+            key: Its value.
+            condition: On columns of the table `entries`.
+            parameters: Of the condition.
 
         Raises:
-            LogError: No entry has that id.
+            IndexAlteredError: Rows of that bucket are not those that were entered.
         """
-        found = self.positions([decision_id])
-        if not found:
-            raise LogError(
-                f"decision {decision_id!r}: not in the log; expected the id of an entry, find one"
-                " with 'workbench trace --item ITEM'."
-            )
-        return found[decision_id]
-
-    def select(self, condition: str, parameters: Sequence[Any]) -> list[int]:
-        """Positions of entries, latest first, whose columns fulfil an SQL condition."""
-        return self._column(
-            f"SELECT position FROM entries WHERE {condition} ORDER BY position DESC", parameters
+        sql = (
+            f"SELECT position FROM entries WHERE {family}_bucket = ? AND {COLUMN_OF[family]} = ?"
+            f" AND ({condition}) ORDER BY position DESC"
         )
+        return self._column(family, key, sql, parameters)
 
-    def select_latest(self, condition: str, parameters: Sequence[Any]) -> list[int]:
+    def select_latest(
+        self, family: str, key: str, condition: str, parameters: Sequence[Any]
+    ) -> list[int]:
         """As `select`, the latest only per item, location and topic."""
-        return self._column(
-            f"SELECT MAX(position) FROM entries WHERE {condition}"
-            " GROUP BY item_id, location_id, topic ORDER BY 1 DESC",
-            parameters,
+        sql = (
+            f"SELECT MAX(position) FROM entries WHERE {family}_bucket = ?"
+            f" AND {COLUMN_OF[family]} = ? AND ({condition})"
+            " GROUP BY item_id, location_id, topic ORDER BY 1 DESC"
         )
+        return self._column(family, key, sql, parameters)
 
-    def resting_on(self, model: str, version: str | None = None) -> list[int]:
-        """Positions of entries that name a model by name or digest, latest first."""
-        condition, parameters = "digest = ?", [model]
-        if version is not None:
-            condition, parameters = "name = ? AND version = ?", [model, version]
-        elif len(model) != _DIGEST_LENGTH:
-            condition = "name = ?"
-        return self._column(
-            f"SELECT DISTINCT position FROM entry_models WHERE {condition} ORDER BY position DESC",
-            parameters,
-        )
+    def scan(self, condition: str, parameters: Sequence[Any]) -> list[int]:
+        """Positions of entries of any key, in order, from an index that is whole; reads all rows.
 
-    def _column(self, sql: str, parameters: Sequence[Any]) -> list[int]:
+        Raises:
+            IndexAlteredError: It is not.
+        """
+        if not self.is_whole():
+            raise IndexAlteredError("the index of the log: rows are not those that were entered.")
+        sql = f"SELECT position FROM entries WHERE {condition} ORDER BY position"
         with self._transaction() as connection:
             return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
+
+    def of_run(self, run_id: str) -> list[int]:
+        """Positions of entries that name a run, latest first; raises as `select`."""
+        sql = "SELECT position FROM entry_runs WHERE bucket = ? AND run_id = ? ORDER BY 1 DESC"
+        return self._column("run", run_id, sql, ())
+
+    def resting_on(self, model: str, version: str | None = None) -> list[int]:
+        """Positions of entries that name a model by name or digest, latest first; as `select`."""
+        family, bucket, column = "name", "name_bucket", "name"
+        if version is None and len(model) == _DIGEST_LENGTH:
+            family, bucket, column = "model", "bucket", "digest"
+        also, parameters = ("", ()) if version is None else (" AND version = ?", (version,))
+        sql = (
+            f"SELECT DISTINCT position FROM entry_models WHERE {bucket} = ? AND {column} = ?{also}"
+            " ORDER BY position DESC"
+        )
+        return self._column(family, model, sql, parameters)
+
+    def _column(self, family: str, key: str, sql: str, parameters: Sequence[Any]) -> list[int]:
+        bucket = bucket_of(key)
+        with self._transaction() as connection:
+            self._check(connection, family, bucket)
+            rows = connection.execute(sql, [bucket, key, *parameters]).fetchall()
+        return [int(row[0]) for row in rows]
+
+    def _check(self, connection: sqlite3.Connection, family: str, bucket: int) -> None:
+        """Add a bucket up, unless nothing was written since it was."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._seen:
+            self._sound.clear()
+            self._seen = version
+        if (family, bucket) in self._sound:
+            return
+        rows = connection.execute(BUCKET_ROWS[family], (bucket,))
+        Sums(connection, self._sealer).check(FAMILIES.index(family), bucket, rows)
+        self._sound.add((family, bucket))
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        entries: Iterable[tuple[int, bytes]],
+        size: int,
+        root: bytes,
+    ) -> None:
+        """Enter entries, and seal the index for the log that has them."""
+        self._sound.clear()
+        sums = Sums(connection, self._sealer)
+        enter(connection, sums, entries)
+        sums.write(size, root)
 
     @contextmanager
     def _transaction(self, mode: str = "DEFERRED") -> Iterator[sqlite3.Connection]:
         try:
             if self._connection is None:
-                self._connection = _connect(self._path)
+                self._connection = _connect(self._path, self._sealer)
             connection = self._connection
             connection.execute(f"BEGIN {mode}")
             try:
@@ -181,29 +242,29 @@ class LogIndex:
             ) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, sealer: Sealer) -> sqlite3.Connection:
     """A connection to an index of this layout; a file that is none is replaced by an empty one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LogError(f"{path}: cannot be written ({error.strerror}).") from error
     try:
-        return _prepared(path)
+        return _prepared(path, sealer)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:  # not an SQLite file
         path.unlink()
-        return _prepared(path)
+        return _prepared(path, sealer)
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path, sealer: Sealer) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # what a power loss takes is indexed again
-    if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+    if connection.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
         connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
-            _create(connection)
+        if connection.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
+            create(connection, sealer)
         connection.execute("COMMIT")
     return connection
 
@@ -211,89 +272,3 @@ def _prepared(path: Path) -> sqlite3.Connection:
 def _state(connection: sqlite3.Connection) -> tuple[int, bytes]:
     size, root = connection.execute("SELECT size, root FROM state").fetchone()
     return int(size), bytes(root)
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for table in _TABLES:
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in _SCHEMA.strip().rstrip(";").split(";"):
-        connection.execute(statement)
-    connection.execute("INSERT INTO state VALUES (0, ?, ?)", (EMPTY_ROOT, _NO_ROWS))
-    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
-
-
-def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> bytes:
-    """Enter entries; returns the digest over all rows."""
-    (digest,) = connection.execute("SELECT rows FROM state").fetchone()
-    rows: list[tuple[Any, ...]] = []
-    runs: list[tuple[str, int]] = []
-    models: list[tuple[str, str, str, int]] = []
-    for position, entry in entries:
-        record = parsed(entry, position)
-        if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
-            connection.executemany(_INSERT, rows)
-            rows.clear()
-        own = [_searchable(record.get(name)) for name in _OWN]
-        row = (position, *own, *_inherited(connection, record))
-        rows.append(row)
-        digest = _chained(digest, row)
-        runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
-        models += [
-            (str(model.get("digest")), str(model.get("name")), str(model.get("version")), position)
-            for model in _list(record, "models")
-            if isinstance(model, dict)
-        ]
-        if len(rows) >= _ROWS_AT_ONCE:
-            connection.executemany(_INSERT, rows)
-            rows.clear()
-    connection.executemany(_INSERT, rows)
-    connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
-    connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?, ?)", models)
-    return bytes(digest)
-
-
-def _chained(digest: bytes, row: Sequence[Any]) -> bytes:
-    return hashlib.sha256(digest + repr(tuple(row)).encode("utf-8", "surrogatepass")).digest()
-
-
-def parsed(entry: bytes, position: int) -> dict[str, Any]:
-    """The record that an entry holds.
-
-    Raises:
-        VerificationError: It is no JSON object with an id.
-    """
-    try:
-        record = json.loads(entry)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise VerificationError(
-            f"entry {position}: not a decision record ({reason}); expected canonical JSON. Ask who"
-            " holds the log's key what signed it."
-        ) from error
-    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-        raise VerificationError(
-            f"entry {position}: not a decision record; expected a JSON object with an id. Ask who"
-            " holds the log's key what signed it."
-        )
-    return record
-
-
-def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:
-    """What a record is about; where it does not say, what the record is about that it answers."""
-    detail = record.get("detail")
-    topic = detail.get("proposal") if isinstance(detail, dict) else None
-    values = [_searchable({**record, "topic": topic}.get(name)) for name in _INHERITED]
-    answered = record.get("supersedes")
-    if not isinstance(answered, str) or None not in values:
-        return values
-    row = connection.execute(_SUPERSEDED, (answered,)).fetchone() or [None] * len(values)
-    return [old if value is None else value for value, old in zip(values, row, strict=True)]
-
-
-def _searchable(value: Any) -> str | int | None:
-    return value if isinstance(value, (str, int)) else None
-
-
-def _list(record: dict[str, Any], name: str) -> list[Any]:
-    value = record.get(name)
-    return value if isinstance(value, list) else []

@@ -2,7 +2,7 @@
 
 An order line belongs to the decision in force for its item, location and day: valid_from ≤ day <
 valid_to, not expired, latest entry first. Every entry that is returned was proven to be under the
-signed checkpoint; the index only suggests where to look.
+signed checkpoint; that none was left out rests on the index, whose rows are sealed (`index_seal`).
 """
 
 from collections.abc import Callable, Sequence
@@ -47,8 +47,6 @@ class DecisionHistory:
         self._rebuilt = False
         self._proven: dict[int, Entry] = {}
         index.catch_up(storage, self.checkpoint)
-        if not index.is_whole():
-            self._rebuild()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -71,8 +69,13 @@ class DecisionHistory:
             LogError: No entry has that id.
             VerificationError: The entry is not the one that was signed.
         """
-        found = self._by_id(decision_id, sure=True)
-        return found or self._entry(self._index.find(decision_id))
+        found = self._by_id(decision_id)
+        if found is None:
+            raise LogError(
+                f"decision {decision_id!r}: not in the log; expected the id of an entry, find one"
+                " with 'workbench trace --item ITEM'."
+            )
+        return found
 
     def find(self, decision_id: str) -> Entry | None:
         """The entry of a decision, None where there is none; raises as `decision`."""
@@ -81,7 +84,7 @@ class DecisionHistory:
     def followers(self, entry: Entry) -> list[Entry]:
         """Entries that answer or replace an entry, oldest first."""
         found = self._checked(
-            lambda: self._index.select("supersedes = ?", [entry.id]),
+            lambda: self._index.select("supersedes", entry.id),
             lambda follower: follower.text("supersedes") == entry.id,
         )
         return found[::-1]
@@ -94,17 +97,15 @@ class DecisionHistory:
             " WHERE later.supersedes = entries.id"
             f" AND later.kind IN ({', '.join('?' * len(closing))}))"
         )
-        found = self._checked(
-            lambda: self._index.select(condition, [*kinds, *closing]),
+        return self._checked(
+            lambda: self._index.scan(condition, [*kinds, *closing]),
             lambda entry: entry.kind in kinds,
         )
-        return found[::-1]
 
     def of_run(self, run_id: str) -> list[Entry]:
         """All decisions of a run, newest first."""
-        condition = "position IN (SELECT position FROM entry_runs WHERE run_id = ?)"
         return self._checked(
-            lambda: self._index.select(condition, [run_id]),
+            lambda: self._index.of_run(run_id),
             lambda entry: run_id in (entry.record.get("run_ids") or ()),
         )
 
@@ -115,7 +116,14 @@ class DecisionHistory:
             model: Its name, or the SHA-256 of its bytes.
             version: With a name, only this version.
         """
-        return self._index.resting_on(model, version)
+        positions: list[int] = []
+
+        def find() -> list[int]:
+            positions[:] = self._index.resting_on(model, version)
+            return positions[:1]
+
+        self._checked(find, lambda entry: bool(entry.record.get("models")))
+        return positions
 
     def at(self, positions: Sequence[int], holds: Callable[[Entry], bool]) -> list[Entry]:
         """Proven entries at positions that the index gave, each of which must hold.
@@ -138,11 +146,9 @@ class DecisionHistory:
 
     def naming_order(self, order_id: str, line: int | None = None) -> list[Entry]:
         """Entries that name an order or a line of it: executions first, each latest first."""
-        condition, parameters = "order_id = ?", list[str | int]([order_id])
-        if line is not None:
-            condition, parameters = f"{condition} AND order_line = ?", [*parameters, line]
+        condition, parameters = ("TRUE", []) if line is None else ("order_line = ?", [line])
         found = self._checked(
-            lambda: self._index.select(condition, parameters),
+            lambda: self._index.select("order", order_id, condition, parameters),
             lambda entry: (
                 entry.text("order_id") == order_id
                 and (line is None or entry.record.get("order_line") == line)
@@ -160,7 +166,6 @@ class DecisionHistory:
         *,
         location_id: str | None = None,
         day: date | None = None,
-        sure: bool = True,
     ) -> list[Entry]:
         """Latest decision per location and topic of proposal about an item.
 
@@ -168,18 +173,16 @@ class DecisionHistory:
             item_id: The item.
             location_id: Only this location; all by default.
             day: In force on this day; else whatever their validity.
-            sure: Read the whole log before it is said that there is none.
         """
-        condition, parameters = f"item_id = ? AND {_DECIDING_SQL}", [item_id, *DECIDING]
+        condition, parameters = _DECIDING_SQL, list(DECIDING)
         if location_id is not None:
             condition, parameters = condition + " AND location_id = ?", [*parameters, location_id]
         if day is not None:
             condition += f" AND {_IN_FORCE_SQL}"
             parameters += [day.isoformat()] * 3
         entries = self._checked(
-            lambda: self._index.select_latest(condition, parameters),
+            lambda: self._index.select_latest("item", item_id, condition, parameters),
             lambda entry: self._decides(entry, item_id, location_id, day),
-            sure=sure,
         )
         return sorted(entries, key=lambda entry: (entry.location_id or "", -entry.index))
 
@@ -197,9 +200,11 @@ class DecisionHistory:
         location, end = self.about(entry, "location_id"), self._end(entry)
         found = self._checked(
             lambda: self._index.select(
-                f"item_id = ? AND location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
+                "item",
+                item,
+                f"location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
                 " AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)",
-                [item, location, *DECIDING, end, first, first],
+                [location, *DECIDING, end, first, first],
             ),
             lambda other: self._decides(other, item, location),
         )
@@ -259,7 +264,7 @@ class DecisionHistory:
         if named:
             return TracedLine(line, named[0])
         for location in (line.location_id, *line.supplied_from):
-            found = self.decisions(line.item_id, location_id=location, day=line.day, sure=False)
+            found = self.decisions(line.item_id, location_id=location, day=line.day)
             if found:
                 return TracedLine(line, max(found, key=lambda entry: entry.index), location)
         following = self._first_after(line)
@@ -270,9 +275,11 @@ class DecisionHistory:
         locations = (line.location_id, *line.supplied_from)
         entries = self._checked(
             lambda: self._index.select(
-                f"item_id = ? AND {_DECIDING_SQL} AND valid_from > ?"
+                "item",
+                line.item_id,
+                f"{_DECIDING_SQL} AND valid_from > ?"
                 f" AND location_id IN ({', '.join('?' * len(locations))})",
-                [line.item_id, *DECIDING, line.day.isoformat(), *locations],
+                [*DECIDING, line.day.isoformat(), *locations],
             ),
             lambda entry: (
                 self._decides(entry, line.item_id)
@@ -290,8 +297,6 @@ class DecisionHistory:
         self,
         find: Callable[[], list[int]],
         holds: Callable[[Entry], bool],
-        *,
-        sure: bool = False,
     ) -> list[Entry]:
         """Entries at the positions found, each of which was compared with what was asked.
 
@@ -300,15 +305,14 @@ class DecisionHistory:
         Args:
             find: Asks the index.
             holds: Whether an entry answers the question.
-            sure: Build it anew also before an answer that there is none.
 
         Raises:
             VerificationError: The entries disagree with an index that was just built from them.
         """
-        entries = self._agreeing(find(), holds)
-        if not self._rebuilt and (entries is None or (sure and not entries)):
+        entries = self._agreeing(find, holds)
+        if entries is None and not self._rebuilt:
             self._rebuild()
-            entries = self._agreeing(find(), holds)
+            entries = self._agreeing(find, holds)
         if entries is None:
             raise VerificationError(
                 "the index of the log: names entries that are not what was asked for, though it"
@@ -316,9 +320,11 @@ class DecisionHistory:
             )
         return entries
 
-    def _agreeing(self, positions: list[int], holds: Callable[[Entry], bool]) -> list[Entry] | None:
+    def _agreeing(
+        self, find: Callable[[], list[int]], holds: Callable[[Entry], bool]
+    ) -> list[Entry] | None:
         try:
-            entries = [self._entry(position) for position in positions]
+            entries = [self._entry(position) for position in find()]
         except VerificationError:
             raise
         except LogError:  # no entry at that position
@@ -329,11 +335,10 @@ class DecisionHistory:
         self._index.rebuild(self._storage, self.checkpoint)
         self._rebuilt = True
 
-    def _by_id(self, decision_id: str, *, sure: bool = False) -> Entry | None:
+    def _by_id(self, decision_id: str) -> Entry | None:
         found = self._checked(
-            lambda: list(self._index.positions([decision_id]).values()),
+            lambda: self._index.select("id", decision_id),
             lambda entry: entry.id == decision_id,
-            sure=sure,
         )
         return found[0] if found else None
 
