@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from workbench.contracts.records import DecisionRecord, ModelReference, RowEvidence
@@ -110,9 +111,13 @@ def look_up(history: DecisionHistory, kind: str, number: int) -> None:
     whole(history, entry)
 
 
-def milliseconds(work: Callable[[], object]) -> float:
+def same(history: DecisionHistory) -> DecisionHistory:
+    return history
+
+
+def milliseconds(history: Callable[[], DecisionHistory], kind: str, number: int) -> float:
     begun = time.perf_counter()
-    work()
+    look_up(history(), kind, number)
     return (time.perf_counter() - begun) * 1000
 
 
@@ -127,11 +132,10 @@ def measure(size: int) -> list[str]:
         rows, megabytes = [], (folder / "index.sqlite").stat().st_size / 1e6
         for kind in KINDS:
             numbers = chance.choices(answered, k=LOOKUPS)
-            history = opened(folder, signer)
-            warm = [milliseconds(lambda n=n: look_up(history, kind, n)) for n in numbers]
-            cold = [
-                milliseconds(lambda n=n: look_up(opened(folder, signer), kind, n)) for n in numbers
-            ]
+            anew = partial(opened, folder, signer)
+            history = anew()
+            warm = [milliseconds(partial(same, history), kind, number) for number in numbers]
+            cold = [milliseconds(anew, kind, number) for number in numbers]
             cells = [f"{value:.1f}" for times in (warm, cold) for value in tail(times)]
             rows.append(f"| {size:,} | {kind} | {' | '.join(cells)} |")
         rows[0] += f" {filling:.0f} s, index {megabytes:.0f} MB |"

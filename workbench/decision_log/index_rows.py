@@ -9,7 +9,10 @@ from workbench.decision_log.index_seal import FAMILIES, NO_PARTS, Sealer, Sums, 
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT
 
-_ROWS_AT_ONCE: Final = 1000
+_INSERT_RUN: Final = "INSERT INTO entry_runs VALUES (?, ?, ?)"
+_INSERT_MODEL: Final = "INSERT INTO entry_models VALUES (?, ?, ?, ?, ?, ?)"
+_OF_MODEL: Final = ("digest", "name", "version")
+_ROWS_AT_ONCE: Final = 4000
 LAYOUT: Final = 6
 _TABLES: Final = ("state", "sums", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
@@ -76,6 +79,8 @@ def enter(connection: sqlite3.Connection, sums: Sums, entries: Iterable[tuple[in
         IndexAlteredError: Rows that they answer are not those that were entered.
     """
     rows: list[tuple[Any, ...]] = []
+    runs: list[tuple[Any, ...]] = []
+    models: list[tuple[Any, ...]] = []
     sound: set[int] = set()  # buckets of ids that were added up here
     for position, entry in entries:
         record = parsed(entry, position)
@@ -90,12 +95,18 @@ def enter(connection: sqlite3.Connection, sums: Sums, entries: Iterable[tuple[in
                 sound.add(bucket)
         own = [_searchable(name, record.get(name)) for name in _OWN]
         rows.append(_summed(sums, (position, *own, *_inherited(connection, record))))
-        _enter_runs(connection, sums, record, position)
-        _enter_models(connection, sums, record, position)
-        if len(rows) >= _ROWS_AT_ONCE:
-            connection.executemany(_INSERT, rows)
-            rows.clear()
-    connection.executemany(_INSERT, rows)
+        runs += _run_rows(sums, record, position)
+        models += _model_rows(sums, record, position)
+        if len(rows) + len(runs) + len(models) >= _ROWS_AT_ONCE:
+            _flush(connection, rows, runs, models)
+    _flush(connection, rows, runs, models)
+
+
+def _flush(connection: sqlite3.Connection, *lists: list[tuple[Any, ...]]) -> None:
+    """Insert rows of entries, runs and models, and forget them."""
+    for sql, rows in zip((_INSERT, _INSERT_RUN, _INSERT_MODEL), lists, strict=True):
+        connection.executemany(sql, rows)
+        rows.clear()
 
 
 def _summed(sums: Sums, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -110,29 +121,28 @@ def _summed(sums: Sums, row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*row, *buckets)
 
 
-def _enter_runs(
-    connection: sqlite3.Connection, sums: Sums, record: dict[str, Any], position: int
-) -> None:
-    rows = [(run_id, position) for run_id in dict.fromkeys(map(str, _list(record, "run_ids")))]
-    keyed = [(bucket_of(row[0]), *row) for row in rows]
-    for bucket, *row in keyed:
-        sums.add(_RUN, bucket, row_bytes(row))
-    connection.executemany("INSERT INTO entry_runs VALUES (?, ?, ?)", keyed)
+def _run_rows(sums: Sums, record: dict[str, Any], position: int) -> list[tuple[Any, ...]]:
+    """Rows that find an entry by its runs, counted in."""
+    rows = []
+    for run_id in dict.fromkeys(map(str, _list(record, "run_ids"))):
+        bucket = bucket_of(run_id)
+        sums.add(_RUN, bucket, row_bytes((run_id, position)))
+        rows.append((bucket, run_id, position))
+    return rows
 
 
-def _enter_models(
-    connection: sqlite3.Connection, sums: Sums, record: dict[str, Any], position: int
-) -> None:
+def _model_rows(sums: Sums, record: dict[str, Any], position: int) -> list[tuple[Any, ...]]:
+    """Rows that find an entry by its models, counted in."""
     models = [model for model in _list(record, "models") if isinstance(model, dict)]
-    names = ("digest", "name", "version")
-    rows = dict.fromkeys((*(str(model.get(name)) for name in names), position) for model in models)
-    for row in rows:
-        data, bucket, name_bucket = row_bytes(row), bucket_of(str(row[0])), bucket_of(str(row[1]))
+    named = (tuple(str(model.get(name)) for name in _OF_MODEL) for model in models)
+    rows = []
+    for digest, name, version in dict.fromkeys(named):
+        row = (digest, name, version, position)
+        data, bucket, name_bucket = row_bytes(row), bucket_of(digest), bucket_of(name)
         sums.add(_MODEL, bucket, data)
         sums.add(_NAME, name_bucket, data)
-        connection.execute(
-            "INSERT INTO entry_models VALUES (?, ?, ?, ?, ?, ?)", (bucket, *row, name_bucket)
-        )
+        rows.append((bucket, *row, name_bucket))
+    return rows
 
 
 def parsed(entry: bytes, position: int) -> dict[str, Any]:
