@@ -65,6 +65,8 @@ def test_an_acknowledged_entry_survives_whatever_the_cache_loses(data):
                     batch = [b'{"id":"d%d","kind":"fact"}' % (number + i) for i in range(size)]
                     log.append_entries(batch)
                     expected += batch
+                    if data.draw(st.booleans()):
+                        log.publish()
                 if data.draw(st.booleans()):
                     raise OSError("power loss")
         except OSError:

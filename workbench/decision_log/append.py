@@ -1,7 +1,7 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,7 +13,6 @@ from workbench.decision_log.index import LogIndex
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.storage import FolderStorage, Storage
-from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
 from workbench.errors import ImmutableError, LogError, WorkbenchError
@@ -64,12 +63,15 @@ class _Taken:
 
 
 class _Plan:
-    """What a group of requests adds to the log: each id once, always with the same content."""
+    """What a group of requests adds to the log: each id once, always with the same content.
 
-    def __init__(self, tree: TreeReader, known: dict[str, int]) -> None:
+    Args:
+        present: The entry of each id that is in the log.
+    """
+
+    def __init__(self, present: Mapping[str, bytes]) -> None:
         self.fresh: dict[str, bytes] = {}
-        self._tree = tree
-        self._known = known
+        self._log = present
 
     def take(self, request: _Entries | WorkbenchError) -> _Taken | WorkbenchError:
         """Plan a request, or say why it cannot be taken; then it leaves no trace.
@@ -80,7 +82,7 @@ class _Plan:
             return request
         new: dict[str, bytes] = {}
         for name, entry in request:
-            present = self._present(name) or new.setdefault(name, entry)
+            present = self._log.get(name) or self.fresh.get(name) or new.setdefault(name, entry)
             if present != entry and _content(present) != _content(entry):
                 return ImmutableError(
                     f"decision {name!r}: is in the log with other content; expected the same"
@@ -88,11 +90,6 @@ class _Plan:
                 )
         self.fresh |= new
         return _Taken(tuple(name for name, _ in request), tuple(new))
-
-    def _present(self, name: str) -> bytes | None:
-        if name in self._known:
-            return self._tree.entry(self._known[name])
-        return self.fresh.get(name)
 
 
 class DecisionLog:
@@ -111,6 +108,9 @@ class DecisionLog:
         self._storage = storage
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
+        self._holding = False
+        self._indexed: Checkpoint | None = None  # while holding
+        self._waiting: dict[str, tuple[int, bytes]] = {}  # entries that the index lacks, by id
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended:
         """Add records; those already in the log, apart from `recorded_at`, keep their entry.
@@ -153,36 +153,90 @@ class DecisionLog:
     def held(self) -> Iterator[None]:
         """Hold the log open for many appends: lock, right edge and journal stay.
 
+        Readers see entries a little after they were acknowledged, at the latest in the end.
+
         Raises:
             LockedError: Another process is writing.
         """
-        with self._writer.held():
+        if self._holding:
             yield
+            return
+        self._holding = True
+        try:
+            with self._writer.held():
+                yield
+                self.publish()
+        finally:
+            self._holding, self._indexed = False, None
+            self._waiting.clear()
+
+    @property
+    def unpublished(self) -> int:
+        """How many acknowledged entries readers do not see yet."""
+        return self._writer.unpublished
+
+    def publish(self) -> None:
+        """While the log is held: let readers see all that was acknowledged.
+
+        Raises:
+            LogError: The storage refused; nothing acknowledged is lost.
+        """
+        self._writer.publish()
+        if self._writer.is_open:
+            with suppress(LogError):  # derived: the next use brings it up to date
+                self._index_published(self._writer.published)
 
     def _append(
         self, requests: Sequence[_Entries | WorkbenchError]
     ) -> list[Appended | WorkbenchError]:
         taken = [request for request in requests if not isinstance(request, WorkbenchError)]
-        with self._writer.held():
+        with self.held():
             before = self._writer.recover()
-            self._index.catch_up(self._storage, before)
-            known = self._index.positions([name for request in taken for name, _ in request])
-            plan = _Plan(TreeReader(self._storage, before.size), known)
+            places, present = self._look_up([name for request in taken for name, _ in request])
+            plan = _Plan(present)
             outcomes = [plan.take(request) for request in requests]
             after = self._writer.extend(list(plan.fresh.values()))
-            note = (self._storage.read(CHECKPOINT) or b"").decode()
-            with suppress(LogError):  # derived: the next use brings it up to date
-                self._index.add(before, after, list(plan.fresh.values()))
-        known |= {name: before.size + n for n, name in enumerate(plan.fresh)}
+            note = self._writer.note.decode()
+            for position, (name, entry) in enumerate(plan.fresh.items(), before.size):
+                self._waiting[name] = (position, entry)
+                places[name] = position
         return [
             outcome if isinstance(outcome, WorkbenchError)
             else Appended(
-                tuple(known[name] for name in outcome.names), len(outcome.new),
-                known[outcome.new[0]] if outcome.new else None,
+                tuple(places[name] for name in outcome.names), len(outcome.new),
+                places[outcome.new[0]] if outcome.new else None,
                 after.size, after.root.hex(), note,
             )
             for outcome in outcomes
         ]  # fmt: skip
+
+    def _look_up(self, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes]]:
+        """Places and entries of those ids that are in the log.
+
+        The index only says where an entry is: the entry is read from the log itself.
+        """
+        published = self._writer.published
+        self._index_published(published)
+        places = self._index.positions([name for name in ids if name not in self._waiting])
+        tree = TreeReader(self._storage, published.size)
+        present = {name: tree.entry(position) for name, position in places.items()}
+        for name in ids:
+            if name in self._waiting:
+                places[name], present[name] = self._waiting[name]
+        return places, present
+
+    def _index_published(self, published: Checkpoint) -> None:
+        """Bring the index up to what readers see."""
+        before, self._indexed = self._indexed, None
+        if before != published:
+            count = 0 if before is None else published.size - before.size
+            entries = [entry for _, entry in list(self._waiting.values())[:count]]
+            whole = before is not None and len(entries) == count  # else a failed batch went in
+            if before is None or not whole or not self._index.add(before, published, entries):
+                self._index.catch_up(self._storage, published)
+            for name in list(self._waiting)[:count]:
+                del self._waiting[name]
+        self._indexed = published
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.
@@ -190,16 +244,13 @@ class DecisionLog:
         Raises:
             LogError: The log or its index cannot be read.
         """
-        with self._writer.held():
-            checkpoint = self._writer.recover()
-            self._index.catch_up(self._storage, checkpoint)
-            known = self._index.positions(ids)
-        tree = TreeReader(self._storage, checkpoint.size)
-        return {decision_id: tree.entry(position) for decision_id, position in known.items()}
+        with self.held():
+            self._writer.recover()
+            return self._look_up(ids)[1]
 
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
-        with self._writer.held():
+        with self.held():
             return self._writer.recover()
 
 

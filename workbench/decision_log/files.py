@@ -25,14 +25,14 @@ class OtherFiles:
         beyond: Tiles and bundles of a larger tree than the checkpoint signs.
         unfinished: Files whose writing was interrupted, and batches not yet published.
         foreign: No part of a log.
-        pending: A batch in the journal waits to be completed by the next append.
+        pending: Entries in the journal, durable and not yet under the published checkpoint.
     """
 
     leftovers: tuple[str, ...]
     beyond: tuple[str, ...]
     unfinished: tuple[str, ...]
     foreign: tuple[str, ...]
-    pending: bool
+    pending: int
 
     def sentences(self) -> list[str]:
         """For people."""
@@ -40,7 +40,10 @@ class OtherFiles:
         if self.leftovers:
             lines.append(f"{len(self.leftovers)} partial tiles of earlier sizes, all consistent.")
         if self.pending:
-            lines.append("A batch is pending: the next append completes it.")
+            lines.append(
+                f"{self.pending:,} further entries are durable in the journal and not published"
+                " yet: the next writer puts them in place."
+            )
         lines += [f"Interrupted write: {path}" for path in self.unfinished]
         return lines + [f"Foreign file: {path}" for path in self.foreign]
 
@@ -58,7 +61,8 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
             groups[group].append(path)
     for path in groups["leftover"]:
         _check_leftover(storage, path, size)
-    pending = any(parse_batch(record).end > size for record in storage.journal())
+    ends = [parse_batch(record).end for record in storage.journal()]
+    pending = max([size, *ends]) - size
     return OtherFiles(
         tuple(groups["leftover"]),
         tuple(groups["beyond"]),

@@ -1,5 +1,6 @@
 """Group commit: what waits together is made durable together."""
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from workbench.errors import LogError, WorkbenchError
 
 _MOST_BYTES: Final = 8 << 20  # of one group
 _WAITING_BYTES: Final = 64 << 20  # beyond, those who ask wait: back-pressure
+_QUIET_SECONDS: Final = 0.005  # without a request, until readers are shown what was appended
 
 
 class GroupCommit:
@@ -95,9 +97,22 @@ class GroupCommit:
 
     def _wait(self) -> bool:
         """Until there is something to do; False when all is done and nothing more may come."""
+        quiet = _QUIET_SECONDS if self._log.unpublished else None
+        while not self._asked(quiet):
+            with contextlib.suppress(WorkbenchError):  # whoever appends next is told
+                self._log.publish()
+            quiet = None
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._questions or self._closing)
             return bool(self._waiting or self._questions)
+
+    def _asked(self, seconds: float | None) -> bool:
+        """Wait until somebody asks for something; False when it took too long."""
+        with self._change:
+            return bool(
+                self._change.wait_for(
+                    lambda: self._waiting or self._questions or self._closing, seconds
+                )
+            )
 
     def _reply(self) -> None:
         while self._questions:
