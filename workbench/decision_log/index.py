@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
@@ -19,6 +21,7 @@ from workbench.errors import LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT
 
 _ROWS_AT_ONCE: Final = 1000
+_NAMES_AT_ONCE: Final = 500
 _LAYOUT: Final = 4
 _TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
 _SCHEMA: Final = """
@@ -36,6 +39,7 @@ CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, pos
 CREATE TABLE entry_models (digest TEXT, name TEXT, position INTEGER,
   PRIMARY KEY (digest, name, position)) WITHOUT ROWID;
 """
+_DECODER: Final = msgspec.json.Decoder()
 _OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
 _INHERITED: Final = ("item_id", "location_id", "valid_from", "valid_to", "topic")
 _INSERT: Final = (
@@ -109,10 +113,14 @@ class LogIndex:
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
-        sql = "SELECT position FROM entries WHERE id = ?"
-        with self._transaction() as connection:
-            rows = [(name, connection.execute(sql, (name,)).fetchone()) for name in ids]
-        return {name: int(row[0]) for name, row in rows if row}
+        found: dict[str, int] = {}
+        with self._connected() as connection:
+            for start in range(0, len(ids), _NAMES_AT_ONCE):
+                names = ids[start : start + _NAMES_AT_ONCE]
+                some = ", ".join("?" * len(names))
+                sql = f"SELECT id, position FROM entries WHERE id IN ({some})"
+                found.update(connection.execute(sql, names).fetchall())
+        return found
 
     def find(self, decision_id: str) -> int:
         """Entry index of a decision.
@@ -143,15 +151,12 @@ class LogIndex:
         )
 
     def _column(self, sql: str, parameters: Sequence[Any]) -> list[int]:
-        with self._transaction() as connection:
+        with self._connected() as connection:
             return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
 
     @contextmanager
     def _transaction(self, mode: str = "DEFERRED") -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = _connect(self._path)
-            connection = self._connection
+        with self._connected() as connection:
             connection.execute(f"BEGIN {mode}")
             try:
                 yield connection
@@ -159,6 +164,13 @@ class LogIndex:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            yield self._connection
         except sqlite3.Error as error:
             self._connection = None
             raise LogError(
@@ -219,8 +231,7 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
             connection.executemany(_INSERT, rows)
             rows.clear()
-        own = [_searchable(record.get(name)) for name in _OWN]
-        row = (position, *own, *_inherited(connection, record))
+        row = (position, *_values(record, _OWN), *_inherited(connection, record))
         rows.append(row)
         digest = _chained(digest, row)
         runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
@@ -249,7 +260,7 @@ def parsed(entry: bytes, position: int) -> dict[str, Any]:
         VerificationError: It is no JSON object with an id.
     """
     try:
-        record = json.loads(entry)
+        record = _decoded(entry)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise VerificationError(
@@ -264,11 +275,18 @@ def parsed(entry: bytes, position: int) -> dict[str, Any]:
     return record
 
 
+def _decoded(entry: bytes) -> Any:
+    try:
+        return _DECODER.decode(entry)
+    except (ValueError, RecursionError):  # the standard library takes more, and says what is wrong
+        return json.loads(entry)
+
+
 def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:
     """What a record is about; where it does not say, what the record is about that it answers."""
     detail = record.get("detail")
     topic = detail.get("proposal") if isinstance(detail, dict) else None
-    values = [_searchable({**record, "topic": topic}.get(name)) for name in _INHERITED]
+    values = [*_values(record, _INHERITED[:-1]), topic if isinstance(topic, str | int) else None]
     answered = record.get("supersedes")
     if not isinstance(answered, str) or None not in values:
         return values
@@ -276,8 +294,10 @@ def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[s
     return [old if value is None else value for value, old in zip(values, row, strict=True)]
 
 
-def _searchable(value: Any) -> str | int | None:
-    return value if isinstance(value, (str, int)) else None
+def _values(record: dict[str, Any], names: Iterable[str]) -> list[str | int | None]:
+    """What can be searched for; anything else counts as absent."""
+    found = map(record.get, names)
+    return [value if isinstance(value, (str, int)) else None for value in found]
 
 
 def _list(record: dict[str, Any], name: str) -> list[Any]:
