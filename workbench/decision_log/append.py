@@ -20,6 +20,7 @@ from workbench.workspace import Workspace
 
 INDEX_FILE: Final = "log-index.sqlite"
 _PATIENCE_SECONDS: Final = 30.0
+_RECENT: Final = 50_000  # entries that may wait for the index while the log is held
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,9 @@ class DecisionLog:
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
         self._holding = False
-        self._indexed: Checkpoint | None = None  # while holding
-        self._waiting: dict[str, tuple[int, bytes]] = {}  # entries that the index lacks, by id
+        self._known = -1  # size of the log that index and `_recent` cover, while holding
+        self._tree: TreeReader | None = None
+        self._recent: dict[str, int] = {}  # places of entries that the index lacks, by id
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended:
         """Add records; those already in the log, apart from `recorded_at`, keep their entry.
@@ -166,14 +168,15 @@ class DecisionLog:
             with self._writer.held():
                 yield
                 self.publish()
+                self.index()
         finally:
-            self._holding, self._indexed = False, None
-            self._waiting.clear()
+            self._holding, self._known, self._tree = False, -1, None
+            self._recent.clear()
 
     @property
     def unpublished(self) -> int:
         """How many acknowledged entries readers do not see yet."""
-        return self._writer.unpublished
+        return len(self._writer.unpublished)
 
     def publish(self) -> None:
         """While the log is held: let readers see all that was acknowledged.
@@ -182,9 +185,17 @@ class DecisionLog:
             LogError: The storage refused; nothing acknowledged is lost.
         """
         self._writer.publish()
-        if self._writer.is_open:
-            with suppress(LogError):  # derived: the next use brings it up to date
-                self._index_published(self._writer.published)
+        if len(self._recent) > _RECENT:
+            self.index()
+
+    def index(self) -> None:
+        """While the log is held: bring the index up to what readers see.
+
+        It is derived: where that fails the next use does it.
+        """
+        if self._recent and self._writer.is_open:
+            with suppress(LogError):
+                self._index_published()
 
     def _append(
         self, requests: Sequence[_Entries | WorkbenchError]
@@ -197,9 +208,10 @@ class DecisionLog:
             outcomes = [plan.take(request) for request in requests]
             after = self._writer.extend(list(plan.fresh.values()))
             note = self._writer.note.decode()
-            for position, (name, entry) in enumerate(plan.fresh.items(), before.size):
-                self._waiting[name] = (position, entry)
-                places[name] = position
+            fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
+            self._recent |= fresh
+            self._known = after.size
+        places |= fresh
         return [
             outcome if isinstance(outcome, WorkbenchError)
             else Appended(
@@ -215,28 +227,25 @@ class DecisionLog:
 
         The index only says where an entry is: the entry is read from the log itself.
         """
-        published = self._writer.published
-        self._index_published(published)
-        places = self._index.positions([name for name in ids if name not in self._waiting])
-        tree = TreeReader(self._storage, published.size)
-        present = {name: tree.entry(position) for name, position in places.items()}
-        for name in ids:
-            if name in self._waiting:
-                places[name], present[name] = self._waiting[name]
-        return places, present
+        if self._known != self._writer.size:  # at first, or after a batch that failed
+            self._index_published()
+            self._known = self._writer.size
+        places = {name: self._recent[name] for name in ids if name in self._recent}
+        places |= self._index.positions([name for name in ids if name not in places])
+        return places, {name: self._entry(position) for name, position in places.items()}
 
-    def _index_published(self, published: Checkpoint) -> None:
-        """Bring the index up to what readers see."""
-        before, self._indexed = self._indexed, None
-        if before != published:
-            count = 0 if before is None else published.size - before.size
-            entries = [entry for _, entry in list(self._waiting.values())[:count]]
-            whole = before is not None and len(entries) == count  # else a failed batch went in
-            if before is None or not whole or not self._index.add(before, published, entries):
-                self._index.catch_up(self._storage, published)
-            for name in list(self._waiting)[:count]:
-                del self._waiting[name]
-        self._indexed = published
+    def _entry(self, position: int) -> bytes:
+        size = self._writer.published.size
+        if position >= size:
+            return self._writer.unpublished[position - size]
+        if self._tree is None or self._tree.size != size:
+            self._tree = TreeReader(self._storage, size)
+        return self._tree.entry(position)
+
+    def _index_published(self) -> None:
+        published = self._writer.published
+        self._index.catch_up(self._storage, published)
+        self._recent = {n: place for n, place in self._recent.items() if place >= published.size}
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.

@@ -7,7 +7,7 @@ rebuilds it from the entries, as it does when it belongs to another log or anoth
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +22,8 @@ from workbench.merkle import EMPTY_ROOT
 
 _ROWS_AT_ONCE: Final = 1000
 _NAMES_AT_ONCE: Final = 500
-_LAYOUT: Final = 4
-_TABLES: Final = ("state", "entries", "entry_runs", "entry_models")
+_LAYOUT: Final = 5
+_TABLES: Final = ("state", "entries", "runs", "entry_runs", "models", "entry_models")
 _SCHEMA: Final = """
 CREATE TABLE state (size INTEGER NOT NULL, root BLOB NOT NULL, rows BLOB NOT NULL);
 CREATE TABLE entries (
@@ -34,10 +34,11 @@ CREATE TABLE entries (
 CREATE INDEX by_item ON entries (item_id, location_id, valid_from);
 CREATE INDEX by_order ON entries (order_id, order_line) WHERE order_id IS NOT NULL;
 CREATE INDEX by_superseded ON entries (supersedes) WHERE supersedes IS NOT NULL;
-CREATE TABLE entry_runs (run_id TEXT, position INTEGER, PRIMARY KEY (run_id, position))
+CREATE TABLE runs (run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE);
+CREATE TABLE entry_runs (run INTEGER, position INTEGER, PRIMARY KEY (run, position)) WITHOUT ROWID;
+CREATE TABLE models (model INTEGER PRIMARY KEY, digest TEXT, name TEXT, UNIQUE (digest, name));
+CREATE TABLE entry_models (model INTEGER, position INTEGER, PRIMARY KEY (model, position))
   WITHOUT ROWID;
-CREATE TABLE entry_models (digest TEXT, name TEXT, position INTEGER,
-  PRIMARY KEY (digest, name, position)) WITHOUT ROWID;
 """
 _DECODER: Final = msgspec.json.Decoder()
 _OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
@@ -96,20 +97,6 @@ class LogIndex:
         with self._transaction("IMMEDIATE") as connection:
             _create(connection)
         self.catch_up(storage, checkpoint)
-
-    def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
-        """Add the entries between two checkpoints; False if the index is not at the first.
-
-        Raises:
-            LogError: The index cannot be written.
-        """
-        with self._transaction("IMMEDIATE") as connection:
-            if _state(connection) != (before.size, before.root):
-                return False
-            rows = _insert(connection, enumerate(entries, before.size))
-            state = (after.size, after.root, rows)
-            connection.execute("UPDATE state SET size = ?, root = ?, rows = ?", state)
-        return True
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
@@ -224,8 +211,8 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
     """Enter entries; returns the digest over all rows."""
     (digest,) = connection.execute("SELECT rows FROM state").fetchone()
     rows: list[tuple[Any, ...]] = []
-    runs: list[tuple[str, int]] = []
-    models: list[tuple[str, str, int]] = []
+    runs: dict[tuple[str, ...], list[int]] = {}
+    models: dict[tuple[str, ...], list[int]] = {}
     for position, entry in entries:
         record = parsed(entry, position)
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
@@ -234,19 +221,40 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
         row = (position, *_values(record, _OWN), *_inherited(connection, record))
         rows.append(row)
         digest = _chained(digest, row)
-        runs += [(str(run_id), position) for run_id in _list(record, "run_ids")]
-        models += [
-            (str(model.get("digest")), str(model.get("name")), position)
-            for model in _list(record, "models")
-            if isinstance(model, dict)
-        ]
+        for run_id in _list(record, "run_ids"):
+            runs.setdefault((str(run_id),), []).append(position)
+        for model in _list(record, "models"):
+            if isinstance(model, dict):
+                key = (str(model.get("digest")), str(model.get("name")))
+                models.setdefault(key, []).append(position)
         if len(rows) >= _ROWS_AT_ONCE:
             connection.executemany(_INSERT, rows)
             rows.clear()
     connection.executemany(_INSERT, rows)
-    connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
-    connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)", models)
+    _link(connection, "runs", "run", ("run_id",), runs)
+    _link(connection, "models", "model", ("digest", "name"), models)
     return bytes(digest)
+
+
+def _link(
+    connection: sqlite3.Connection,
+    table: str,
+    key: str,
+    columns: Sequence[str],
+    found: Mapping[tuple[str, ...], Sequence[int]],
+) -> None:
+    """Note the entries that name each run or model; its text is kept once."""
+    names, places = ", ".join(columns), ", ".join("?" * len(columns))
+    condition = " AND ".join(f"{column} = ?" for column in columns)
+    for values, positions in found.items():
+        connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", values)
+        (number,) = connection.execute(
+            f"SELECT {key} FROM {table} WHERE {condition}", values
+        ).fetchone()
+        connection.executemany(
+            f"INSERT OR IGNORE INTO entry_{table} VALUES (?, ?)",
+            [(number, position) for position in positions],
+        )
 
 
 def _chained(digest: bytes, row: Sequence[Any]) -> bytes:

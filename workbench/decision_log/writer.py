@@ -140,9 +140,14 @@ class LogWriter:
         return self._known().note
 
     @property
-    def unpublished(self) -> int:
-        """How many durable entries readers do not see yet."""
-        return len(self._state.pending) if self._state else 0
+    def size(self) -> int:
+        """How many entries are durable, once `recover` was called."""
+        return self._known().checkpoint.size
+
+    @property
+    def unpublished(self) -> Sequence[bytes]:
+        """Durable entries that readers do not see yet, in order."""
+        return self._state.pending if self._state else ()
 
     def _known(self) -> _State:
         if self._state is None:

@@ -13,6 +13,7 @@ from workbench.errors import LogError, WorkbenchError
 _MOST_BYTES: Final = 8 << 20  # of one group
 _WAITING_BYTES: Final = 64 << 20  # beyond, those who ask wait: back-pressure
 _QUIET_SECONDS: Final = 0.005  # without a request, until readers are shown what was appended
+_IDLE_SECONDS: Final = 0.2  # without a request, until the index is brought up to date
 
 
 class GroupCommit:
@@ -97,11 +98,16 @@ class GroupCommit:
 
     def _wait(self) -> bool:
         """Until there is something to do; False when all is done and nothing more may come."""
-        quiet = _QUIET_SECONDS if self._log.unpublished else None
-        while not self._asked(quiet):
+        for seconds, work in (
+            (_QUIET_SECONDS, self._log.publish),
+            (_IDLE_SECONDS, self._log.index),
+        ):
+            if self._asked(seconds):
+                break
             with contextlib.suppress(WorkbenchError):  # whoever appends next is told
-                self._log.publish()
-            quiet = None
+                work()
+        else:
+            self._asked(None)
         with self._change:
             return bool(self._waiting or self._questions)
 
