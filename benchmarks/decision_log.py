@@ -94,8 +94,7 @@ def split(entries: list[bytes], size: int) -> list[list[bytes]]:
 
 
 def alternating(folder: Path, size: int, count: int, rounds: int = 5) -> list[float]:
-    """Median rates measured in turns on the same entries: SQLite, the log until all is published,
-    and until its index has all, too."""
+    """Median rates on the same entries in turns: SQLite, the log published, the log indexed."""
     signer, found = generate_signer("example.com/log"), ([], [], [])
     peer, log = Sqlite(folder), opened(folder, signer)
     with log.held():
