@@ -200,17 +200,19 @@ class DecisionLog:
     def _append(
         self, requests: Sequence[_Entries | WorkbenchError]
     ) -> list[Appended | WorkbenchError]:
+        if not self._holding:
+            with self.held():
+                return self._append(requests)
         taken = [request for request in requests if not isinstance(request, WorkbenchError)]
-        with self.held():
-            before = self._writer.recover()
-            places, present = self._look_up([name for request in taken for name, _ in request])
-            plan = _Plan(present)
-            outcomes = [plan.take(request) for request in requests]
-            after = self._writer.extend(list(plan.fresh.values()))
-            note = self._writer.note.decode()
-            fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
-            self._recent |= fresh
-            self._known = after.size
+        before = self._writer.recover()
+        places, present = self._look_up([name for request in taken for name, _ in request])
+        plan = _Plan(present)
+        outcomes = [plan.take(request) for request in requests]
+        after = self._writer.extend(list(plan.fresh.values()))
+        note = self._writer.note.decode()
+        fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
+        self._recent |= fresh
+        self._known = after.size
         places |= fresh
         return [
             outcome if isinstance(outcome, WorkbenchError)

@@ -47,6 +47,7 @@ _INSERT: Final = (
     f"INSERT INTO entries (position, {', '.join(_OWN + _INHERITED)})"
     f" VALUES (?{', ?' * len(_OWN + _INHERITED)})"
 )
+_PLACES: Final = "SELECT id, position FROM entries WHERE id IN"
 _NO_ROWS: Final = bytes(32)
 _ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
@@ -104,9 +105,8 @@ class LogIndex:
         with self._connected() as connection:
             for start in range(0, len(ids), _NAMES_AT_ONCE):
                 names = ids[start : start + _NAMES_AT_ONCE]
-                some = ", ".join("?" * len(names))
-                sql = f"SELECT id, position FROM entries WHERE id IN ({some})"
-                found.update(connection.execute(sql, names).fetchall())
+                sql = f"{_PLACES} ({','.join('?' * len(names))})"
+                found.update(connection.execute(sql, names))
         return found
 
     def find(self, decision_id: str) -> int:

@@ -221,10 +221,13 @@ class FolderStorage:
                 yield (Path(folder) / name).relative_to(self.root).as_posix()
 
     def record(self, data: bytes) -> None:
-        with _named(self.root / JOURNAL):
-            if self._journal is None:
+        if self._journal is None:
+            with _named(self.root / JOURNAL):
                 self._journal = JournalFile(self.root / JOURNAL, self._reserve)
+        try:
             self._journal.write(data)
+        except OSError as error:
+            raise _refused(self.root / JOURNAL, error) from error
 
     def journal(self) -> list[bytes]:
         return list(frames(self.read(JOURNAL) or b""))
@@ -320,12 +323,16 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free disk space",
-            errno.EROFS: "make the folder writable",
-            errno.EACCES: "make the folder writable for this user",
-        }.get(error.errno or 0, "mend the storage")
-        raise LogError(
-            f"{path}: cannot be written ({error.strerror}); nothing was acknowledged, {remedy} and"
-            " run again."
-        ) from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> LogError:
+    remedy = {
+        errno.ENOSPC: "free disk space",
+        errno.EROFS: "make the folder writable",
+        errno.EACCES: "make the folder writable for this user",
+    }.get(error.errno or 0, "mend the storage")
+    return LogError(
+        f"{path}: cannot be written ({error.strerror}); nothing was acknowledged, {remedy} and"
+        " run again."
+    )
