@@ -12,6 +12,8 @@ from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
+from workbench.decision_log.privacy.sealing import Sealer, has_open_value
+from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
@@ -103,11 +105,19 @@ class DecisionLog:
         signer: Key of the log; its name is the log's origin.
         index: Derived index, brought up to date as entries are added.
         memory: Where the newest checkpoint is remembered outside the log.
+        sealer: Seals private values; without one, records that hold any are refused.
     """
 
     def __init__(
-        self, storage: Storage, signer: Signer, index: LogIndex, memory: Memory | None = None
+        self,
+        storage: Storage,
+        signer: Signer,
+        index: LogIndex,
+        memory: Memory | None = None,
+        *,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._storage = storage
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
@@ -121,7 +131,7 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(record.id, record.canonical()) for record in records])
+        return self._one([(record.id, record.unsealed()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
@@ -167,7 +177,9 @@ class DecisionLog:
             before = self._writer.recover()
             self._index.catch_up(self._storage, before)
             known = self._index.positions([name for request in taken for name, _ in request])
-            plan = _Plan(TreeReader(self._storage, before.size), known)
+            tree = TreeReader(self._storage, before.size)
+            requests = [self._sealed(request, tree, known) for request in requests]
+            plan = _Plan(tree, known)
             outcomes = [plan.take(request) for request in requests]
             after = self._writer.extend(list(plan.fresh.values()))
             note = (self._storage.read(CHECKPOINT) or b"").decode()
@@ -183,6 +195,22 @@ class DecisionLog:
             )
             for outcome in outcomes
         ]  # fmt: skip
+
+    def _sealed(
+        self, request: _Entries | WorkbenchError, tree: TreeReader, known: dict[str, int]
+    ) -> _Entries | WorkbenchError:
+        """The request with private values sealed, durably; or why that cannot be."""
+        if isinstance(request, WorkbenchError) or not any(has_open_value(e) for _, e in request):
+            return request
+        if self._sealer is None:
+            return LogError("private value: this log has no vault; nothing was appended.")
+        try:
+            return [
+                (name, self._sealer.seal(e, tree.entry(known[name]) if name in known else None))
+                for name, e in request
+            ]
+        except WorkbenchError as error:
+            return error
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.
@@ -235,4 +263,5 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
     index = LogIndex(workspace.data / INDEX_FILE)
     origin = workspace.log_origin()
-    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))
+    sealer = Sealer(open_vault(workspace))
+    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin), sealer=sealer)

@@ -123,6 +123,10 @@ class DecisionHistory:
         found = self._by_id(decision_id, sure=True)
         return found or self._entry(self._index.find(decision_id))
 
+    def find(self, decision_id: str) -> Entry | None:
+        """The entry of that id, None where the index knows of none; raises as `decision`."""
+        return self._by_id(decision_id)
+
     def bundle(self, decision_id: str) -> str:
         """Offline proof of a decision, as text (c2sp.org/tlog-proof); raises as `decision`."""
         return self._reader.bundle(self.decision(decision_id).index)
