@@ -3,6 +3,8 @@
 import hashlib
 import json
 import struct
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -253,3 +255,38 @@ def test_the_vault_is_written_before_the_entry_is_acknowledged(workspace, logs):
     (workspace.log / "tile" / "entries" / "000.p" / "2").rmdir()
     assert open_log(workspace).append([noted(logs)]).indexes == (1,)
     assert VALUE in call("log", "open", "d1").output
+
+
+SEALING = """
+import sys
+from datetime import UTC, datetime
+from workbench.contracts.private import Private
+from workbench.contracts.records import DecisionRecord
+from workbench.decision_log.append import open_log
+from workbench.workspace import find_workspace
+log = open_log(find_workspace())
+for number in range(int(sys.argv[1]), 10_000):
+    detail = {"note": Private(f"subject {number % 3}", f"value {number}")}
+    log.append([DecisionRecord(f"d{number}", "fact", datetime.now(UTC), "a", "b", detail=detail)])
+    print(number, flush=True)
+"""
+
+
+def test_a_writer_killed_while_sealing_loses_no_value_that_was_acknowledged(workspace):
+    done = -1
+    for kill in range(6):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", SEALING, str(done + 1)], stdout=subprocess.PIPE, text=True
+        )
+        for line in writer.stdout:
+            done = int(line)
+            if done % 7 == kill:
+                break
+        writer.kill()
+        done = max([done, *map(int, writer.communicate()[0].split())])
+    size = open_log(workspace).checkpoint().size
+    assert done < size <= done + 2
+    for number in range(size):
+        found = json.loads(call("log", "open", f"d{number}", "--json").output)
+        assert found["private"][0]["value"] == f"value {number}"
+    assert verify_log(workspace.log, call("log", "key").output.strip()).entries == size

@@ -195,6 +195,31 @@ def test_keys_that_come_back_with_a_backup_are_told_and_shredded_again(sealed, t
     assert "shredded at" in call("log", "open", "d1").output
 
 
+def test_trace_shows_a_private_value_sealed_then_opened_then_shredded(sealed):
+    output = call("trace", "--decision", "d1").output
+    assert "note  personal, sealed" in output
+    assert VALUE not in output + call("trace", "--decision", "d1", "--json").output
+    assert f'personal, opened: "{VALUE}"' in call("trace", "--decision", "d1", "--open").output
+    call("log", "shred", NAME)
+    for more in ((), ("--open",)):
+        assert "note  personal, shredded at 20" in call("trace", "--decision", "d1", *more).output
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"sealed": 1},
+        {"sealed": {"subject": "../../x", "commitment": "0" * 64, "label": "personal"}},
+        {"sealed": {"subject": ["a"], "commitment": 7, "label": {}}},
+    ],
+)
+def test_what_only_looks_sealed_is_traced_as_it_stands(workspace, logs, odd):
+    open_log(workspace).append([logs.record(1, detail={"note": odd})])
+    facts = json.loads(call("trace", "--decision", "d1", "--open", "--json").output)
+    assert facts["decisions"][0]["private"] == []
+    assert facts["decisions"][0]["record"]["detail"]["note"] == odd
+
+
 @pytest.mark.parametrize("stop", STEPS)
 def test_a_shredding_cut_off_anywhere_is_completed_by_the_next(sealed, stop):
     def cut(part):
