@@ -1,9 +1,9 @@
-"""`workbench log open`, `check-opening` and `shred`: private values of the decision log."""
+"""`workbench log open`, `check-opening`, `shred` and `prune`: what the log hides and forgets."""
 
 import json
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from workbench.workspace import find_workspace
 
 if TYPE_CHECKING:
     from workbench.decision_log.privacy.opening import PrivateField
+    from workbench.workspace import Workspace
 
 _MOST_BYTES = 1 << 20  # of an opening or a proof: an entry has 65,535
 
@@ -110,6 +111,70 @@ def shred(
         typer.echo("It was shredded before; nothing was left to destroy.")
     if done.others:
         typer.echo(f"{done.others} shreddings that were cut off earlier are finished too.")
+
+
+def prune(
+    before: Annotated[
+        str, typer.Option(help="YYYY-MM-DD: what was recorded before, and is in force no more.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove; else only say what would go.")
+    ] = False,
+    actor: Annotated[
+        str, typer.Option(help="Who prunes; default: the operating-system user.")
+    ] = "",
+    role: Annotated[str, typer.Option(help="In which role.")] = "operator",
+    as_json: log.AsJson = False,
+) -> None:
+    """Remove whole bundles of expired entries, once the log says so; their hashes stay."""
+    from workbench.decision_log.append import INDEX_FILE
+    from workbench.decision_log.index import LogIndex
+    from workbench.decision_log.note import parse_verifier
+    from workbench.decision_log.pruning import Pruner, Retention
+    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.storage import FolderStorage
+
+    workspace = find_workspace()
+    day = _expired_day(before, workspace)
+    log.open_history(workspace)  # refuses what is no log of this key
+    retention = Retention(day, actor or _user(), role, datetime.now(UTC))
+    pruner = Pruner(
+        FolderStorage(workspace.log),
+        LogIndex(workspace.data / INDEX_FILE),
+        parse_verifier(log.pinned_key(workspace.log_origin())),
+    )
+    plan = pruner.plan(retention)
+    if yes:
+        pruner.prune(plan, retention, log_client(workspace))
+    if as_json:
+        facts = {"pruned": yes, "bundles": plan.bundles, "unfinished": plan.unfinished}
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    count, rest = len(plan.bundles), len(plan.unfinished)
+    verb = "were removed" if yes else "may go"
+    typer.echo(f"{count:,} bundles ({count * 256:,} entries) {verb}; their hashes stay.")
+    if rest:
+        verb = "is removed too" if yes else "is to be removed"
+        typer.echo(f"What an earlier pruning left of {rest:,} bundles {verb}.")
+    if not yes:
+        typer.echo("Nothing was changed: keep a backup if you may need them, then add --yes.")
+
+
+def _expired_day(text: str, workspace: "Workspace") -> date:
+    from workbench.decision_log.pruning import keep_days
+
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--before {text!r} is not a day, YYYY-MM-DD") from error
+    kept = keep_days(workspace)
+    latest = datetime.now(UTC).date() - timedelta(days=kept)
+    if day > latest:
+        raise LogError(
+            f"--before {day}: entries are kept for {kept} days; expected {latest} or earlier, or"
+            " another [log] keep_days in workbench.toml."
+        )
+    return day
 
 
 def _user() -> str:

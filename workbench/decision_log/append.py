@@ -18,7 +18,8 @@ from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
-from workbench.errors import ImmutableError, LogError, WorkbenchError
+from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchError
+from workbench.merkle import leaf_hash
 from workbench.workspace import Workspace
 
 INDEX_FILE: Final = "log-index.sqlite"
@@ -82,7 +83,15 @@ class _Plan:
             return request
         new: dict[str, bytes] = {}
         for name, entry in request:
-            present = self._present(name) or new.setdefault(name, entry)
+            try:
+                present = self._present(name) or new.setdefault(name, entry)
+            except PrunedError:
+                if not self._has_hash(name, entry):
+                    return ImmutableError(
+                        f"decision {name!r}: is in the log and was pruned, so that it cannot be"
+                        " compared; expected a new id."
+                    )
+                present = entry
             if present != entry and _content(present) != _content(entry):
                 return ImmutableError(
                     f"decision {name!r}: is in the log with other content; expected the same"
@@ -90,6 +99,10 @@ class _Plan:
                 )
         self.fresh |= new
         return _Taken(tuple(name for name, _ in request), tuple(new))
+
+    def _has_hash(self, name: str, entry: bytes) -> bool:
+        position = self._known[name]
+        return self._tree.root(position, position + 1) == leaf_hash(entry)
 
     def _present(self, name: str) -> bytes | None:
         if name in self._known:

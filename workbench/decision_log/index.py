@@ -7,12 +7,13 @@ rebuilds it from the entries, as it does when it belongs to another log or anoth
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.pruned import Gone, id_digest
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
@@ -44,6 +45,8 @@ _INSERT: Final = (
 )
 _NO_ROWS: Final = bytes(32)
 _ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
+_PRUNED: Final = "pruned"  # stands for the kind; no record has it
+_NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{_PRUNED}'"
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
 
@@ -93,6 +96,31 @@ class LogIndex:
             _create(connection)
         self.catch_up(storage, checkpoint)
 
+    def forget(self, gone: Mapping[int, Gone]) -> None:
+        """Keep of entries that were pruned what a rebuild would find: the digest of their id.
+
+        Raises:
+            LogError: The index cannot be written.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(_NOT_FORGOTTEN).fetchall()
+        positions = [position for (position,) in found if position in gone]
+        if not positions:
+            return
+        with self._transaction("IMMEDIATE") as connection:
+            connection.execute("PRAGMA secure_delete = ON")  # freed bytes are overwritten
+            for position in positions:
+                connection.execute("DELETE FROM entries WHERE position = ?", (position,))
+                connection.execute("DELETE FROM entry_runs WHERE position = ?", (position,))
+                connection.execute("DELETE FROM entry_models WHERE position = ?", (position,))
+                connection.execute(_INSERT, _gone_row(position, gone[position]))
+            digest = _NO_ROWS
+            for row in connection.execute(_ROWS):
+                digest = _chained(digest, row)
+            connection.execute("UPDATE state SET rows = ?", (digest,))
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
         """Add the entries between two checkpoints; False if the index is not at the first.
 
@@ -109,9 +137,11 @@ class LogIndex:
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
-        sql = "SELECT position FROM entries WHERE id = ?"
+        sql = "SELECT position FROM entries WHERE id IN (?, ?)"
         with self._transaction() as connection:
-            rows = [(name, connection.execute(sql, (name,)).fetchone()) for name in ids]
+            rows = [
+                (name, connection.execute(sql, (name, id_digest(name))).fetchone()) for name in ids
+            ]
         return {name: int(row[0]) for name, row in rows if row}
 
     def find(self, decision_id: str) -> int:
@@ -208,13 +238,18 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
 
-def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> bytes:
+def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes | Gone]]) -> bytes:
     """Enter entries; returns the digest over all rows."""
     (digest,) = connection.execute("SELECT rows FROM state").fetchone()
     rows: list[tuple[Any, ...]] = []
     runs: list[tuple[str, int]] = []
     models: list[tuple[str, str, int]] = []
     for position, entry in entries:
+        if isinstance(entry, Gone):
+            row = _gone_row(position, entry)
+            rows.append(row)
+            digest = _chained(digest, row)
+            continue
         record = parsed(entry, position)
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
             connection.executemany(_INSERT, rows)
@@ -236,6 +271,11 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
     connection.executemany("INSERT OR IGNORE INTO entry_runs VALUES (?, ?)", runs)
     connection.executemany("INSERT OR IGNORE INTO entry_models VALUES (?, ?, ?)", models)
     return bytes(digest)
+
+
+def _gone_row(position: int, entry: Gone) -> tuple[Any, ...]:
+    """The digest is a blob, which no id can equal: ids are text."""
+    return (position, entry.id_digest, _PRUNED, *[None] * (len(_OWN + _INHERITED) - 2))
 
 
 def _chained(digest: bytes, row: Sequence[Any]) -> bytes:

@@ -67,10 +67,18 @@ def decision_facts(
         "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
         "valid_from": history.about(entry, "valid_from"),
         "answers": [_entry_facts(history, before, evidence) for before in answered],
+        "answers_pruned": _pruned_before([entry, *answered][-1], history),
         "chain": _chain(history.tree(entry)),
         "replaces": [brief(history, other) for other in earlier],
         "superseded_by": [brief(history, other) for other in later],
     }
+
+
+def _pruned_before(entry: "Entry", history: "DecisionHistory") -> str | None:
+    """What the first known entry of a chain answers, where that was pruned."""
+    before = entry.text("supersedes")
+    stated = history.pruned(before) if before else None
+    return f"{before}, {stated}" if stated else None
 
 
 def brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:

@@ -69,6 +69,8 @@ def _tree(facts: dict[str, Any]) -> Tree:
     _add_content(tree, facts)
     for before in facts["answers"]:
         _add_content(tree.add(_title("answers", before)), before)
+    if facts["answers_pruned"]:
+        tree.add(Text(f"answers {facts['answers_pruned']}: the log keeps its hash only"))
     chain = tree.add(Text("chain"))
     for earlier in facts["replaces"][:_RIVALS]:
         chain.add(Text(f"supersedes {_other(earlier)}"))
