@@ -13,7 +13,15 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
+from workbench.commands import (
+    dashboards,
+    lineage,
+    log,
+    log_privacy,
+    runs,
+    trace,
+    workspaces,
+)
 from workbench.commands.ingest import ingest
 from workbench.commands.log_service import service
 from workbench.errors import WorkbenchError
@@ -53,6 +61,10 @@ app.command()(ingest)
 app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)
+log.app.command("open")(log_privacy.open_values)
+log.app.command()(log_privacy.check_opening)
+log.app.command()(log_privacy.shred)
+log.app.command()(log_privacy.prune)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(lineage.app, name="lineage")

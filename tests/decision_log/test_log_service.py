@@ -241,11 +241,18 @@ def test_another_user_appends_under_its_own_name_only(logs, workspace, start, sh
     start(path=path)
     short.chmod(0o755)
     path.chmod(0o777)
-    entries = [logs.record(n, actor=who).canonical() for n, who in ((1, "root"), (2, "nobody"))]
+    mine = {"actor": "nobody", "kind": "fact"}
+    records = [
+        logs.record(1, actor="root"), logs.record(2, actor="nobody"),
+        logs.record(3, **mine, detail={"pruned": {}}), logs.record(4, **{**mine, "kind": "shred"}),
+    ]  # fmt: skip
+    entries = [record.canonical() for record in records]
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(path), *(entry.decode() for entry in entries)],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    refused, size, key = done.stdout.splitlines()
+    refused, size, pruned, shredded, key = done.stdout.splitlines()
     assert "actor is 'root'; expected 'nobody'" in refused
+    assert "'d3': says that something was pruned; expected it from the user who runs" in pruned
+    assert "'d4': says that something was shredded" in shredded
     assert (size, key) == ("1", "Permission denied")

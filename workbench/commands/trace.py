@@ -25,6 +25,9 @@ def trace(
     line: Annotated[int, typer.Option(help="With --order: only this line.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="All chains, also of several.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
+    opened: Annotated[
+        bool, typer.Option("--open", help="Open private values; needs the log's keys.")
+    ] = False,
 ) -> None:
     """Show decisions and check what they rest on; exit 1 where evidence is false.
 
@@ -46,7 +49,7 @@ def trace(
             entries = [history.decision(decision)]
         else:
             entries = _of_item(history, item, location, day)
-        _show(history, entries, facts, workspace, full=full, as_json=as_json)
+        _show(history, entries, facts, workspace, full=full, as_json=as_json, opened=opened)
     except RecursionError as error:
         raise LogError(
             "a record, or the chain of those that supersede it, is nested too deeply to be shown;"
@@ -62,15 +65,17 @@ def _show(
     *,
     full: bool,
     as_json: bool,
+    opened: bool,
 ) -> None:
     """Print one decision with all that it rests on, several as a list unless all is wanted."""
     from workbench.commands.tracing.decisions import Evidence, brief, decision_facts
     from workbench.commands.tracing.verdict import verdict
+    from workbench.decision_log.privacy.vault import open_vault
 
     if len(entries) > 1 and not (full or as_json):
         facts["summary"] = [brief(history, entry) for entry in entries]
         entries = []
-    evidence = Evidence(workspace)
+    evidence = Evidence(workspace, open_vault(workspace) if opened else None)
     facts["decisions"] = [decision_facts(history, entry, evidence) for entry in entries]
     facts |= verdict(facts["decisions"])
     if as_json:

@@ -1,7 +1,7 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,10 +12,13 @@ from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
+from workbench.decision_log.privacy.sealing import Sealer, has_open_value
+from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
-from workbench.errors import ImmutableError, LogError, WorkbenchError
+from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchError
+from workbench.merkle import leaf_hash
 from workbench.workspace import Workspace
 
 INDEX_FILE: Final = "log-index.sqlite"
@@ -67,12 +70,21 @@ class _Plan:
     """What a group of requests adds to the log: each id once, always with the same content.
 
     Args:
-        present: The entry of each id that is in the log.
+        places: Of ids that are in the log.
+        entry: Reads the entry at a place.
+        leaf: Its hash, also where the entry was pruned.
     """
 
-    def __init__(self, present: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        places: Mapping[str, int],
+        entry: Callable[[int], bytes],
+        leaf: Callable[[int], bytes],
+    ) -> None:
         self.fresh: dict[str, bytes] = {}
-        self._log = present
+        self._places = places
+        self._entry = entry
+        self._leaf = leaf
 
     def take(self, request: _Entries | WorkbenchError) -> _Taken | WorkbenchError:
         """Plan a request, or say why it cannot be taken; then it leaves no trace.
@@ -83,7 +95,15 @@ class _Plan:
             return request
         new: dict[str, bytes] = {}
         for name, entry in request:
-            present = self._log.get(name) or self.fresh.get(name) or new.setdefault(name, entry)
+            try:
+                present = self._present(name) or new.setdefault(name, entry)
+            except PrunedError:
+                if not self._has_hash(name, entry):
+                    return ImmutableError(
+                        f"decision {name!r}: is in the log and was pruned, so that it cannot be"
+                        " compared; expected a new id."
+                    )
+                present = entry
             if present != entry and _content(present) != _content(entry):
                 return ImmutableError(
                     f"decision {name!r}: is in the log with other content; expected the same"
@@ -91,6 +111,14 @@ class _Plan:
                 )
         self.fresh |= new
         return _Taken(tuple(name for name, _ in request), tuple(new))
+
+    def _has_hash(self, name: str, entry: bytes) -> bool:
+        return self._leaf(self._places[name]) == leaf_hash(entry)
+
+    def _present(self, name: str) -> bytes | None:
+        if name in self._places:
+            return self._entry(self._places[name])
+        return self.fresh.get(name)
 
 
 class DecisionLog:
@@ -101,11 +129,19 @@ class DecisionLog:
         signer: Key of the log; its name is the log's origin.
         index: Derived index, brought up to date as entries are added.
         memory: Where the newest checkpoint is remembered outside the log.
+        sealer: Seals private values; without one, records that hold any are refused.
     """
 
     def __init__(
-        self, storage: Storage, signer: Signer, index: LogIndex, memory: Memory | None = None
+        self,
+        storage: Storage,
+        signer: Signer,
+        index: LogIndex,
+        memory: Memory | None = None,
+        *,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._storage = storage
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
@@ -123,7 +159,7 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(record.id, record.canonical()) for record in records])
+        return self._one([(record.id, record.unsealed()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
@@ -205,8 +241,9 @@ class DecisionLog:
                 return self._append(requests)
         taken = [request for request in requests if not isinstance(request, WorkbenchError)]
         before = self._writer.recover()
-        places, present = self._look_up([name for request in taken for name, _ in request])
-        plan = _Plan(present)
+        places = self._look_up([name for request in taken for name, _ in request])
+        requests = [self._sealed(request, places) for request in requests]
+        plan = _Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
         after = self._writer.extend(list(plan.fresh.values()))
         note = self._writer.note.decode()
@@ -224,8 +261,8 @@ class DecisionLog:
             for outcome in outcomes
         ]  # fmt: skip
 
-    def _look_up(self, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes]]:
-        """Places and entries of those ids that are in the log.
+    def _look_up(self, ids: Sequence[str]) -> dict[str, int]:
+        """Places of those ids that are in the log.
 
         The index only says where an entry is: the entry is read from the log itself.
         """
@@ -234,20 +271,43 @@ class DecisionLog:
             self._known = self._writer.size
         places = {name: self._recent[name] for name in ids if name in self._recent}
         places |= self._index.positions([name for name in ids if name not in places])
-        return places, {name: self._entry(position) for name, position in places.items()}
+        return places
 
     def _entry(self, position: int) -> bytes:
         size = self._writer.published.size
         if position >= size:
             return self._writer.unpublished[position - size]
+        return self._published_tree().entry(position)
+
+    def _leaf(self, position: int) -> bytes:
+        return self._published_tree().root(position, position + 1)
+
+    def _published_tree(self) -> TreeReader:
+        size = self._writer.published.size
         if self._tree is None or self._tree.size != size:
             self._tree = TreeReader(self._storage, size)
-        return self._tree.entry(position)
+        return self._tree
 
     def _index_published(self) -> None:
         published = self._writer.published
         self._index.catch_up(self._storage, published)
         self._recent = {n: place for n, place in self._recent.items() if place >= published.size}
+
+    def _sealed(
+        self, request: _Entries | WorkbenchError, places: Mapping[str, int]
+    ) -> _Entries | WorkbenchError:
+        """The request with private values sealed, durably; or why that cannot be."""
+        if isinstance(request, WorkbenchError) or not any(has_open_value(e) for _, e in request):
+            return request
+        if self._sealer is None:
+            return LogError("private value: this log has no vault; nothing was appended.")
+        try:
+            return [
+                (name, self._sealer.seal(e, self._entry(places[name]) if name in places else None))
+                for name, e in request
+            ]
+        except WorkbenchError as error:
+            return error
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.
@@ -257,7 +317,8 @@ class DecisionLog:
         """
         with self.held():
             self._writer.recover()
-            return self._look_up(ids)[1]
+            places = self._look_up(ids)
+            return {name: self._entry(position) for name, position in places.items()}
 
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
@@ -297,4 +358,5 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
     index = LogIndex(workspace.data / INDEX_FILE)
     origin = workspace.log_origin()
-    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))
+    sealer = Sealer(open_vault(workspace))
+    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin), sealer=sealer)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.decision_log.journal import JOURNAL, parse_batch
+from workbench.decision_log.pruned import is_ids_path
 from workbench.decision_log.storage import LOCK, UNFINISHED, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -11,9 +12,10 @@ from workbench.decision_log.tiles import (
     decode_bundle,
     encode_bundle,
     parse_path,
+    tile_path,
 )
 from workbench.errors import VerificationError
-from workbench.merkle import HASH_BYTES
+from workbench.merkle import HASH_BYTES, leaf_hash
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def _group(path: str, size: int) -> str:
     if path in (CHECKPOINT, LOCK, JOURNAL):
         return ""
     parsed = parse_path(path)
+    if parsed is None and is_ids_path(path, size // TILE_WIDTH):
+        return ""
     if parsed is None:
         name = path.rpartition("/")[2]
         return "unfinished" if name.startswith(".") and name.endswith(UNFINISHED) else "foreign"
@@ -96,6 +100,9 @@ def _check_leftover(storage: Storage, path: str, size: int) -> None:
         raise ValueError(path)
     whole = parsed.with_width(_width_today(parsed, size))
     data, full = storage.read(path), storage.read(whole)
+    if data is not None and full is None and parsed.level is None:
+        _check_pruned_leftover(storage, path, parsed, data)
+        return
     if data is None or full is None:  # dropped by an append in the meantime
         return
     if parsed.level is None:
@@ -104,3 +111,13 @@ def _check_leftover(storage: Storage, path: str, size: int) -> None:
         expected = full[: parsed.width * HASH_BYTES]
     if data != expected:
         raise VerificationError(f"{path}: not the beginning of {whole}.")
+
+
+def _check_pruned_leftover(storage: Storage, path: str, parsed: TilePath, data: bytes) -> None:
+    """The bundle was pruned, and one of its beginnings stayed: compared with its hashes."""
+    leaves = storage.read(tile_path(0, parsed.index, TILE_WIDTH))
+    if leaves is None:
+        return
+    entries = decode_bundle(data, path)
+    if b"".join(map(leaf_hash, entries)) != leaves[: parsed.width * HASH_BYTES]:
+        raise VerificationError(f"{path}: differs from the hashes of the entries.")

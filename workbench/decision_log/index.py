@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.pruned import Gone, id_digest
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
@@ -50,6 +51,8 @@ _INSERT: Final = (
 _PLACES: Final = "SELECT id, position FROM entries WHERE id IN"
 _NO_ROWS: Final = bytes(32)
 _ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
+_PRUNED: Final = "pruned"  # stands for the kind; no record has it
+_NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{_PRUNED}'"
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
 
@@ -99,14 +102,42 @@ class LogIndex:
             _create(connection)
         self.catch_up(storage, checkpoint)
 
+    def forget(self, gone: Mapping[int, Gone]) -> None:
+        """Keep of entries that were pruned what a rebuild would find: the digest of their id.
+
+        Raises:
+            LogError: The index cannot be written.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(_NOT_FORGOTTEN).fetchall()
+        positions = [position for (position,) in found if position in gone]
+        if not positions:
+            return
+        with self._transaction("IMMEDIATE") as connection:
+            connection.execute("PRAGMA secure_delete = ON")  # freed bytes are overwritten
+            for position in positions:
+                connection.execute("DELETE FROM entries WHERE position = ?", (position,))
+                connection.execute("DELETE FROM entry_runs WHERE position = ?", (position,))
+                connection.execute("DELETE FROM entry_models WHERE position = ?", (position,))
+                connection.execute(_INSERT, _gone_row(position, gone[position]))
+            digest = _NO_ROWS
+            for row in connection.execute(_ROWS):
+                digest = _chained(digest, row)
+            connection.execute("UPDATE state SET rows = ?", (digest,))
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
         found: dict[str, int] = {}
         with self._connected() as connection:
             for start in range(0, len(ids), _NAMES_AT_ONCE):
-                names = ids[start : start + _NAMES_AT_ONCE]
-                sql = f"{_PLACES} ({','.join('?' * len(names))})"
-                found.update(connection.execute(sql, names))
+                keys: dict[str | bytes, str] = {}
+                for name in ids[start : start + _NAMES_AT_ONCE]:
+                    keys[name] = keys[id_digest(name)] = name  # the digest: of what was pruned
+                sql = f"{_PLACES} ({','.join('?' * len(keys))})"
+                for key, position in connection.execute(sql, list(keys)):
+                    found[keys[key]] = position
         return found
 
     def find(self, decision_id: str) -> int:
@@ -207,13 +238,18 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
 
-def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]) -> bytes:
+def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes | Gone]]) -> bytes:
     """Enter entries; returns the digest over all rows."""
     (digest,) = connection.execute("SELECT rows FROM state").fetchone()
     rows: list[tuple[Any, ...]] = []
     runs: dict[tuple[str, ...], list[int]] = {}
     models: dict[tuple[str, ...], list[int]] = {}
     for position, entry in entries:
+        if isinstance(entry, Gone):
+            row = _gone_row(position, entry)
+            rows.append(row)
+            digest = _chained(digest, row)
+            continue
         record = parsed(entry, position)
         if isinstance(record.get("supersedes"), str):  # looks up what may be among the rows
             connection.executemany(_INSERT, rows)
@@ -234,6 +270,11 @@ def _insert(connection: sqlite3.Connection, entries: Iterable[tuple[int, bytes]]
     _link(connection, "runs", "run", ("run_id",), runs)
     _link(connection, "models", "model", ("digest", "name"), models)
     return bytes(digest)
+
+
+def _gone_row(position: int, entry: Gone) -> tuple[Any, ...]:
+    """The digest is a blob, which no id can equal: ids are text."""
+    return (position, entry.id_digest, _PRUNED, *[None] * (len(_OWN + _INHERITED) - 2))
 
 
 def _link(
