@@ -79,7 +79,10 @@ def test_every_public_subtree_consistency_case_of_a_subtree_that_begins_the_tree
         json.loads(path.read_text())
         for path in shared("vectors/merkle/subtreeconsistency").rglob("*.json")
     ]
-    left_out = [case for case in cases if case["start"] > 0 or case["size"] == case["end"] == 0]
+    left_out = [
+        case for case in cases
+        if case["start"] > 0 or (case["size"] == case["end"] == 0 and not case["wantErr"])
+    ]  # fmt: skip
     tried = [case for case in cases if case not in left_out]
     assert (len(tried), len(left_out)) == (100, 18)
     for case in tried:
