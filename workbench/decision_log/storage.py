@@ -96,7 +96,9 @@ class MemoryStorage:
 
 
 class FolderStorage:
-    """A POSIX folder: files are written under a temporary name, then linked or renamed.
+    """A POSIX folder: new files are written in place, what is replaced is renamed over.
+
+    A crash may leave half a new file, which the journal has whole until all is flushed.
 
     Args:
         root: The folder, made at the first write.
