@@ -267,6 +267,7 @@ class LogWriter:
                 f" {published.size}; nothing was appended. {_RESTORE}"
             )
         edge = read_edge(self._storage, first.start)
+        reached = {(first.start, first.root)}
         objects: dict[str, bytes] = {}
         for batch in batches:
             if (batch.start, batch.root) != (edge.size, edge.root()):
@@ -275,11 +276,13 @@ class LogWriter:
             after = self._signed(batch.note)
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
-            if published and published.size == after.size and published.root != after.root:
-                raise self._differing(after.size)
+            reached.add((after.size, after.root))
+        if published and (published.size, published.root) not in reached:
+            raise self._differing(published.size)
         self._mend(objects, last.end)
-        if published is None or published.size != last.end:  # else it may carry cosignatures
-            self._storage.replace(CHECKPOINT, last.note)
+        current = published is not None and published.size == last.end
+        note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
+        self._storage.replace(CHECKPOINT, note or last.note)
         return after
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
@@ -302,7 +305,7 @@ class LogWriter:
         """The state of a log whose files are all in place."""
         if checkpoint is None:
             checkpoint = Checkpoint(self._signer.verifier.name, 0, EMPTY_ROOT)
-            self._storage.replace(CHECKPOINT, checkpoint.sign(self._signer))
+            self._storage.publish(CHECKPOINT, checkpoint.sign(self._signer))  # no journal has it
         note = self._storage.read(CHECKPOINT) or b""
         size = checkpoint.size
         edge = read_edge(self._storage, size)
@@ -346,13 +349,14 @@ class LogWriter:
 
     def _settle(self, *, last: bool) -> None:
         """Let the log's files stand without the journal."""
-        state = self._state
+        state, self._state = self._state, None  # unknown until the journal is empty
         if state is None:
             return
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
+        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
+        self._state = state
         if self._memory is not None:
             self._memory.keep(self._storage.read(CHECKPOINT) or b"")
-        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
 
     def _superseded(self, before: int, after: int) -> list[str]:
         """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""
