@@ -130,6 +130,7 @@ def prune(
     from workbench.decision_log.append import INDEX_FILE
     from workbench.decision_log.index import LogIndex
     from workbench.decision_log.note import parse_verifier
+    from workbench.decision_log.privacy.vault import open_vault
     from workbench.decision_log.pruning import Pruner, Retention
     from workbench.decision_log.service.client import log_client
     from workbench.decision_log.storage import FolderStorage
@@ -142,6 +143,7 @@ def prune(
         FolderStorage(workspace.log),
         LogIndex(workspace.data / INDEX_FILE),
         parse_verifier(log.pinned_key(workspace.log_origin())),
+        open_vault(workspace).folder,
     )
     plan = pruner.plan(retention)
     if yes:

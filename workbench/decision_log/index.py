@@ -46,6 +46,7 @@ _INSERT: Final = (
 _NO_ROWS: Final = bytes(32)
 _ROWS: Final = f"SELECT position, {', '.join(_OWN + _INHERITED)} FROM entries ORDER BY position"
 _PRUNED: Final = "pruned"  # stands for the kind; no record has it
+_ANY_GONE: Final = "SELECT 1 FROM entries WHERE id >= x'' LIMIT 1"  # blobs follow all texts
 _NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{_PRUNED}'"
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id = ?"
 
@@ -137,11 +138,14 @@ class LogIndex:
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Entry index of each decision that is in the log."""
-        sql = "SELECT position FROM entries WHERE id IN (?, ?)"
+        sql = "SELECT position FROM entries WHERE id = ?"
         with self._transaction() as connection:
-            rows = [
-                (name, connection.execute(sql, (name, id_digest(name))).fetchone()) for name in ids
-            ]
+            rows = [(name, connection.execute(sql, (name,)).fetchone()) for name in ids]
+            if connection.execute(_ANY_GONE).fetchone():
+                rows = [
+                    (name, row or connection.execute(sql, (id_digest(name),)).fetchone())
+                    for name, row in rows
+                ]
         return {name: int(row[0]) for name, row in rows if row}
 
     def find(self, decision_id: str) -> int:

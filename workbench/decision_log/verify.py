@@ -294,7 +294,7 @@ class _Rebuilder:
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise VerificationError(f"{where}: not a decision record; expected an id.")
         self._ids.append(_short(record["id"]))
-        pruning = pruning_of(record, index)
+        pruning = pruning_of(record, index) if record.get("kind") == "fact" else None
         if pruning is not None:
             self._prunings.append(pruning)
         recorded_at = str(record.get("recorded_at", ""))
@@ -362,4 +362,4 @@ class _Rebuilder:
 
 
 def _short(decision_id: str) -> int:
-    return int.from_bytes(id_digest(decision_id)[:8], "big")
+    return int.from_bytes(sha256(decision_id.encode()).digest()[:8], "big")  # as of `id_digest`
