@@ -68,10 +68,13 @@ def old(workspace, logs):
 
 def test_pruned_bundles_are_reported_and_the_rest_is_proven(old):
     root = verified(old).checkpoint.root
-    assert "2 bundles (512 entries) may go" in call("log", "prune", "--before", "2026-06-01").output
+    assert (
+        "2 of 2 full bundles (512 entries) may go"
+        in call("log", "prune", "--before", "2026-06-01").output
+    )
     assert bundle(old, 0).exists()
     output = call("log", "prune", "--before", "2026-06-01", "--yes", "--actor", "ada").output
-    assert "2 bundles (512 entries) were removed" in output
+    assert "2 of 2 full bundles (512 entries) were removed" in output
     assert [bundle(old, 0).exists(), bundle(old, 1).exists()] == [False, False]
     output = call("log", "verify").output
     assert "Verified: 89 of 601 entries" in output

@@ -80,10 +80,12 @@ class Plan:
     Attributes:
         bundles: That may go.
         unfinished: That an entry of the log let go already, and that are still here.
+        full: How many full bundles are here.
     """
 
     bundles: tuple[int, ...]
     unfinished: tuple[int, ...]
+    full: int
 
 
 class Pruner:
@@ -115,8 +117,9 @@ class Pruner:
         for number in range(self._settled(reader.checkpoint.size) - 1, -1, -1):
             if number not in going and self._may_go(reader, number, retention, going):
                 going.add(number)
-        here = [n for n in sorted(named) if self._files(n)]
-        return Plan(tuple(sorted(going - set(named))), tuple(here))
+        here = tuple(n for n in sorted(named) if self._files(n))
+        full = reader.checkpoint.size // TILE_WIDTH - len(named) + len(here)
+        return Plan(tuple(sorted(going - set(named))), here, full)
 
     def prune(
         self,
