@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,17 @@ def test_the_commitment_is_the_documented_hash(sealed, tmp_path):
     assert len(salt) == 32
     note = entry_of(sealed)["detail"]["note"]["sealed"]
     assert by_hand(salt, "d1", "note", text) == note["commitment"]
+
+
+def test_the_documented_lines_of_python_print_the_commitment(sealed, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "decision-log.md").read_text()
+    start = page.index("import hashlib, json")
+    lines = page[start : page.index("```", start)]
+    call("log", "open", "d1", "--field", "note", "--out", str(tmp_path / "opening.json"))
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    note = entry_of(sealed)["detail"]["note"]["sealed"]
+    assert capsys.readouterr().out.strip() == note["commitment"]
 
 
 @given(st.lists(st.binary(max_size=8), min_size=6, max_size=6))

@@ -11,10 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench import cli
+from workbench.contracts.private import Private
 from workbench.decision_log.append import INDEX_FILE, open_log
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.note import parse_verifier
+from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.pruning import Pruner, Retention
 from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.verify import verify_log
@@ -22,7 +24,6 @@ from workbench.errors import ImmutableError, LogError, PrunedError, Verification
 
 BEFORE = date(2026, 6, 1)
 RETENTION = Retention(BEFORE, "ada", "operator", datetime(2026, 6, 2, tzinfo=UTC))
-STEPS = ("ids", "record", "remove", "index")
 
 
 def call(*arguments):
@@ -39,7 +40,7 @@ def bundle(workspace, number):
 def pruner(workspace):
     index = LogIndex(workspace.data / INDEX_FILE)
     key = parse_verifier(verifier_key(workspace.log_origin()))
-    return Pruner(FolderStorage(workspace.log), index, key)
+    return Pruner(FolderStorage(workspace.log), index, key, open_vault(workspace).folder)
 
 
 def prune(workspace, step=lambda part: None):
@@ -67,10 +68,13 @@ def old(workspace, logs):
 
 def test_pruned_bundles_are_reported_and_the_rest_is_proven(old):
     root = verified(old).checkpoint.root
-    assert "2 bundles (512 entries) may go" in call("log", "prune", "--before", "2026-06-01").output
+    assert (
+        "2 of 2 full bundles (512 entries) may go"
+        in call("log", "prune", "--before", "2026-06-01").output
+    )
     assert bundle(old, 0).exists()
     output = call("log", "prune", "--before", "2026-06-01", "--yes", "--actor", "ada").output
-    assert "2 bundles (512 entries) were removed" in output
+    assert "2 of 2 full bundles (512 entries) were removed" in output
     assert [bundle(old, 0).exists(), bundle(old, 1).exists()] == [False, False]
     output = call("log", "verify").output
     assert "Verified: 89 of 601 entries" in output
@@ -255,6 +259,16 @@ def test_a_beginning_that_came_back_is_compared_with_the_hashes_and_removed_agai
     assert not beginning.exists()
 
 
+def test_private_values_go_with_their_bundle(workspace, logs):
+    private = [logs.record(n, detail={"note": Private("Jane", "ill")}) for n in range(300)]
+    open_log(workspace).append(private)
+    files = list(open_vault(workspace).folder.glob("*/*"))
+    prune(workspace)
+    assert len(files) == 300
+    assert len(list(open_vault(workspace).folder.glob("*/*"))) == 300 - 256
+    assert "ill" in call("log", "open", "d256").output
+
+
 @pytest.mark.parametrize(
     "lasting",
     [
@@ -346,7 +360,9 @@ tests.prune(find_workspace(), step)
 """
 
 
-@pytest.mark.parametrize("stop", ["ids1", "record1", "remove1", "remove2", "remove3", "index1"])
+@pytest.mark.parametrize(
+    "stop", ["ids1", "record1", "ciphertexts1", "remove1", "remove2", "remove3", "index1"]
+)
 def test_a_killed_pruning_is_completed_by_the_next(old, stop):
     here = str(Path(__file__).parent)
     killed = subprocess.run([sys.executable, "-c", KILLED, stop, here], check=False)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,6 +131,7 @@ def prune(
     from workbench.decision_log.append import INDEX_FILE
     from workbench.decision_log.index import LogIndex
     from workbench.decision_log.note import parse_verifier
+    from workbench.decision_log.privacy.vault import open_vault
     from workbench.decision_log.pruning import Pruner, Retention
     from workbench.decision_log.service.client import log_client
     from workbench.decision_log.storage import FolderStorage
@@ -142,17 +144,21 @@ def prune(
         FolderStorage(workspace.log),
         LogIndex(workspace.data / INDEX_FILE),
         parse_verifier(log.pinned_key(workspace.log_origin())),
+        open_vault(workspace).folder,
     )
     plan = pruner.plan(retention)
     if yes:
         pruner.prune(plan, retention, log_client(workspace))
     if as_json:
-        facts = {"pruned": yes, "bundles": plan.bundles, "unfinished": plan.unfinished}
+        facts = {"pruned": yes, **asdict(plan)}
         typer.echo(json.dumps(facts, indent=1))
         return
     count, rest = len(plan.bundles), len(plan.unfinished)
     verb = "were removed" if yes else "may go"
-    typer.echo(f"{count:,} bundles ({count * 256:,} entries) {verb}; their hashes stay.")
+    typer.echo(
+        f"{count:,} of {plan.full:,} full bundles ({count * 256:,} entries) {verb}; their hashes"
+        " stay."
+    )
     if rest:
         verb = "is removed too" if yes else "is to be removed"
         typer.echo(f"What an earlier pruning left of {rest:,} bundles {verb}.")

@@ -81,9 +81,11 @@ def decode_ids(data: bytes | None) -> list[Gone] | None:
 
 def pruning_of(record: Mapping[str, Any], index: int) -> Pruning | None:
     """The pruning that a proven record at an index states; None where it states none."""
+    if record.get("kind") != "fact":
+        return None
     detail = record.get("detail")
     stated = detail.get("pruned") if isinstance(detail, Mapping) else None
-    if record.get("kind") != "fact" or not isinstance(stated, Mapping):
+    if not isinstance(stated, Mapping):
         return None
     first = stated.get("first_bundle")
     bundles, ids = _digests(stated.get("sha256")), _digests(stated.get("ids_sha256"))

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from workbench.contracts.private import sealed_fields
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.append import LogClient
 from workbench.decision_log.durable import flush_folder
@@ -31,8 +32,14 @@ from workbench.decision_log.pruned import (
     id_digest,
     ids_path,
 )
+from workbench.decision_log.prunings import prunings
 from workbench.decision_log.storage import FolderStorage
-from workbench.decision_log.tiles import TILE_WIDTH, bundle_path, encode_bundle
+from workbench.decision_log.tiles import (
+    TILE_WIDTH,
+    bundle_path,
+    decode_bundle,
+    encode_bundle,
+)
 from workbench.decision_log.trace import DecisionHistory
 from workbench.errors import ConfigError, LogError, PrunedError, VerificationError
 from workbench.workspace import CONFIG_FILE, Workspace
@@ -73,10 +80,12 @@ class Plan:
     Attributes:
         bundles: That may go.
         unfinished: That an entry of the log let go already, and that are still here.
+        full: How many full bundles are here.
     """
 
     bundles: tuple[int, ...]
     unfinished: tuple[int, ...]
+    full: int
 
 
 class Pruner:
@@ -86,9 +95,13 @@ class Pruner:
         storage: Of the log.
         index: Derived; forgets what was pruned.
         verifier: Key of the log, from outside it.
+        vault: Folder of the ciphertexts of private values; those of a bundle go before it.
     """
 
-    def __init__(self, storage: FolderStorage, index: LogIndex, verifier: Verifier) -> None:
+    def __init__(
+        self, storage: FolderStorage, index: LogIndex, verifier: Verifier, vault: Path
+    ) -> None:
+        self._vault = vault
         self._storage = storage
         self._index = index
         self._key = verifier
@@ -104,8 +117,9 @@ class Pruner:
         for number in range(self._settled(reader.checkpoint.size) - 1, -1, -1):
             if number not in going and self._may_go(reader, number, retention, going):
                 going.add(number)
-        here = [n for n in sorted(named) if self._files(n)]
-        return Plan(tuple(sorted(going - set(named))), tuple(here))
+        here = tuple(n for n in sorted(named) if self._files(n))
+        full = reader.checkpoint.size // TILE_WIDTH - len(named) + len(here)
+        return Plan(tuple(sorted(going - set(named))), here, full)
 
     def prune(
         self,
@@ -140,8 +154,9 @@ class Pruner:
 
     def _named(self) -> dict[int, PrunedBundle]:
         """Bundles that proven entries of the log let go."""
-        history = DecisionHistory(self._storage, self._index, self._key.encode())
-        return {n: one for pruning in history.prunings() for n, one in pruning.bundles.items()}
+        DecisionHistory(self._storage, self._index, self._key.encode())  # mends the index
+        stated = prunings(ProvingReader(self._storage, self._key), self._index)
+        return {n: one for pruning in stated for n, one in pruning.bundles.items()}
 
     def _settled(self, size: int) -> int:
         """How many full bundles no journal would write or read again."""
@@ -188,10 +203,27 @@ class Pruner:
                 f"{ids_path(number)}: is not what the log says of it; the bundle was not removed,"
                 " restore that file from a backup."
             )
+        if data is not None:
+            step("ciphertexts")
+            self._remove_ciphertexts(decode_bundle(data, path))
         for file in self._files(number):
             step("remove")
             self._storage.remove(file)
             self._flush(file, removed=True)
+
+    def _remove_ciphertexts(self, entries: Sequence[bytes]) -> None:
+        sealed = [one for e in entries for one in sealed_fields(json.loads(e)).values()]
+        try:
+            for one in sealed:
+                (self._vault / one.subject / one.commitment).unlink(missing_ok=True)
+            for subject in {one.subject for one in sealed}:
+                if (self._vault / subject).is_dir():
+                    flush_folder(self._vault / subject)
+        except OSError as error:
+            raise LogError(
+                f"{self._vault}: cannot be written ({error.strerror}); make it writable and run"
+                " again."
+            ) from error
 
     def _files(self, number: int) -> list[str]:
         """A bundle and what is left of its beginnings."""

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from workbench.decision_log import prunings
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex, parsed
 from workbench.decision_log.note import parse_verifier
 from workbench.decision_log.prove import ProvenEntry, ProvingReader
-from workbench.decision_log.pruned import PRUNE_ID, Pruning, pruning_of
 from workbench.decision_log.storage import Storage
-from workbench.decision_log.tiles import TILE_WIDTH
 from workbench.errors import LogError, PrunedError, VerificationError
 
 DECIDING: Final = ("proposal", "acceptance", "override", "approval", "rejection")
@@ -123,45 +122,13 @@ class DecisionHistory:
             LogError: No entry has that id.
             VerificationError: The entry is not the one that was signed.
         """
-        self._refuse_pruned(decision_id)
+        prunings.refuse_pruned(self._reader, self._index, decision_id)
         found = self._by_id(decision_id, sure=True)
         return found or self._entry(self._index.find(decision_id))
 
-    def prunings(self) -> list[Pruning]:
-        """What entries of the log say of bundles that may be missing, latest first."""
-        positions = self._index.select("id >= ? AND id < ?", [PRUNE_ID, PRUNE_ID + "\uffff"])
-        stated = [pruning_of(self._entry(p).record, p) for p in positions]
-        return [pruning for pruning in stated if pruning is not None]
-
     def pruned(self, decision_id: str) -> str | None:
-        """Who had the entry of that id pruned, and when; None where it is here or unknown.
-
-        Raises:
-            VerificationError: It is missing, and no entry lets it go.
-        """
-        for position in self._index.positions([decision_id]).values():
-            try:
-                self._reader.entry(position)
-            except PrunedError as error:
-                number = position // TILE_WIDTH
-                stated = [one for one in self.prunings() if number in one.bundles]
-                if not stated:
-                    raise VerificationError(
-                        f"entry {position}: missing, and no entry of the log says that it was"
-                        " pruned; run 'workbench log verify'."
-                    ) from error
-                return stated[0].sentence()
-            except LogError:  # the index is wrong, which is found out elsewhere
-                return None
-        return None
-
-    def _refuse_pruned(self, decision_id: str) -> None:
-        stated = self.pruned(decision_id)
-        if stated is not None:
-            raise PrunedError(
-                f"decision {decision_id!r}: was {stated}; the log keeps its hash only. Proofs made"
-                " before still verify: ask who holds one."
-            )
+        """Who had the entry of that id pruned, and when; None where it is here or unknown."""
+        return prunings.pruned(self._reader, self._index, decision_id)
 
     def find(self, decision_id: str) -> Entry | None:
         """The entry of that id, None where the index knows of none; raises as `decision`."""

@@ -18,7 +18,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.files import OtherFiles, other_files
 from workbench.decision_log.note import Verifier, parse_verifier
-from workbench.decision_log.pruned import Pruning, decode_ids, id_digest, ids_path, pruning_of
+from workbench.decision_log.pruned import decode_ids, id_digest, ids_path
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -29,6 +29,7 @@ from workbench.decision_log.tiles import (
     read_prefix,
     tile_path,
 )
+from workbench.decision_log.verify_pruned import MissingBundles, PrunedRun
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
@@ -36,22 +37,6 @@ CANNOT_SEE = (
     "From what this machine holds nobody can see that an older, validly signed log was put back"
     " together with what the machine remembers: keep a checkpoint elsewhere, give it with --since."
 )
-
-
-@dataclass(frozen=True)
-class PrunedRun:
-    """Entries `first` to `last` that one entry of the log lets go; their hashes were verified."""
-
-    first: int
-    last: int
-    by: str
-    entry: int
-    missing_ids: bool
-
-    def sentence(self) -> str:
-        """For people."""
-        ids = "; the digests of their ids are missing" if self.missing_ids else ""
-        return f"entries {self.first:,} to {self.last:,}: pruned, hashes only; {self.by}{ids}."
 
 
 @dataclass(frozen=True)
@@ -188,8 +173,7 @@ class _Rebuilder:
         self._levels: list[_Level] = [_Level()]
         self._ids = array("Q")
         self._last_time = ""
-        self._missing: dict[int, str | None] = {}  # bundle: SHA-256 of its ids' digests
-        self._prunings: list[Pruning] = []
+        self._missing = MissingBundles()
 
     def run(self, progress: Callable[[int, int], None]) -> None:
         size = self._checkpoint.size
@@ -210,7 +194,7 @@ class _Rebuilder:
                 f"{CHECKPOINT}: signs root {self._checkpoint.root.hex()[:16]}…; the entries have"
                 f" {root.hex()[:16]}…."
             )
-        self.pruned = self._pruned_runs()
+        self.pruned = self._missing.runs()
         self._refuse_repeated_ids()
 
     def _add_hashes(self, number: int) -> None:
@@ -219,44 +203,11 @@ class _Rebuilder:
         leaves = decode_tile(self._read(path, TILE_WIDTH), TILE_WIDTH, path)
         data = self._storage.read(ids_path(number))
         gone = decode_ids(data)
-        self._missing[number] = sha256(data).hexdigest() if data is not None else None
+        self._missing.add(number, data)
         for offset, node in enumerate(leaves):
             self._ids.append(int.from_bytes((gone[offset].id_digest if gone else node)[:8], "big"))
             self._push(0, node)
             self._compare_kept(number * TILE_WIDTH + offset + 1)
-
-    def _pruned_runs(self) -> tuple[PrunedRun, ...]:
-        """Runs of bundles that are not here, each by leave of an entry of the log.
-
-        Raises:
-            VerificationError: One is missing without; or the digests of its ids were altered.
-        """
-        allowed = {number: one for one in self._prunings for number in one.bundles}
-        lost = [
-            bundle_path(number, TILE_WIDTH) for number in self._missing if number not in allowed
-        ]
-        if lost:
-            others = f", {len(lost) - 1} others up to {lost[-1]} too" if len(lost) > 1 else ""
-            raise VerificationError(
-                f"{lost[0]}: missing{others}, and no entry of the log says that it was pruned;"
-                " where a pruning was under way, run again."
-            )
-        runs: list[PrunedRun] = []
-        for number, ids in self._missing.items():
-            pruning = allowed[number]
-            if ids not in (None, pruning.bundles[number].ids_sha256):
-                raise VerificationError(
-                    f"{ids_path(number)}: differs from what entry {pruning.entry} says of it."
-                )
-            first, last = number * TILE_WIDTH, (number + 1) * TILE_WIDTH - 1
-            before = runs[-1] if runs else None
-            run = PrunedRun(first, last, pruning.sentence(), pruning.entry, ids is None)
-            if before and (before.last + 1, before.entry) == (first, run.entry):
-                unknown = before.missing_ids or run.missing_ids
-                runs[-1] = PrunedRun(before.first, last, before.by, before.entry, unknown)
-            else:
-                runs.append(run)
-        return tuple(runs)
 
     def _bundle(self, number: int) -> tuple[str, list[bytes]] | None:
         """Path and entries; None where a full one is missing: whether it may is known later."""
@@ -294,9 +245,8 @@ class _Rebuilder:
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise VerificationError(f"{where}: not a decision record; expected an id.")
         self._ids.append(_short(record["id"]))
-        pruning = pruning_of(record, index)
-        if pruning is not None:
-            self._prunings.append(pruning)
+        if record.get("kind") == "fact":
+            self._missing.note(record, index)
         recorded_at = str(record.get("recorded_at", ""))
         self.clock_steps += recorded_at < self._last_time
         self._last_time = recorded_at
@@ -362,4 +312,4 @@ class _Rebuilder:
 
 
 def _short(decision_id: str) -> int:
-    return int.from_bytes(id_digest(decision_id)[:8], "big")
+    return int.from_bytes(sha256(decision_id.encode()).digest()[:8], "big")  # as of `id_digest`
