@@ -151,6 +151,7 @@ def test_nobody_waits_for_a_group_whose_thread_is_gone(logs):
     group._log = None  # what nobody thought of
     with pytest.raises((LogError, AttributeError)):
         group.append([logs.record(2).canonical()])
+    group._thread.join(10)
     with pytest.raises(LogError, match="stopping"):
         group.append([logs.record(3).canonical()])
 

@@ -130,6 +130,7 @@ class GroupCommit:
                 return _IDLE_SECONDS
             self._log.index()
         except WorkbenchError:  # whoever appends next is told
+            self._refused = True
             return _RETRY_SECONDS
         return None
 
