@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.commands import dashboards, decide, lineage, log, orders, runs, trace, workspaces
+from workbench.commands import (
+    dashboards,
+    decide,
+    lineage,
+    log,
+    log_privacy,
+    orders,
+    runs,
+    trace,
+    workspaces,
+)
 from workbench.commands.ingest import ingest
 from workbench.commands.log_service import service
 from workbench.errors import WorkbenchError
@@ -53,6 +63,10 @@ app.command()(ingest)
 app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)
+log.app.command("open")(log_privacy.open_values)
+log.app.command()(log_privacy.check_opening)
+log.app.command()(log_privacy.shred)
+log.app.command()(log_privacy.prune)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(decide.app, name="decide")

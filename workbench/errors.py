@@ -14,6 +14,7 @@
     │   ├── ImmutableError     different bytes for something already written
     │   ├── LockedError        another process holds the log
     │   ├── KeyFileError       signing or verifier key
+    │   ├── PrunedError        an entry of which the log keeps the hash only
     │   └── VerificationError  the log, a proof or a signature does not hold
     ├── ModelError             model packages
     └── DashboardError         pages and snapshots
@@ -77,6 +78,10 @@ class LockedError(LogError):
 
 class KeyFileError(LogError):
     """A key is missing, malformed or readable by others."""
+
+
+class PrunedError(LogError):
+    """The entry's content was removed by retention; its hash stays."""
 
 
 class VerificationError(LogError):

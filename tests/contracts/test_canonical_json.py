@@ -57,6 +57,27 @@ def test_other_spellings_are_refused(data):
         parse_canonical(data)
 
 
+NUMBER_TEXTS = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", fullmatch=True
+)
+
+
+@given(NUMBER_TEXTS, st.sampled_from(["%s", "[%s]", "[1,%s]", '{"a":%s}', '["é",%s]', '["%s"]']))
+@settings(max_examples=600, deadline=None)
+def test_a_number_is_read_only_as_the_reference_writes_its_double(text, around):
+    data = (around % text).encode()
+    value = json.loads(data, parse_int=float)
+    try:
+        canonical = rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError:
+        canonical = b""
+    try:
+        accepted = parse_canonical(data) is not None
+    except ValueError:
+        accepted = False
+    assert accepted == (canonical == data)
+
+
 @pytest.mark.parametrize(
     "value", ["\ud800", {"\ud800": 1}, {1: 2}, {"a": {3}}, float("nan"), 2**60]
 )

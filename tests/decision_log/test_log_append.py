@@ -1,6 +1,7 @@
 """Appending: the tree of the entries, once each, whatever the batches."""
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -218,13 +219,42 @@ def test_a_log_held_open_takes_appends_one_by_one(logs, tmp_path):
         for number in range(300):
             assert log.append([logs.record(number)]).size == number + 1
             if number in (0, 255, 256):
+                log.publish()
                 assert verify_log(tmp_path / "log", logs.key).entries == number + 1
         with pytest.raises(LockedError):
             logs.open_folder(tmp_path).append([logs.record(1)])
     report = verify_log(tmp_path / "log", logs.key)
     assert (report.entries, report.files.unfinished) == (300, ())
     assert not (tmp_path / "log" / ".journal").exists()
-    assert len(report.files.leftovers) == 2 * 43  # widths 1 to 43 of the second tile and bundle
+    leftovers = [path for path in report.files.leftovers if path.endswith("/1")]
+    assert len(leftovers) == 2  # tile and bundle of the size at which all was published
+
+
+def test_readers_see_an_entry_when_it_is_published_and_know_that_it_is_durable(logs, tmp_path):
+    log = logs.open_folder(tmp_path)
+    with log.held():
+        log.append(logs.records(0, 3))
+        assert (log.append([logs.record(3)]).size, log.unpublished) == (4, 4)
+        report = verify_log(tmp_path / "log", logs.key)
+        assert (report.entries, report.files.pending) == (0, 4)
+        assert "4 further entries are durable in the journal" in report.summary()
+        assert log.append([logs.record(2), logs.record(4)]).indexes == (2, 4)
+        assert log.entries_of(["d1"]) == {"d1": logs.record(1).canonical()}
+        with pytest.raises(ImmutableError, match="'d3': is in the log with other content"):
+            log.append([logs.record(3, quantity=9.0)])
+        log.publish()
+        assert log.append([logs.record(1), logs.record(5)]).indexes == (1, 5)
+    report = verify_log(tmp_path / "log", logs.key)
+    assert (report.entries, report.files.pending) == (6, 0)
+
+
+def test_an_append_is_shown_without_being_asked_when_a_tenth_of_a_second_has_passed(logs, tmp_path):
+    log = logs.open_folder(tmp_path)
+    with log.held():
+        log.append([logs.record(0)])
+        time.sleep(0.11)
+        log.append([logs.record(1)])
+        assert log.unpublished == 0
 
 
 class Remembered:

@@ -103,3 +103,10 @@ def test_a_file_that_exists_is_not_overwritten(pack, trace, tmp_path):
         trace("--decision", "d1", "--bundle", str(path))
     assert path.read_bytes() == before
     assert trace("--decision", "d1", "--with-rows").exit_code == 2
+
+
+def test_private_values_are_not_opened_into_what_leaves_this_place(filled, trace, tmp_path):
+    for option in ("--bundle", "--html"):
+        result = trace("--decision", "d1", option, str(tmp_path / "x"), "--open")
+        assert result.exit_code == 2
+    assert not (tmp_path / "x").exists()

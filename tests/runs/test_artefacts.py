@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from workbench.contracts.private import Private
 from workbench.errors import ContractError, RunError
 from workbench.runs import artefacts
 from workbench.runs.context import CONTEXT_VARIABLE, Context
@@ -104,6 +105,8 @@ def test_proposal_id_follows_from_the_work_not_from_the_run(run, workspace, monk
         ("proposal", {}, "Propose with 'run.propose'"),
         ("fact", {"actor": "ceo"}, "'actor' is not for a notebook"),
         ("fact", {"colour": "red"}, "'colour' is not for a notebook"),
+        ("fact", {"detail": {"note": Private("Jane", 1)}}, "private value, which a notebook"),
+        ("fact", {"detail": {"pruned": {}}}, "detail.pruned lets entries go"),
     ],
 )
 def test_notebook_cannot_decide_or_speak_for_others(run, kind, fields, text):

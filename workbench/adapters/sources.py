@@ -108,7 +108,8 @@ class _Mapped(_Strict):
             if not column.nullable and column.name not in self.columns | self.constants
         ]
         if missing:
-            raise ValueError(f"table {self.table!r}: no column or constant for {missing[0]!r}")
+            names = ", ".join(map(repr, missing))
+            raise ValueError(f"table {self.table!r}: no column or constant for {names}")
         return self
 
 

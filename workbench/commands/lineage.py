@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.workspace import Workspace, find_workspace
+from workbench.errors import ConfigError
+from workbench.workspace import CONFIG_FILE, Workspace, find_workspace
 
 app = typer.Typer(help="Lineage events of every run.", no_args_is_help=True)
 
@@ -58,6 +59,50 @@ def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[s
     if not quiet:
         typer.echo(f"files, tables and ledger: {spoilt or 'no'} problems, {told - spoilt} notices")
     return spoilt, kept
+
+
+@app.command()
+def send(
+    to: Annotated[
+        str, typer.Option(help="Address of a consumer; default: [lineage] url of workbench.toml.")
+    ] = "",
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to try while the consumer does not answer.")
+    ] = 60.0,
+) -> None:
+    """Forward events that an HTTP consumer does not have yet; exit 1 if it refused any.
+
+    Its API key is read from WORKBENCH_LINEAGE_API_KEY.
+    """
+    from workbench.lineage.consumer import consumer
+    from workbench.lineage.journal import Journal
+    from workbench.lineage.send import Cursor
+    from workbench.lineage.send import send as forward
+
+    workspace = find_workspace()
+    taker = consumer(to or _configured(workspace))
+    cursor = Cursor(workspace.data / "lineage-send", taker.url)
+    sent = forward(Journal(workspace.lineage), taker, cursor, patience=patience)
+    for refusal in sent.refused:
+        typer.echo(f"refused: {refusal.place}: {refusal.status} {refusal.said}")
+    known = f", {sent.known:,} of them known there" if sent.known else ""
+    typer.echo(f"{sent.events:,} events sent to {taker.url}{known}")
+    if sent.refused:
+        raise typer.Exit(1)
+
+
+def _configured(workspace: Workspace) -> str:
+    """Address in `[lineage] url` of the workspace's settings."""
+    import tomllib
+
+    path = workspace.root / CONFIG_FILE
+    settings = tomllib.loads(path.read_text(encoding="utf-8")).get("lineage", {})
+    url = settings.get("url") if isinstance(settings, dict) else None
+    if not isinstance(url, str):
+        raise ConfigError(
+            f"{path}: no address of a consumer; give --to URL, or set url in [lineage]."
+        )
+    return url
 
 
 @app.command()

@@ -75,6 +75,7 @@ def verify(
             "entries": report.entries,
             **asdict(report.files),
             "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
+            "pruned": [asdict(run) for run in report.pruned],
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
             "cannot_see": None if since else CANNOT_SEE,

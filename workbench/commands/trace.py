@@ -40,6 +40,9 @@ def trace(
         bool, typer.Option("--with-rows", help="With --bundle: the input rows too, by blocks.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
+    opened: Annotated[
+        bool, typer.Option("--open", help="Open private values; needs the log's keys.")
+    ] = False,
 ) -> None:
     """Show decisions and check what they rest on; exit 1 where evidence is false.
 
@@ -55,6 +58,8 @@ def trace(
         raise typer.BadParameter("--line goes with --order")
     if (html or bundle) and (run or model):
         raise typer.BadParameter("--html and --bundle go with --decision, --item and --order")
+    if (html or bundle) and opened:
+        raise typer.BadParameter("--open is for the terminal: a page or bundle leaves this place")
     if with_rows and not bundle:
         raise typer.BadParameter("--with-rows goes with --bundle")
     for path in (html, bundle):
@@ -74,7 +79,13 @@ def trace(
         else:
             entries = _of_item(history, item, location, day)
         _show(
-            history, entries, facts, workspace, full=full or bool(html or bundle), as_json=as_json
+            history,
+            entries,
+            facts,
+            workspace,
+            full=full or bool(html or bundle),
+            as_json=as_json,
+            opened=opened,
         )
         if html:
             _write_page(history, facts, html, quiet=as_json)
@@ -97,15 +108,17 @@ def _show(
     *,
     full: bool,
     as_json: bool,
+    opened: bool,
 ) -> None:
     """Print one decision with all that it rests on, several as a list unless all is wanted."""
     from workbench.commands.tracing.decisions import Evidence, brief, decision_facts
     from workbench.commands.tracing.verdict import verdict
+    from workbench.decision_log.privacy.vault import open_vault
 
     if len(entries) > 1 and not (full or as_json):
         facts["summary"] = [brief(history, entry) for entry in entries]
         entries = []
-    evidence = Evidence(workspace)
+    evidence = Evidence(workspace, open_vault(workspace) if opened else None)
     facts["decisions"] = [decision_facts(history, entry, evidence) for entry in entries]
     facts |= verdict(facts["decisions"])
     if as_json:

@@ -19,7 +19,7 @@ from workbench.workspace import (
 )
 
 _SHIPPED = ("notebooks", "governance", "edge_models")
-_IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\n.ipynb_checkpoints/\n"
+_IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\ngovernance/vault/\n.ipynb_checkpoints/\n"
 
 
 def init(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from workbench.contracts.canonical import parse_canonical
+from workbench.contracts.private import has_private
 from workbench.contracts.records import MAXIMUM_ENTRY_BYTES
 from workbench.errors import ContractError
 from workbench.resources import resource
@@ -38,8 +39,10 @@ def check_entry(entry: bytes) -> dict[str, Any]:
         _validator()(record)
     except JsonSchemaValueException as error:
         name = record.get("id") if isinstance(record, dict) else entry[:40]
+        hidden = has_private(record)
+        found = "an open private value" if hidden else repr(str(error.value)[:60])
         raise ContractError(
-            f"decision {str(name)[:80]!r}: {error.message}, found {str(error.value)[:60]!r};"
+            f"decision {str(name)[:80]!r}: {error.message}, found {found};"
             " expected a record by the schema of the decision log."
         ) from error
     checked: dict[str, Any] = record

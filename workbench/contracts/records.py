@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 import rfc8785
 
 from workbench.contracts.canonical import canonical_json
+from workbench.contracts.private import Private, has_private
 from workbench.errors import ContractError
 
 SCHEMA_VERSION: Final = 1
@@ -68,6 +69,7 @@ class DecisionRecord:
         after: For an override, what replaces that; its `quantity` says the same.
         tier: SOP tier; `manual` until SOP rules say otherwise.
         supersedes: Id of the record that this one answers or replaces.
+        detail: What else there is to say; a value wrapped in `Private` is sealed by the log.
     """
 
     id: str
@@ -111,7 +113,21 @@ class DecisionRecord:
         """Canonical JSON, the bytes that the log hashes.
 
         Raises:
-            ContractError: The kind is unknown, a value has no JSON form or the entry is too large.
+            ContractError: The kind is unknown, a value has no JSON form or is private, or the entry
+                is too large.
+        """
+        if self.detail and has_private(self.detail):
+            raise ContractError(
+                f"decision {self.id!r}: holds a private value, which only the log seals; append the"
+                " record itself, with the log's client."
+            )
+        return self.unsealed()
+
+    def unsealed(self) -> bytes:
+        """Canonical JSON in which private values stand open: for the way to the log's holder only.
+
+        Raises:
+            ContractError: As `canonical`.
         """
         if self.kind not in KINDS:
             raise ContractError(
@@ -143,6 +159,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Private):
+        return _plain(value.open_form())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,15 +13,18 @@ from workbench.decision_log.index import LogIndex
 from workbench.decision_log.index_seal import index_secret
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
+from workbench.decision_log.privacy.sealing import Sealer, has_open_value
+from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.storage import FolderStorage, Storage
-from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
-from workbench.errors import ImmutableError, LogError, WorkbenchError
+from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchError
+from workbench.merkle import leaf_hash
 from workbench.workspace import Workspace
 
 INDEX_FILE: Final = "log-index.sqlite"
 _PATIENCE_SECONDS: Final = 30.0
+_RECENT: Final = 50_000  # entries that may wait for the index while the log is held
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,24 @@ class _Taken:
 
 
 class _Plan:
-    """What a group of requests adds to the log: each id once, always with the same content."""
+    """What a group of requests adds to the log: each id once, always with the same content.
 
-    def __init__(self, tree: TreeReader, known: dict[str, int]) -> None:
+    Args:
+        places: Of ids that are in the log.
+        entry: Reads the entry at a place.
+        leaf: Its hash, also where the entry was pruned.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, int],
+        entry: Callable[[int], bytes],
+        leaf: Callable[[int], bytes],
+    ) -> None:
         self.fresh: dict[str, bytes] = {}
-        self._tree = tree
-        self._known = known
+        self._places = places
+        self._entry = entry
+        self._leaf = leaf
 
     def take(self, request: _Entries | WorkbenchError) -> _Taken | WorkbenchError:
         """Plan a request, or say why it cannot be taken; then it leaves no trace.
@@ -81,7 +96,15 @@ class _Plan:
             return request
         new: dict[str, bytes] = {}
         for name, entry in request:
-            present = self._present(name) or new.setdefault(name, entry)
+            try:
+                present = self._present(name) or new.setdefault(name, entry)
+            except PrunedError:
+                if not self._has_hash(name, entry):
+                    return ImmutableError(
+                        f"decision {name!r}: is in the log and was pruned, so that it cannot be"
+                        " compared; expected a new id."
+                    )
+                present = entry
             if present != entry and _content(present) != _content(entry):
                 return ImmutableError(
                     f"decision {name!r}: is in the log with other content; expected the same"
@@ -90,9 +113,12 @@ class _Plan:
         self.fresh |= new
         return _Taken(tuple(name for name, _ in request), tuple(new))
 
+    def _has_hash(self, name: str, entry: bytes) -> bool:
+        return self._leaf(self._places[name]) == leaf_hash(entry)
+
     def _present(self, name: str) -> bytes | None:
-        if name in self._known:
-            return self._tree.entry(self._known[name])
+        if name in self._places:
+            return self._entry(self._places[name])
         return self.fresh.get(name)
 
 
@@ -104,14 +130,26 @@ class DecisionLog:
         signer: Key of the log; its name is the log's origin.
         index: Derived index, brought up to date as entries are added.
         memory: Where the newest checkpoint is remembered outside the log.
+        sealer: Seals private values; without one, records that hold any are refused.
     """
 
     def __init__(
-        self, storage: Storage, signer: Signer, index: LogIndex, memory: Memory | None = None
+        self,
+        storage: Storage,
+        signer: Signer,
+        index: LogIndex,
+        memory: Memory | None = None,
+        *,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._storage = storage
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
+        self._holding = False
+        self._known = -1  # size of the log that index and `_recent` cover, while holding
+        self._tree: TreeReader | None = None
+        self._recent: dict[str, int] = {}  # places of entries that the index lacks, by id
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended:
         """Add records; those already in the log, apart from `recorded_at`, keep their entry.
@@ -122,7 +160,7 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(record.id, record.canonical()) for record in records])
+        return self._one([(record.id, record.unsealed()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
@@ -154,36 +192,123 @@ class DecisionLog:
     def held(self) -> Iterator[None]:
         """Hold the log open for many appends: lock, right edge and journal stay.
 
+        Readers see entries a little after they were acknowledged, at the latest in the end.
+
         Raises:
             LockedError: Another process is writing.
         """
-        with self._writer.held():
+        if self._holding:
             yield
+            return
+        self._holding = True
+        try:
+            with self._writer.held():
+                yield
+                self.publish()
+                self.index()
+        finally:
+            self._holding, self._known, self._tree = False, -1, None
+            self._recent.clear()
+
+    @property
+    def unpublished(self) -> int:
+        """How many acknowledged entries readers do not see yet."""
+        return len(self._writer.unpublished)
+
+    def publish(self) -> None:
+        """While the log is held: let readers see all that was acknowledged.
+
+        Raises:
+            LogError: The storage refused; nothing acknowledged is lost.
+        """
+        self._writer.publish()
+        if len(self._recent) > _RECENT:
+            self.index()
+
+    def index(self) -> None:
+        """While the log is held: bring the index up to what readers see.
+
+        It is derived: where that fails the next use does it.
+        """
+        if self._recent and self._writer.is_open:
+            with suppress(LogError):
+                self._index_published()
 
     def _append(
         self, requests: Sequence[_Entries | WorkbenchError]
     ) -> list[Appended | WorkbenchError]:
+        if not self._holding:
+            with self.held():
+                return self._append(requests)
         taken = [request for request in requests if not isinstance(request, WorkbenchError)]
-        with self._writer.held():
-            before = self._writer.recover()
-            self._index.catch_up(self._storage, before)
-            known = self._index.positions([name for request in taken for name, _ in request])
-            plan = _Plan(TreeReader(self._storage, before.size), known)
-            outcomes = [plan.take(request) for request in requests]
-            after = self._writer.extend(list(plan.fresh.values()))
-            note = (self._storage.read(CHECKPOINT) or b"").decode()
-            with suppress(LogError):  # derived: the next use brings it up to date
-                self._index.add(before, after, list(plan.fresh.values()))
-        known |= {name: before.size + n for n, name in enumerate(plan.fresh)}
+        before = self._writer.recover()
+        places = self._look_up([name for request in taken for name, _ in request])
+        requests = [self._sealed(request, places) for request in requests]
+        plan = _Plan(places, self._entry, self._leaf)
+        outcomes = [plan.take(request) for request in requests]
+        after = self._writer.extend(list(plan.fresh.values()))
+        note = self._writer.note.decode()
+        fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
+        self._recent |= fresh
+        self._known = after.size
+        places |= fresh
         return [
             outcome if isinstance(outcome, WorkbenchError)
             else Appended(
-                tuple(known[name] for name in outcome.names), len(outcome.new),
-                known[outcome.new[0]] if outcome.new else None,
+                tuple(places[name] for name in outcome.names), len(outcome.new),
+                places[outcome.new[0]] if outcome.new else None,
                 after.size, after.root.hex(), note,
             )
             for outcome in outcomes
         ]  # fmt: skip
+
+    def _look_up(self, ids: Sequence[str]) -> dict[str, int]:
+        """Places of those ids that are in the log.
+
+        The index only says where an entry is: the entry is read from the log itself.
+        """
+        if self._known != self._writer.size:  # at first, or after a batch that failed
+            self._index_published()
+            self._known = self._writer.size
+        places = {name: self._recent[name] for name in ids if name in self._recent}
+        places |= self._index.positions([name for name in ids if name not in places])
+        return places
+
+    def _entry(self, position: int) -> bytes:
+        size = self._writer.published.size
+        if position >= size:
+            return self._writer.unpublished[position - size]
+        return self._published_tree().entry(position)
+
+    def _leaf(self, position: int) -> bytes:
+        return self._published_tree().root(position, position + 1)
+
+    def _published_tree(self) -> TreeReader:
+        size = self._writer.published.size
+        if self._tree is None or self._tree.size != size:
+            self._tree = TreeReader(self._storage, size)
+        return self._tree
+
+    def _index_published(self) -> None:
+        published = self._writer.published
+        self._index.catch_up(self._storage, published)
+        self._recent = {n: place for n, place in self._recent.items() if place >= published.size}
+
+    def _sealed(
+        self, request: _Entries | WorkbenchError, places: Mapping[str, int]
+    ) -> _Entries | WorkbenchError:
+        """The request with private values sealed, durably; or why that cannot be."""
+        if isinstance(request, WorkbenchError) or not any(has_open_value(e) for _, e in request):
+            return request
+        if self._sealer is None:
+            return LogError("private value: this log has no vault; nothing was appended.")
+        try:
+            return [
+                (name, self._sealer.seal(e, self._entry(places[name]) if name in places else None))
+                for name, e in request
+            ]
+        except WorkbenchError as error:
+            return error
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id.
@@ -191,16 +316,14 @@ class DecisionLog:
         Raises:
             LogError: The log or its index cannot be read.
         """
-        with self._writer.held():
-            checkpoint = self._writer.recover()
-            self._index.catch_up(self._storage, checkpoint)
-            known = self._index.positions(ids)
-        tree = TreeReader(self._storage, checkpoint.size)
-        return {decision_id: tree.entry(position) for decision_id, position in known.items()}
+        with self.held():
+            self._writer.recover()
+            places = self._look_up(ids)
+            return {name: self._entry(position) for name, position in places.items()}
 
     def checkpoint(self) -> Checkpoint:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
-        with self._writer.held():
+        with self.held():
             return self._writer.recover()
 
 
@@ -236,4 +359,5 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
     origin = workspace.log_origin()
     index = LogIndex(workspace.data / INDEX_FILE, index_secret(origin))
-    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))
+    sealer = Sealer(open_vault(workspace))
+    return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin), sealer=sealer)

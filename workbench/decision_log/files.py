@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.decision_log.journal import JOURNAL, parse_batch
+from workbench.decision_log.pruned import is_ids_path
 from workbench.decision_log.storage import LOCK, UNFINISHED, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -11,9 +12,10 @@ from workbench.decision_log.tiles import (
     decode_bundle,
     encode_bundle,
     parse_path,
+    tile_path,
 )
 from workbench.errors import VerificationError
-from workbench.merkle import HASH_BYTES
+from workbench.merkle import HASH_BYTES, leaf_hash
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class OtherFiles:
         beyond: Tiles and bundles of a larger tree than the checkpoint signs.
         unfinished: Files whose writing was interrupted, and batches not yet published.
         foreign: No part of a log.
-        pending: A batch in the journal waits to be completed by the next append.
+        pending: Entries in the journal, durable and not yet under the published checkpoint.
     """
 
     leftovers: tuple[str, ...]
     beyond: tuple[str, ...]
     unfinished: tuple[str, ...]
     foreign: tuple[str, ...]
-    pending: bool
+    pending: int
 
     def sentences(self) -> list[str]:
         """For people."""
@@ -40,7 +42,10 @@ class OtherFiles:
         if self.leftovers:
             lines.append(f"{len(self.leftovers)} partial tiles of earlier sizes, all consistent.")
         if self.pending:
-            lines.append("A batch is pending: the next append completes it.")
+            lines.append(
+                f"{self.pending:,} further entries are durable in the journal and not published"
+                " yet: the next writer puts them in place."
+            )
         lines += [f"Interrupted write: {path}" for path in self.unfinished]
         return lines + [f"Foreign file: {path}" for path in self.foreign]
 
@@ -58,7 +63,8 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
             groups[group].append(path)
     for path in groups["leftover"]:
         _check_leftover(storage, path, size)
-    pending = any(parse_batch(record).end > size for record in storage.journal())
+    ends = [parse_batch(record).end for record in storage.journal()]
+    pending = max([size, *ends]) - size
     return OtherFiles(
         tuple(groups["leftover"]),
         tuple(groups["beyond"]),
@@ -72,6 +78,8 @@ def _group(path: str, size: int) -> str:
     if path in (CHECKPOINT, LOCK, JOURNAL):
         return ""
     parsed = parse_path(path)
+    if parsed is None and is_ids_path(path, size // TILE_WIDTH):
+        return ""
     if parsed is None:
         name = path.rpartition("/")[2]
         return "unfinished" if name.startswith(".") and name.endswith(UNFINISHED) else "foreign"
@@ -92,6 +100,9 @@ def _check_leftover(storage: Storage, path: str, size: int) -> None:
         raise ValueError(path)
     whole = parsed.with_width(_width_today(parsed, size))
     data, full = storage.read(path), storage.read(whole)
+    if data is not None and full is None and parsed.level is None:
+        _check_pruned_leftover(storage, path, parsed, data)
+        return
     if data is None or full is None:  # dropped by an append in the meantime
         return
     if parsed.level is None:
@@ -100,3 +111,13 @@ def _check_leftover(storage: Storage, path: str, size: int) -> None:
         expected = full[: parsed.width * HASH_BYTES]
     if data != expected:
         raise VerificationError(f"{path}: not the beginning of {whole}.")
+
+
+def _check_pruned_leftover(storage: Storage, path: str, parsed: TilePath, data: bytes) -> None:
+    """The bundle was pruned, and one of its beginnings stayed: compared with its hashes."""
+    leaves = storage.read(tile_path(0, parsed.index, TILE_WIDTH))
+    if leaves is None:
+        return
+    entries = decode_bundle(data, path)
+    if b"".join(map(leaf_hash, entries)) != leaves[: parsed.width * HASH_BYTES]:
+        raise VerificationError(f"{path}: differs from the hashes of the entries.")

@@ -6,7 +6,7 @@ bucket that is asked for does not add up (`index_seal`).
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,14 @@ from workbench.decision_log.index_rows import (
     COLUMN_OF,
     KEYED,
     LAYOUT,
+    MODEL_ROWS,
     PLACES,
+    PRUNED,
+    RUN_ROWS,
     create,
     enter,
     parsed,
+    remove,
 )
 from workbench.decision_log.index_seal import (
     BUCKETS,
@@ -31,11 +35,15 @@ from workbench.decision_log.index_seal import (
     Sums,
     bucket_of,
 )
+from workbench.decision_log.pruned import Gone, id_digest
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError
 
 __all__ = ["LogIndex", "parsed"]
+_NAMES_AT_ONCE: Final = 250
+_OF_IDS: Final = "SELECT id, position FROM entries WHERE (id_bucket, id) IN (VALUES"
+_NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{PRUNED}'"
 _DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
 
 
@@ -104,32 +112,49 @@ class LogIndex:
             create(connection, self._sealer)
         self._catch_up(storage, checkpoint)
 
-    def add(self, before: Checkpoint, after: Checkpoint, entries: Sequence[bytes]) -> bool:
-        """Add the entries between two checkpoints; False if the index is not at the first.
+    def forget(self, gone: Mapping[int, Gone]) -> None:
+        """Keep of entries that were pruned what a rebuild would find: the digest of their id.
 
         Raises:
             LogError: The index cannot be written.
+            IndexAlteredError: Its seal or sums are not those that were written.
         """
-        try:
-            with self._transaction("IMMEDIATE") as connection:
-                if _state(connection) != (before.size, before.root):
-                    return False
-                numbered = enumerate(entries, before.size)
-                self._insert(connection, numbered, after.size, after.root)
-        except IndexAlteredError:
-            return False  # whoever catches up next builds it anew
-        return True
+        with self._transaction() as connection:
+            found = connection.execute(_NOT_FORGOTTEN).fetchall()
+        positions = [position for (position,) in found if position in gone]
+        if not positions:
+            return
+        with self._transaction("IMMEDIATE") as connection:
+            connection.execute("PRAGMA secure_delete = ON")  # freed bytes are overwritten
+            self._sound.clear()
+            sums = Sums(connection, self._sealer)
+            for position in positions:
+                remove(connection, sums, position, gone[position])
+            sums.write(*_state(connection))
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
-        """Entry index of each decision that the index knows, for the writer; see `select`."""
-        sql = "SELECT position FROM entries WHERE id_bucket = ? AND id = ?"
-        with self._transaction() as connection:
-            rows = [
-                (name, connection.execute(sql, (bucket_of(name), name)).fetchone()) for name in ids
-            ]
-        return {name: int(row[0]) for name, row in rows if row}
+        """Entry index of each decision that the index knows, unchecked; for the writer."""
+        found: dict[str, int] = {}
+        with self._connected() as connection:
+            for start in range(0, len(ids), _NAMES_AT_ONCE):
+                keys: dict[str | bytes, str] = {}
+                for name in ids[start : start + _NAMES_AT_ONCE]:
+                    keys[name] = keys[id_digest(name)] = name  # the digest: of what was pruned
+                pairs = [value for key in keys for value in (bucket_of(key), key)]
+                sql = f"{_OF_IDS} {', '.join(['(?, ?)'] * len(keys))})"
+                for key, position in connection.execute(sql, pairs):
+                    found[keys[key]] = position
+        return found
 
-    def select(
+    def select(self, condition: str, parameters: Sequence[Any]) -> list[int]:
+        """Positions of entries, latest first, whose columns fulfil an SQL condition; unchecked."""
+        sql = f"SELECT position FROM entries WHERE {condition} ORDER BY position DESC"
+        with self._connected() as connection:
+            return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
+
+    def of(
         self, family: str, key: str, condition: str = "TRUE", parameters: Sequence[Any] = ()
     ) -> list[int]:
         """Positions of all entries of a key that fulfil an SQL condition, latest first.
@@ -149,10 +174,10 @@ class LogIndex:
         )
         return self._column(family, key, sql, parameters)
 
-    def select_latest(
+    def latest_of(
         self, family: str, key: str, condition: str, parameters: Sequence[Any]
     ) -> list[int]:
-        """As `select`, the latest only per item, location and topic."""
+        """As `of`, the latest only per item, location and topic."""
         sql = (
             f"SELECT MAX(position) FROM entries WHERE {family}_bucket = ?"
             f" AND {COLUMN_OF[family]} = ? AND ({condition})"
@@ -173,19 +198,19 @@ class LogIndex:
             return [int(row[0]) for row in connection.execute(sql, parameters).fetchall()]
 
     def of_run(self, run_id: str) -> list[int]:
-        """Positions of entries that name a run, latest first; raises as `select`."""
-        sql = "SELECT position FROM entry_runs WHERE bucket = ? AND run_id = ? ORDER BY 1 DESC"
+        """Positions of entries that name a run, latest first; raises as `of`."""
+        sql = f"SELECT position FROM ({RUN_ROWS} WHERE bucket = ? AND run_id = ?) ORDER BY 1 DESC"
         return self._column("run", run_id, sql, ())
 
     def resting_on(self, model: str, version: str | None = None) -> list[int]:
-        """Positions of entries that name a model by name or digest, latest first; as `select`."""
+        """Positions of entries that name a model by name or digest, latest first; as `of`."""
         family, bucket, column = "name", "name_bucket", "name"
         if version is None and len(model) == _DIGEST_LENGTH:
             family, bucket, column = "model", "bucket", "digest"
         also, parameters = ("", ()) if version is None else (" AND version = ?", (version,))
         sql = (
-            f"SELECT DISTINCT position FROM entry_models WHERE {bucket} = ? AND {column} = ?{also}"
-            " ORDER BY position DESC"
+            f"SELECT DISTINCT position FROM ({MODEL_ROWS} WHERE {bucket} = ? AND {column} = ?"
+            f"{also}) ORDER BY 1 DESC"
         )
         return self._column(family, model, sql, parameters)
 
@@ -211,7 +236,7 @@ class LogIndex:
     def _insert(
         self,
         connection: sqlite3.Connection,
-        entries: Iterable[tuple[int, bytes]],
+        entries: Iterable[tuple[int, bytes | Gone]],
         size: int,
         root: bytes,
     ) -> None:
@@ -223,10 +248,7 @@ class LogIndex:
 
     @contextmanager
     def _transaction(self, mode: str = "DEFERRED") -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = _connect(self._path, self._sealer)
-            connection = self._connection
+        with self._connected() as connection:
             connection.execute(f"BEGIN {mode}")
             try:
                 yield connection
@@ -234,6 +256,13 @@ class LogIndex:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = _connect(self._path, self._sealer)
+            yield self._connection
         except sqlite3.Error as error:
             self._connection = None
             raise LogError(

@@ -2,19 +2,29 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from workbench.decision_log.index_seal import FAMILIES, NO_PARTS, Sealer, Sums, bucket_of, row_bytes
+import msgspec
+
+from workbench.decision_log.index_seal import (
+    FAMILIES,
+    NO_PARTS,
+    IndexAlteredError,
+    Sealer,
+    Sums,
+    bucket_of,
+    row_bytes,
+)
+from workbench.decision_log.pruned import Gone
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT
 
-_INSERT_RUN: Final = "INSERT INTO entry_runs VALUES (?, ?, ?)"
-_INSERT_MODEL: Final = "INSERT INTO entry_models VALUES (?, ?, ?, ?, ?, ?)"
+_DECODER: Final = msgspec.json.Decoder()
 _OF_MODEL: Final = ("digest", "name", "version")
 _ROWS_AT_ONCE: Final = 4000
-LAYOUT: Final = 6
-_TABLES: Final = ("state", "sums", "entries", "entry_runs", "entry_models")
+LAYOUT: Final = 7
+_TABLES: Final = ("state", "sums", "entries", "runs", "entry_runs", "models", "entry_models")
 _SCHEMA: Final = """
 CREATE TABLE state (
   size INTEGER NOT NULL, root BLOB NOT NULL, rows BLOB NOT NULL, seal BLOB NOT NULL
@@ -33,11 +43,15 @@ CREATE INDEX by_order ON entries (order_bucket, order_id, order_line)
   WHERE order_bucket IS NOT NULL;
 CREATE INDEX by_superseded ON entries (supersedes_bucket, supersedes)
   WHERE supersedes_bucket IS NOT NULL;
-CREATE TABLE entry_runs (bucket INTEGER, run_id TEXT, position INTEGER,
-  PRIMARY KEY (bucket, run_id, position)) WITHOUT ROWID;
-CREATE TABLE entry_models (bucket INTEGER, digest TEXT, name TEXT, version TEXT, position INTEGER,
-  name_bucket INTEGER, PRIMARY KEY (bucket, digest, name, version, position)) WITHOUT ROWID;
-CREATE INDEX by_name ON entry_models (name_bucket, name, version);
+CREATE TABLE runs (run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, bucket INTEGER NOT NULL);
+CREATE INDEX by_run ON runs (bucket);
+CREATE TABLE entry_runs (run INTEGER, position INTEGER, PRIMARY KEY (run, position)) WITHOUT ROWID;
+CREATE TABLE models (model INTEGER PRIMARY KEY, digest TEXT, name TEXT, version TEXT,
+  bucket INTEGER NOT NULL, name_bucket INTEGER NOT NULL, UNIQUE (digest, name, version));
+CREATE INDEX by_model ON models (bucket);
+CREATE INDEX by_name ON models (name_bucket);
+CREATE TABLE entry_models (model INTEGER, position INTEGER, PRIMARY KEY (model, position))
+  WITHOUT ROWID;
 """
 _OWN: Final = ("id", "kind", "order_id", "order_line", "as_of", "expires", "supersedes")
 _INHERITED: Final = ("item_id", "location_id", "valid_from", "valid_to", "topic")
@@ -50,11 +64,16 @@ _INSERT: Final = (
     f" VALUES (?{', ?' * (len(_COLUMNS) + len(KEYED) - 1)})"
 )
 ALL_ROWS: Final = f"SELECT {', '.join(_COLUMNS)} FROM entries"
+RUN_ROWS: Final = "SELECT run_id, position FROM runs JOIN entry_runs USING (run)"
+MODEL_ROWS: Final = (
+    "SELECT digest, name, version, position FROM models JOIN entry_models USING (model)"
+)
+PRUNED: Final = "pruned"  # stands for the kind; no record has it
 BUCKET_ROWS: Final = {
     **{family: f"{ALL_ROWS} WHERE {family}_bucket = ?" for family in KEYED},
-    "run": "SELECT run_id, position FROM entry_runs WHERE bucket = ?",
-    "model": "SELECT digest, name, version, position FROM entry_models WHERE bucket = ?",
-    "name": "SELECT digest, name, version, position FROM entry_models WHERE name_bucket = ?",
+    "run": f"{RUN_ROWS} WHERE bucket = ?",
+    "model": f"{MODEL_ROWS} WHERE bucket = ?",
+    "name": f"{MODEL_ROWS} WHERE name_bucket = ?",
 }
 _RUN, _MODEL, _NAME = (FAMILIES.index(family) for family in ("run", "model", "name"))
 _SUPERSEDED: Final = f"SELECT {', '.join(_INHERITED)} FROM entries WHERE id_bucket = ? AND id = ?"
@@ -71,7 +90,9 @@ def create(connection: sqlite3.Connection, sealer: Sealer) -> None:
     connection.execute(f"PRAGMA user_version = {LAYOUT}")
 
 
-def enter(connection: sqlite3.Connection, sums: Sums, entries: Iterable[tuple[int, bytes]]) -> None:
+def enter(
+    connection: sqlite3.Connection, sums: Sums, entries: Iterable[tuple[int, bytes | Gone]]
+) -> None:
     """Make rows of entries and count them in.
 
     Raises:
@@ -79,70 +100,108 @@ def enter(connection: sqlite3.Connection, sums: Sums, entries: Iterable[tuple[in
         IndexAlteredError: Rows that they answer are not those that were entered.
     """
     rows: list[tuple[Any, ...]] = []
-    runs: list[tuple[Any, ...]] = []
-    models: list[tuple[Any, ...]] = []
+    runs: dict[tuple[str, ...], list[int]] = {}
+    models: dict[tuple[str, ...], list[int]] = {}
     sound: set[int] = set()  # buckets of ids that were added up here
     for position, entry in entries:
+        if isinstance(entry, Gone):
+            rows.append(_summed(sums, gone_row(position, entry)))
+            continue
         record = parsed(entry, position)
         answered = record.get("supersedes")
         if isinstance(answered, str):  # looks up what may be among the rows
             connection.executemany(_INSERT, rows)
             rows.clear()
-            bucket = bucket_of(answered)
-            if bucket not in sound:
-                found = connection.execute(BUCKET_ROWS["id"], (bucket,))
-                sums.check(0, bucket, found)
-                sound.add(bucket)
-        own = [_searchable(name, record.get(name)) for name in _OWN]
-        rows.append(_summed(sums, (position, *own, *_inherited(connection, record))))
-        runs += _run_rows(sums, record, position)
-        models += _model_rows(sums, record, position)
-        if len(rows) + len(runs) + len(models) >= _ROWS_AT_ONCE:
-            _flush(connection, rows, runs, models)
-    _flush(connection, rows, runs, models)
+            _check_once(connection, sums, bucket_of(answered), sound)
+        row = (position, *_values(record, _OWN), *_inherited(connection, record))
+        rows.append(_summed(sums, row))
+        _note_runs(sums, record, position, runs)
+        _note_models(sums, record, position, models)
+        if len(rows) >= _ROWS_AT_ONCE:
+            connection.executemany(_INSERT, rows)
+            rows.clear()
+    connection.executemany(_INSERT, rows)
+    _link(connection, "runs", "run", ("run_id", "bucket"), runs)
+    _link(connection, "models", "model", (*_OF_MODEL, "bucket", "name_bucket"), models)
 
 
-def _flush(connection: sqlite3.Connection, *lists: list[tuple[Any, ...]]) -> None:
-    """Insert rows of entries, runs and models, and forget them."""
-    for sql, rows in zip((_INSERT, _INSERT_RUN, _INSERT_MODEL), lists, strict=True):
-        connection.executemany(sql, rows)
-        rows.clear()
+def remove(connection: sqlite3.Connection, sums: Sums, position: int, gone: Gone) -> None:
+    """Put the digest of its id in place of an entry's rows; the sums follow."""
+    row = connection.execute(f"{ALL_ROWS} WHERE position = ?", (position,)).fetchone()
+    _summed(sums, row, sign=-1)
+    for run_row in connection.execute(f"{RUN_ROWS} WHERE position = ?", (position,)):
+        sums.add(_RUN, bucket_of(run_row[0]), row_bytes(run_row), sign=-1)
+    for one in connection.execute(f"{MODEL_ROWS} WHERE position = ?", (position,)):
+        sums.add(_MODEL, bucket_of(one[0]), row_bytes(one), sign=-1)
+        sums.add(_NAME, bucket_of(one[1]), row_bytes(one), sign=-1)
+    for table in ("entries", "entry_runs", "entry_models"):
+        connection.execute(f"DELETE FROM {table} WHERE position = ?", (position,))
+    connection.execute(_INSERT, _summed(sums, gone_row(position, gone)))
 
 
-def _summed(sums: Sums, row: tuple[Any, ...]) -> tuple[Any, ...]:
+def gone_row(position: int, entry: Gone) -> tuple[Any, ...]:
+    """The digest is a blob, which no id can equal: ids are text."""
+    return (position, entry.id_digest, PRUNED, *[None] * (len(_OWN + _INHERITED) - 2))
+
+
+def _check_once(connection: sqlite3.Connection, sums: Sums, bucket: int, sound: set[int]) -> None:
+    """Add up a bucket of ids whose rows will be believed."""
+    if bucket not in sound:
+        sums.check(0, bucket, connection.execute(BUCKET_ROWS["id"], (bucket,)))
+        sound.add(bucket)
+
+
+def _summed(sums: Sums, row: tuple[Any, ...], *, sign: int = 1) -> tuple[Any, ...]:
     """A row with its buckets, counted into their sums."""
     data, buckets = row_bytes(row), []
     for number, place in enumerate(PLACES):
         key = row[place]
-        bucket = None if key is None else bucket_of(str(key))
+        bucket = None if key is None else bucket_of(key)
         if bucket is not None:
-            sums.add(number, bucket, data)
+            sums.add(number, bucket, data, sign=sign)
         buckets.append(bucket)
     return (*row, *buckets)
 
 
-def _run_rows(sums: Sums, record: dict[str, Any], position: int) -> list[tuple[Any, ...]]:
-    """Rows that find an entry by its runs, counted in."""
-    rows = []
+def _note_runs(
+    sums: Sums, record: dict[str, Any], position: int, found: dict[tuple[str, ...], list[int]]
+) -> None:
     for run_id in dict.fromkeys(map(str, _list(record, "run_ids"))):
-        bucket = bucket_of(run_id)
-        sums.add(_RUN, bucket, row_bytes((run_id, position)))
-        rows.append((bucket, run_id, position))
-    return rows
+        sums.add(_RUN, bucket_of(run_id), row_bytes((run_id, position)))
+        found.setdefault((run_id,), []).append(position)
 
 
-def _model_rows(sums: Sums, record: dict[str, Any], position: int) -> list[tuple[Any, ...]]:
-    """Rows that find an entry by its models, counted in."""
+def _note_models(
+    sums: Sums, record: dict[str, Any], position: int, found: dict[tuple[str, ...], list[int]]
+) -> None:
     models = [model for model in _list(record, "models") if isinstance(model, dict)]
-    named = (tuple(str(model.get(name)) for name in _OF_MODEL) for model in models)
-    rows = []
-    for digest, name, version in dict.fromkeys(named):
-        row = (digest, name, version, position)
-        data, bucket, name_bucket = row_bytes(row), bucket_of(digest), bucket_of(name)
-        sums.add(_MODEL, bucket, data)
-        sums.add(_NAME, name_bucket, data)
-        rows.append((bucket, *row, name_bucket))
-    return rows
+    for key in dict.fromkeys(tuple(str(model.get(n)) for n in _OF_MODEL) for model in models):
+        data = row_bytes((*key, position))
+        sums.add(_MODEL, bucket_of(key[0]), data)
+        sums.add(_NAME, bucket_of(key[1]), data)
+        found.setdefault(key, []).append(position)
+
+
+def _link(
+    connection: sqlite3.Connection,
+    table: str,
+    key: str,
+    columns: Sequence[str],
+    found: Mapping[tuple[str, ...], Sequence[int]],
+) -> None:
+    """Note the entries that name each run or model; its text is kept once, with its buckets."""
+    names, places = ", ".join(columns), ", ".join("?" * len(columns))
+    for values, positions in found.items():
+        stored = (*values, *map(bucket_of, values[: len(columns) - len(values)]))
+        condition = " AND ".join(f"{column} = ?" for column in columns)
+        connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", stored)
+        row = connection.execute(f"SELECT {key} FROM {table} WHERE {condition}", stored).fetchone()
+        if row is None:
+            raise IndexAlteredError("the index of the log: a run's or model's bucket was changed.")
+        connection.executemany(
+            f"INSERT OR IGNORE INTO entry_{table} VALUES (?, ?)",
+            [(row[0], position) for position in positions],
+        )
 
 
 def parsed(entry: bytes, position: int) -> dict[str, Any]:
@@ -152,7 +211,7 @@ def parsed(entry: bytes, position: int) -> dict[str, Any]:
         VerificationError: It is no JSON object with an id.
     """
     try:
-        record = json.loads(entry)
+        record = _decoded(entry)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise VerificationError(
@@ -167,11 +226,22 @@ def parsed(entry: bytes, position: int) -> dict[str, Any]:
     return record
 
 
+def _decoded(entry: bytes) -> Any:
+    try:
+        return _DECODER.decode(entry)
+    except (ValueError, RecursionError):  # the standard library takes more, and says what is wrong
+        return json.loads(entry)
+
+
+def _values(record: Mapping[str, Any], names: Iterable[str]) -> list[str | int | None]:
+    return [_searchable(name, record.get(name)) for name in names]
+
+
 def _inherited(connection: sqlite3.Connection, record: dict[str, Any]) -> list[str | int | None]:
     """What a record is about; where it does not say, what the record is about that it answers."""
     detail = record.get("detail")
     topic = detail.get("proposal") if isinstance(detail, dict) else None
-    values = [_searchable(name, {**record, "topic": topic}.get(name)) for name in _INHERITED]
+    values = [*_values(record, _INHERITED[:-1]), topic if isinstance(topic, str) else None]
     answered = record.get("supersedes")
     if not isinstance(answered, str) or None not in values:
         return values

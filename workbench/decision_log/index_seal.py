@@ -36,9 +36,10 @@ class IndexAlteredError(LogError):
     """Rows of the index are not those that were entered; it is to be built anew."""
 
 
-def bucket_of(key: str) -> int:
+def bucket_of(key: str | bytes) -> int:
     """The bucket of whatever is looked up by this key."""
-    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % BUCKETS
+    data = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+    return zlib.crc32(data) % BUCKETS
 
 
 def index_secret(origin: str) -> bytes:
@@ -130,10 +131,10 @@ class Sums:
         total = int.from_bytes(stored[begin : begin + _WIDTH], "big")
         return (total + self._added.get((family, bucket), 0)) % _MODULUS
 
-    def add(self, family: int, bucket: int, row: bytes) -> None:
-        """Count a row in."""
+    def add(self, family: int, bucket: int, row: bytes, *, sign: int = 1) -> None:
+        """Count a row in; with sign -1, out."""
         key = (family, bucket)
-        self._added[key] = self._added.get(key, 0) + self._sealer.term(family, row)
+        self._added[key] = self._added.get(key, 0) + sign * self._sealer.term(family, row)
 
     def check(self, family: int, bucket: int, rows: Iterable[Sequence[Any]]) -> None:
         """Refuse a bucket whose rows are not those that were entered."""

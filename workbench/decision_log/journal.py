@@ -43,8 +43,8 @@ def frames(journal: bytes) -> Iterator[bytes]:
     Raises:
         LogError: It is no journal.
     """
-    if not journal[:HEADER_BYTES].strip(b"\0"):
-        return
+    if len(journal) < HEADER_BYTES or not journal[:HEADER_BYTES].strip(b"\0"):
+        return  # its first write did not come to an end
     if not journal.startswith(_MAGIC):
         raise LogError(f"{JOURNAL}: damaged; expected a journal of the log: {_RESTORE}.")
     epoch = journal[len(_MAGIC) : HEADER_BYTES]
@@ -110,6 +110,8 @@ def parse_batch(record: bytes) -> Batch:
         split = int(length)
         entries = decode_bundle(rest[split:], JOURNAL)
         batch = Batch(int(start), base64.b64decode(root, validate=True), rest[:split], (*entries,))
+        if batch.encode() != record:
+            raise ValueError("another spelling")
     except (ValueError, VerificationError) as error:
         raise LogError(f"{JOURNAL}: malformed; nothing was appended: {_RESTORE}.") from error
     return batch

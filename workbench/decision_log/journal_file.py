@@ -23,10 +23,14 @@ class JournalFile:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         self._epoch = b""
         self._end = 0
-        if reserve:
-            _write(self._descriptor, bytes(reserve), 0)
-            os.fsync(self._descriptor)
-        flush(path.parent)
+        try:
+            if reserve:
+                _write(self._descriptor, bytes(reserve), 0)
+                os.fsync(self._descriptor)
+            flush(path.parent)
+        except OSError:
+            self.close()
+            raise
 
     def write(self, data: bytes) -> None:
         """Add a record; it is durable on return, and not there when this raises."""
@@ -40,10 +44,10 @@ class JournalFile:
         self._end += len(framed)
 
     def empty(self) -> None:
-        """Take back every record; the next one begins a new epoch."""
+        """Take back every record; the next one begins a new epoch, also when this raises."""
+        self._end = 0
         _write(self._descriptor, bytes(HEADER_BYTES), 0)
         os.fdatasync(self._descriptor)
-        self._end = 0
 
     def close(self) -> None:
         """Let go of the file."""

@@ -97,7 +97,8 @@ class KeptCheckpoint:
             KeyFileError: The file cannot be read.
         """
         try:
-            return self.path.read_bytes()
+            note = self.path.read_bytes()
+            return note if note.strip(b"\0") else None  # a power loss may take its bytes
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -14,7 +14,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.note import Verifier, parse_verifier
 from workbench.decision_log.storage import Storage
-from workbench.decision_log.tiles import CHECKPOINT
+from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
 from workbench.merkle import leaf_hash, verify_inclusion
@@ -63,6 +63,16 @@ class ProvingReader:
         """
         return self._prove(index)[0]
 
+    def whole_bundle(self, number: int) -> list[bytes]:
+        """All entries of a full bundle; raises as `entry`."""
+        first = number * TILE_WIDTH
+        self._prove(first)  # the path is made of all other hashes of the tile
+        entries = [self._tree.entry(first + offset) for offset in range(TILE_WIDTH)]
+        for index, entry in enumerate(entries, first):
+            if leaf_hash(entry) != self._tree.root(index, index + 1):
+                raise _altered(index, self.checkpoint.size)
+        return entries
+
     def bundle(self, index: int) -> str:
         """Proof bundle of one entry under the current checkpoint; raises as `entry`."""
         proven, proof = self._prove(index)
@@ -75,11 +85,15 @@ class ProvingReader:
         proof = self._tree.inclusion_proof(index)
         size, root = self.checkpoint.size, self.checkpoint.root
         if not verify_inclusion(leaf_hash(entry), index, size, proof, root):
-            raise VerificationError(
-                f"entry {index}: is not the one that the checkpoint of size {size} signs; the log"
-                " was altered. Run 'workbench log verify' to see where."
-            )
+            raise _altered(index, size)
         return ProvenEntry(index, entry, self.checkpoint), proof
+
+
+def _altered(index: int, size: int) -> VerificationError:
+    return VerificationError(
+        f"entry {index}: is not the one that the checkpoint of size {size} signs; the log was"
+        " altered. Run 'workbench log verify' to see where."
+    )
 
 
 def verify_bundle(bundle: str, key: str, quorum: Quorum | None = None) -> ProvenEntry:

@@ -90,13 +90,15 @@ class MemoryStorage:
         return list(self.records)
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
-        self.records.clear()
         for path in superseded:
             self.remove(path)
+        self.records.clear()
 
 
 class FolderStorage:
-    """A POSIX folder: files are written under a temporary name, then linked or renamed.
+    """A POSIX folder: new files are written in place, what is replaced is renamed over.
+
+    A crash may leave half a new file, which the journal has whole until all is flushed.
 
     Args:
         root: The folder, made at the first write.
@@ -129,24 +131,29 @@ class FolderStorage:
             yield
         finally:
             self._forget()
-            os.close(descriptor)
+            with suppress(OSError):  # it is let go all the same
+                os.close(descriptor)
 
     def _forget(self) -> None:
         """What is unsettled stays in the journal for whoever locks next."""
         self._unsettled.clear()
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            with suppress(OSError):  # every record was flushed
+                journal.close()
 
     def _acquire(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with _named(self.root / LOCK, but=BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    holder = os.pread(descriptor, 100, 0).decode(errors="replace")
+                    holder = ""
+                    with suppress(OSError):
+                        holder = os.pread(descriptor, 100, 0).decode(errors="replace")
                     raise LockedError(
                         f"{self.root}: {holder or 'another process'} is writing to the log;"
                         " expected to be alone, wait until it ends and run again."
@@ -171,7 +178,8 @@ class FolderStorage:
         except OSError as error:
             raise _unreadable(self.root / path, str(error.strerror)) from error
         finally:
-            os.close(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
 
     def create(self, objects: Mapping[str, bytes]) -> None:
         """Write new files; a crash may leave half of one, which `restore` mends."""
@@ -183,11 +191,13 @@ class FolderStorage:
             self._unsettled[path] = None
 
     def restore(self, objects: Mapping[str, bytes]) -> None:
-        """Put in place what a crash took or tore; what stands is flushed again by `settle`."""
+        """Put in place what a crash took or tore.
+
+        What stands is written anew too: after a flush that failed Linux takes the bytes in its
+        cache for written, and another flush would not write them.
+        """
         for path, data in objects.items():
-            if self.read(path) != data:
-                self.replace(path, data)
-            self._unsettled[path] = None
+            self.replace(path, data)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write under a temporary name, then rename: whole or not at all for every reader."""
@@ -221,10 +231,13 @@ class FolderStorage:
                 yield (Path(folder) / name).relative_to(self.root).as_posix()
 
     def record(self, data: bytes) -> None:
-        with _named(self.root / JOURNAL):
-            if self._journal is None:
+        if self._journal is None:
+            with _named(self.root / JOURNAL):
                 self._journal = JournalFile(self.root / JOURNAL, self._reserve)
+        try:
             self._journal.write(data)
+        except OSError as error:
+            raise _refused(self.root / JOURNAL, error) from error
 
     def journal(self) -> list[bytes]:
         return list(frames(self.read(JOURNAL) or b""))
@@ -233,7 +246,8 @@ class FolderStorage:
         """Flush the files written since the last time, then empty the journal.
 
         Args:
-            superseded: Paths that need no flush and are removed at the end.
+            superseded: Paths that need no flush and are removed, for good: one that came back
+                after a power loss would be empty.
             last: Remove the journal's file too; else it is kept for the records to come.
         """
         gone = set(superseded)
@@ -243,18 +257,19 @@ class FolderStorage:
             with _named(self.root / name):
                 flush(self.root / name)
         self._unsettled.clear()
-        self._empty_journal(last)
         for path in superseded:
             self.remove(path)
+        for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in superseded):
+            with _named(self.root / folder):
+                flush(self.root / folder)
+        self._empty_journal(last)
 
     def _empty_journal(self, last: bool) -> None:
         with _named(self.root / JOURNAL):
             if self._journal is not None and not last:
                 self._journal.empty()
                 return
-            if self._journal is not None:
-                self._journal.close()
-                self._journal = None
+            self._forget()
             if (self.root / JOURNAL).exists():
                 (self.root / JOURNAL).unlink()
                 flush(self.root)
@@ -315,17 +330,23 @@ def _make_durably(folder: Path) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into one sentence."""
+def _named(path: Path, *, but: type[OSError] | None = None) -> Iterator[None]:
+    """Turn what the operating system refuses into one sentence, `but` what is dealt with."""
     try:
         yield
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free disk space",
-            errno.EROFS: "make the folder writable",
-            errno.EACCES: "make the folder writable for this user",
-        }.get(error.errno or 0, "mend the storage")
-        raise LogError(
-            f"{path}: cannot be written ({error.strerror}); nothing was acknowledged, {remedy} and"
-            " run again."
-        ) from error
+        if but is not None and isinstance(error, but):
+            raise
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> LogError:
+    remedy = {
+        errno.ENOSPC: "free disk space",
+        errno.EROFS: "make the folder writable",
+        errno.EACCES: "make the folder writable for this user",
+    }.get(error.errno or 0, "mend the storage")
+    return LogError(
+        f"{path}: cannot be written ({error.strerror}); nothing was acknowledged, {remedy} and"
+        " run again."
+    )

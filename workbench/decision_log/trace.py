@@ -6,16 +6,18 @@ signed checkpoint; that none was left out rests on the index, whose rows are sea
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final
 
+from workbench.decision_log import prunings
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex, parsed
 from workbench.decision_log.note import parse_verifier
 from workbench.decision_log.prove import ProvenEntry, ProvingReader
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.traced import Entry, Node, OrderLine, TracedLine
-from workbench.errors import LogError, VerificationError
+from workbench.errors import LogError, PrunedError, VerificationError
 
 __all__ = ["DECIDING", "DecisionHistory", "Entry", "Node", "OrderLine", "TracedLine"]
 
@@ -69,6 +71,7 @@ class DecisionHistory:
             LogError: No entry has that id.
             VerificationError: The entry is not the one that was signed.
         """
+        prunings.refuse_pruned(self._reader, self._index, decision_id)
         found = self._by_id(decision_id)
         if found is None:
             raise LogError(
@@ -77,14 +80,10 @@ class DecisionHistory:
             )
         return found
 
-    def find(self, decision_id: str) -> Entry | None:
-        """The entry of a decision, None where there is none; raises as `decision`."""
-        return self._by_id(decision_id)
-
     def followers(self, entry: Entry) -> list[Entry]:
         """Entries that answer or replace an entry, oldest first."""
         found = self._checked(
-            lambda: self._index.select("supersedes", entry.id),
+            lambda: self._index.of("supersedes", entry.id),
             lambda follower: follower.text("supersedes") == entry.id,
         )
         return found[::-1]
@@ -148,13 +147,21 @@ class DecisionHistory:
         """Entries that name an order or a line of it: executions first, each latest first."""
         condition, parameters = ("TRUE", []) if line is None else ("order_line = ?", [line])
         found = self._checked(
-            lambda: self._index.select("order", order_id, condition, parameters),
+            lambda: self._index.of("order", order_id, condition, parameters),
             lambda entry: (
                 entry.text("order_id") == order_id
                 and (line is None or entry.record.get("order_line") == line)
             ),
         )
         return sorted(found, key=lambda entry: (entry.kind != "execution", -entry.index))
+
+    def pruned(self, decision_id: str) -> str | None:
+        """Who had the entry of that id pruned, and when; None where it is here or unknown."""
+        return prunings.pruned(self._reader, self._index, decision_id)
+
+    def find(self, decision_id: str) -> Entry | None:
+        """The entry of that id, None where the index knows of none; raises as `decision`."""
+        return self._by_id(decision_id)
 
     def bundle(self, decision_id: str) -> str:
         """Offline proof of a decision, as text (c2sp.org/tlog-proof); raises as `decision`."""
@@ -181,7 +188,7 @@ class DecisionHistory:
             condition += f" AND {_IN_FORCE_SQL}"
             parameters += [day.isoformat()] * 3
         entries = self._checked(
-            lambda: self._index.select_latest("item", item_id, condition, parameters),
+            lambda: self._index.latest_of("item", item_id, condition, parameters),
             lambda entry: self._decides(entry, item_id, location_id, day),
         )
         return sorted(entries, key=lambda entry: (entry.location_id or "", -entry.index))
@@ -199,7 +206,7 @@ class DecisionHistory:
             return [], []
         location, end = self.about(entry, "location_id"), self._end(entry)
         found = self._checked(
-            lambda: self._index.select(
+            lambda: self._index.of(
                 "item",
                 item,
                 f"location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
@@ -274,7 +281,7 @@ class DecisionHistory:
     def _first_after(self, line: OrderLine) -> Entry | None:
         locations = (line.location_id, *line.supplied_from)
         entries = self._checked(
-            lambda: self._index.select(
+            lambda: self._index.of(
                 "item",
                 line.item_id,
                 f"{_DECIDING_SQL} AND valid_from > ?"
@@ -323,8 +330,11 @@ class DecisionHistory:
     def _agreeing(
         self, find: Callable[[], list[int]], holds: Callable[[Entry], bool]
     ) -> list[Entry] | None:
+        entries = []
         try:
-            entries = [self._entry(position) for position in find()]
+            for position in find():
+                with suppress(PrunedError):  # the chain ends there
+                    entries.append(self._entry(position))
         except VerificationError:
             raise
         except LogError:  # no entry at that position
@@ -337,7 +347,7 @@ class DecisionHistory:
 
     def _by_id(self, decision_id: str) -> Entry | None:
         found = self._checked(
-            lambda: self._index.select("id", decision_id),
+            lambda: self._index.of("id", decision_id),
             lambda entry: entry.id == decision_id,
         )
         return found[0] if found else None

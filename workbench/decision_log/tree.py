@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from workbench.decision_log.pruned import Gone, decode_ids, ids_path
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import (
     TILE_WIDTH,
@@ -16,7 +17,7 @@ from workbench.decision_log.tiles import (
     tile_path,
     widths,
 )
-from workbench.errors import LogError
+from workbench.errors import LogError, PrunedError
 from workbench.merkle import (
     EMPTY_ROOT,
     largest_power_below,
@@ -42,6 +43,7 @@ class TreeReader:
 
         Raises:
             LogError: There is no such entry, or its bundle is missing or damaged.
+            PrunedError: Its bundle is not here, what pruning leaves in its place is.
         """
         if not 0 <= index < self.size:
             raise LogError(f"entry {index}: not among the log's {self.size} entries.")
@@ -50,10 +52,23 @@ class TreeReader:
             self._bundle = (number, self._read_bundle(number))
         return self._bundle[1][offset]
 
-    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes | Gone]]:
         """Entries from `start` on with their indexes; one bundle at a time is in memory."""
-        for index in range(start, self.size):
-            yield index, self.entry(index)
+        for number in range(start // TILE_WIDTH, -(-self.size // TILE_WIDTH)):
+            first = number * TILE_WIDTH
+            bundle: Sequence[bytes | Gone]
+            try:
+                bundle = self._read_bundle(number)
+            except PrunedError:
+                bundle = self._gone(number) or []
+            for offset in range(max(0, start - first), len(bundle)):
+                yield first + offset, bundle[offset]
+
+    def _gone(self, number: int) -> list[Gone] | None:
+        """What pruning left of a full bundle; None where nothing is."""
+        if (number + 1) * TILE_WIDTH > self.size:
+            return None
+        return decode_ids(self._storage.read(ids_path(number)))
 
     def inclusion_proof(self, index: int) -> list[bytes]:
         """Audit path of an entry (RFC 6962, section 2.1.1)."""
@@ -115,6 +130,12 @@ class TreeReader:
         width = min(TILE_WIDTH, self.size - number * TILE_WIDTH)
         path = bundle_path(number, width)
         data = read_prefix(self._storage.read, path, width)
+        if data is None and self._gone(number) is not None:
+            first = number * TILE_WIDTH
+            raise PrunedError(
+                f"entries {first} to {first + TILE_WIDTH - 1}: were pruned, the log keeps their"
+                " hashes only; proofs made before still verify, ask who holds one."
+            )
         if data is None:
             raise _missing(path)
         entries = decode_bundle(data, path)

@@ -8,7 +8,7 @@ the stored one byte for byte; the root must be the one that the checkpoint signs
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,18 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.files import OtherFiles, other_files
 from workbench.decision_log.note import Verifier, parse_verifier
+from workbench.decision_log.pruned import decode_ids, id_digest, ids_path
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     TILE_WIDTH,
     bundle_path,
     decode_bundle,
+    decode_tile,
     read_prefix,
     tile_path,
 )
+from workbench.decision_log.verify_pruned import MissingBundles, PrunedRun
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
@@ -47,6 +50,7 @@ class VerificationReport:
             stepped back or runs that overlapped; the order is that of the entries.
         consistent_with: Size of the kept checkpoint that this log extends, if one was given.
         cosignatures: Of the known witnesses that cosigned the checkpoint.
+        pruned: Runs of entries of which the log keeps the hashes only.
     """
 
     checkpoint: Checkpoint
@@ -55,16 +59,20 @@ class VerificationReport:
     clock_steps: int
     consistent_with: int | None
     cosignatures: tuple[Cosignature, ...] = ()
+    pruned: tuple[PrunedRun, ...] = ()
 
     def summary(self) -> str:
         """For people."""
+        kept = self.entries - sum(run.last - run.first + 1 for run in self.pruned)
+        which = f"{kept:,} of" if self.pruned else "all"
         lines = [
-            f"Verified: all {self.entries:,} entries are included under the signed checkpoint of"
-            f" {self.checkpoint.origin}",
+            f"Verified: {which} {self.entries:,} entries are included under the signed checkpoint"
+            f" of {self.checkpoint.origin}",
             f"size {self.checkpoint.size:,}, root {self.checkpoint.root.hex()}",
         ]
         if self.consistent_with is not None:
             lines.append(f"It extends the kept checkpoint of size {self.consistent_with:,}.")
+        lines += [run.sentence() for run in self.pruned]
         lines += [cosigned.sentence() for cosigned in self.cosignatures]
         if self.clock_steps:
             lines.append(f"{self.clock_steps:,} entries carry a time before the entry they follow.")
@@ -130,7 +138,7 @@ def verify_storage(
         )
     kept_size = kept.size if kept else None
     return VerificationReport(
-        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned
+        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned, rebuilt.pruned
     )
 
 
@@ -158,20 +166,25 @@ class _Rebuilder:
 
     def __init__(self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None) -> None:
         self.clock_steps = 0
+        self.pruned: tuple[PrunedRun, ...] = ()
         self._storage = storage
         self._checkpoint = checkpoint
         self._kept = kept
         self._levels: list[_Level] = [_Level()]
         self._ids = array("Q")
         self._last_time = ""
+        self._missing = MissingBundles()
 
     def run(self, progress: Callable[[int, int], None]) -> None:
         size = self._checkpoint.size
         self._compare_kept(0)
         for number in range(-(-size // TILE_WIDTH)):
-            path, entries = self._bundle(number)
-            self._add(number, path, entries)
-            progress(number * TILE_WIDTH + len(entries), size)
+            bundle = self._bundle(number)
+            if bundle is None:
+                self._add_hashes(number)
+            else:
+                self._add(number, *bundle)
+            progress(min(size, (number + 1) * TILE_WIDTH), size)
         for number, level in enumerate(self._levels):
             if level.tile:
                 self._compare(tile_path(number, level.full, len(level.tile)), level.tile)
@@ -181,12 +194,31 @@ class _Rebuilder:
                 f"{CHECKPOINT}: signs root {self._checkpoint.root.hex()[:16]}…; the entries have"
                 f" {root.hex()[:16]}…."
             )
+        self.pruned = self._missing.runs()
         self._refuse_repeated_ids()
 
-    def _bundle(self, number: int) -> tuple[str, list[bytes]]:
+    def _add_hashes(self, number: int) -> None:
+        """Go on with the hashes of entries that are not here: the signed root covers them."""
+        path = tile_path(0, number, TILE_WIDTH)
+        leaves = decode_tile(self._read(path, TILE_WIDTH), TILE_WIDTH, path)
+        data = self._storage.read(ids_path(number))
+        gone = decode_ids(data)
+        self._missing.add(number, data)
+        for offset, node in enumerate(leaves):
+            self._ids.append(int.from_bytes((gone[offset].id_digest if gone else node)[:8], "big"))
+            self._push(0, node)
+            self._compare_kept(number * TILE_WIDTH + offset + 1)
+
+    def _bundle(self, number: int) -> tuple[str, list[bytes]] | None:
+        """Path and entries; None where a full one is missing: whether it may is known later."""
         width = min(TILE_WIDTH, self._checkpoint.size - number * TILE_WIDTH)
         path = bundle_path(number, width)
-        entries = decode_bundle(self._read(path, width), path)
+        data = read_prefix(self._storage.read, path, width)
+        if data is None and width == TILE_WIDTH:
+            return None
+        if data is None:
+            raise VerificationError(f"{path}: missing.")
+        entries = decode_bundle(data, path)
         if len(entries) != width:
             raise VerificationError(f"{path}: {len(entries)} entries; expected {width}.")
         return path, entries
@@ -201,11 +233,11 @@ class _Rebuilder:
                 raise VerificationError(
                     f"{path}, entry {index}: differs from its hash in {leaves}."
                 )
-            self._check_entry(entry, f"{path}, entry {index}")
+            self._check_entry(entry, index, f"{path}, entry {index}")
             self._push(0, node)
             self._compare_kept(index + 1)
 
-    def _check_entry(self, entry: bytes, where: str) -> None:
+    def _check_entry(self, entry: bytes, index: int, where: str) -> None:
         try:
             record = parse_canonical(entry)
         except ValueError as error:
@@ -213,6 +245,8 @@ class _Rebuilder:
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise VerificationError(f"{where}: not a decision record; expected an id.")
         self._ids.append(_short(record["id"]))
+        if record.get("kind") == "fact":
+            self._missing.note(record, index)
         recorded_at = str(record.get("recorded_at", ""))
         self.clock_steps += recorded_at < self._last_time
         self._last_time = recorded_at
@@ -221,15 +255,26 @@ class _Rebuilder:
         """Equal short hashes are looked up again: only equal ids count."""
         values, counts = np.unique(np.frombuffer(self._ids, dtype=np.uint64), return_counts=True)
         suspects = {int(value) for value in values[counts > 1]}
-        seen: set[str] = set()
+        seen: set[bytes] = set()
         for index, short in enumerate(self._ids):
             if short not in suspects:
                 continue
-            path, entries = self._bundle(index // TILE_WIDTH)
-            decision_id = str(parse_canonical(entries[index % TILE_WIDTH])["id"])
-            if decision_id in seen:
-                raise VerificationError(f"{path}, entry {index}: id {decision_id!r} occurs twice.")
-            seen.add(decision_id)
+            digest, name = self._id_of(index)
+            if digest in seen:
+                raise VerificationError(f"{name} occurs twice.")
+            seen.add(digest)
+
+    def _id_of(self, index: int) -> tuple[bytes, str]:
+        """Digest of an entry's id, and what to call it; of pruned entries all that is known."""
+        number, offset = divmod(index, TILE_WIDTH)
+        bundle = self._bundle(number)
+        if bundle is None:
+            gone = decode_ids(self._storage.read(ids_path(number)))
+            unknown = index.to_bytes(8, "big")
+            return gone[offset].id_digest if gone else unknown, f"entry {index}: a pruned id"
+        path, entries = bundle
+        decision_id = str(parse_canonical(entries[offset])["id"])
+        return id_digest(decision_id), f"{path}, entry {index}: id {decision_id!r}"
 
     def _push(self, number: int, node: bytes) -> None:
         if number == len(self._levels):
@@ -267,4 +312,4 @@ class _Rebuilder:
 
 
 def _short(decision_id: str) -> int:
-    return int.from_bytes(blake2b(decision_id.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(sha256(decision_id.encode()).digest()[:8], "big")  # as of `id_digest`

@@ -1,15 +1,17 @@
 """Writing: entries of any content into a tlog-tiles log, all or nothing.
 
-One extension goes: the new tree is computed and checked, its checkpoint signed, the batch made
-durable in the journal; then bundles and tiles are put in place and read back, and last the
-checkpoint is published. From the moment the batch is in the journal the next opener finishes the
-same bytes, so write-once paths never meet different content. What is not in the journal was never
-begun.
+An extension computes the new root, signs it and makes the batch durable in the journal: from then
+on it is part of the log, and the next opener would finish the same bytes. Publishing puts bundles
+and tiles of all batches since the last time in place, checks them against the root and what is read
+back, and replaces the checkpoint last. It is done when the log is let go, and in between at the
+latest after a tenth of a second or a megabyte, so that small extensions do not each write a tile
+anew. Write-once paths never meet different content; what is not in the journal was never begun.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,16 +24,19 @@ from workbench.decision_log.tiles import (
     MAXIMUM_ENTRY,
     TILE_WIDTH,
     bundle_path,
+    parse_path,
     tile_path,
     widths,
 )
 from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
-from workbench.errors import LogError, VerificationError
+from workbench.errors import LogError, VerificationError, WorkbenchError
 from workbench.merkle import EMPTY_ROOT, Frontier, leaf_hash
 
 _RESTORE: Final = "Run 'workbench log verify', and restore the log from a backup."
 _SETTLE_BYTES: Final = 8 << 20
-_SETTLE_BATCHES: Final = 1024
+_SETTLE_BATCHES: Final = 4096
+_PUBLISH_BYTES: Final = 1 << 20
+_PUBLISH_SECONDS: Final = 0.1
 
 
 @dataclass
@@ -39,20 +44,35 @@ class _State:
     """What a writer knows while it holds the lock.
 
     Attributes:
-        checkpoint: In force.
-        edge: Right edge of its tree, as tiles.
-        frontier: Right edge of its tree, from the entries alone: a second computation.
+        checkpoint: Of all entries that are durable.
+        note: It, signed.
+        frontier: Right edge of its tree, from the entries alone.
+        published: The checkpoint that readers see.
+        edge: Right edge of its tree, as tiles: a second computation.
+        pending: Entries between the two.
+        bytes: Of those.
+        since: When the first of them was added, in seconds of the monotonic clock.
         settled: Size of the tree when the journal was last emptied.
         batches: Batches in the journal.
         journalled: Their bytes.
     """
 
     checkpoint: Checkpoint
-    edge: Edge
+    note: bytes
     frontier: Frontier
+    published: Checkpoint
+    edge: Edge
     settled: int
+    pending: list[bytes] = field(default_factory=list)
+    bytes: int = 0
+    since: float = 0.0
     batches: int = 0
     journalled: int = 0
+
+    def publishing_is_due(self) -> bool:
+        """Whether readers have waited long enough, or much has gathered."""
+        late = time.monotonic() - self.since > _PUBLISH_SECONDS
+        return bool(self.pending) and (late or self.bytes > _PUBLISH_BYTES)
 
 
 class Memory(Protocol):
@@ -95,9 +115,44 @@ class LogWriter:
             self._holding = True
             try:
                 yield
+                self.publish()
                 self._settle(last=True)
+            except BaseException:
+                with suppress(WorkbenchError):  # else the next opener completes the journal
+                    self.publish()
+                raise
             finally:
                 self._holding, self._state = False, None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the state of the log is known: `recover` was called and nothing failed since."""
+        return self._state is not None
+
+    @property
+    def published(self) -> Checkpoint:
+        """The checkpoint that readers of the storage see, once `recover` was called."""
+        return self._known().published
+
+    @property
+    def note(self) -> bytes:
+        """The signed checkpoint of all durable entries, once `recover` was called."""
+        return self._known().note
+
+    @property
+    def size(self) -> int:
+        """How many entries are durable, once `recover` was called."""
+        return self._known().checkpoint.size
+
+    @property
+    def unpublished(self) -> Sequence[bytes]:
+        """Durable entries that readers do not see yet, in order."""
+        return self._state.pending if self._state else ()
+
+    def _known(self) -> _State:
+        if self._state is None:
+            raise RuntimeError("recover() comes first")
+        return self._state
 
     def recover(self) -> Checkpoint:
         """The checkpoint in force, once batches that a crash left are completed; signs the first.
@@ -118,7 +173,10 @@ class LogWriter:
         return self._state.checkpoint
 
     def extend(self, entries: Sequence[bytes]) -> Checkpoint:
-        """Append entries to the log that `recover` found.
+        """Append entries to the log that `recover` found; durable on return.
+
+        Returns:
+            Their checkpoint, which may be published a little later.
 
         Raises:
             LogError: An entry is too large, or the storage refused; nothing was acknowledged, and
@@ -133,35 +191,53 @@ class LogWriter:
                     f"entry of {len(entry)} bytes; expected at most {MAXIMUM_ENTRY}. Put large"
                     " inputs in by digest."
                 )
-        state, self._state = self._state, None  # unknown until the batch is through
-        if state is None:
-            raise RuntimeError("recover() leaves a state")
-        self._state = self._extended(state, entries)
-        return self._state.checkpoint
+        state = self._known()
+        self._state = None  # unknown until the batch is through
+        self._journalled(state, entries)
+        self._state = state
+        if state.publishing_is_due():
+            self.publish()
+        if state.journalled > _SETTLE_BYTES or state.batches >= _SETTLE_BATCHES:
+            self.publish()
+            self._settle(last=False)
+        return state.checkpoint
 
-    def _extended(self, state: _State, entries: Sequence[bytes]) -> _State:
-        before = state.checkpoint
-        objects = grow(state.edge, entries)
-        after = Checkpoint(before.origin, state.edge.size, state.edge.root())
+    def _journalled(self, state: _State, entries: Sequence[bytes]) -> None:
         state.frontier.extend(leaf_hash(entry) for entry in entries)
-        if (state.frontier.size, state.frontier.root()) != (after.size, after.root):
-            raise LogError(
-                f"log {before.origin!r}: two computations of its next root differ; nothing was"
-                f" appended. Check the machine's memory. {_RESTORE}"
-            )
+        after = Checkpoint(state.checkpoint.origin, state.frontier.size, state.frontier.root())
         note = after.sign(self._signer)
-        record = batch_after(before, note, entries).encode()
+        record = batch_after(state.checkpoint, note, entries).encode()
         self._storage.record(record)
-        self._storage.create(objects)
-        self._read_back(objects)
-        self._storage.replace(CHECKPOINT, note)
-        state.checkpoint = after
+        if not state.pending:
+            state.since = time.monotonic()
+        state.checkpoint, state.note = after, note
+        state.pending += entries
+        state.bytes += len(record)
         state.batches += 1
         state.journalled += len(record)
+
+    def publish(self) -> None:
+        """Let readers see all that is durable.
+
+        Raises:
+            LogError: The storage refused, or two computations of the tree differ; the journal
+                still holds every entry, and the next `recover` begins from it.
+        """
+        state = self._state
+        if state is None or not state.pending:
+            return
+        self._state = None  # unknown until all is in place
+        objects = grow(state.edge, state.pending)
+        if (state.edge.size, state.edge.root()) != (state.checkpoint.size, state.checkpoint.root):
+            raise LogError(
+                f"log {state.checkpoint.origin!r}: two computations of its next root differ;"
+                f" nothing was published. Check the machine's memory. {_RESTORE}"
+            )
+        self._storage.create(objects)
+        self._read_back(objects)
+        self._storage.replace(CHECKPOINT, state.note)
+        state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
-        if state.journalled > _SETTLE_BYTES or state.batches >= _SETTLE_BATCHES:
-            self._settle(last=False)
-        return state
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -191,20 +267,33 @@ class LogWriter:
                 f" {published.size}; nothing was appended. {_RESTORE}"
             )
         edge = read_edge(self._storage, first.start)
+        reached = {(first.start, first.root)}
+        objects: dict[str, bytes] = {}
         for batch in batches:
             if (batch.start, batch.root) != (edge.size, edge.root()):
                 raise self._differing(batch.start)
-            objects = grow(edge, batch.entries)
+            objects |= grow(edge, batch.entries)
             after = self._signed(batch.note)
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
-            if published and published.size == after.size and published.root != after.root:
-                raise self._differing(after.size)
-            self._storage.restore(objects)
-            self._read_back(objects)
-        if published is None or published.size != last.end:  # else it may carry cosignatures
-            self._storage.replace(CHECKPOINT, last.note)
+            reached.add((after.size, after.root))
+        if published and (published.size, published.root) not in reached:
+            raise self._differing(published.size)
+        self._mend(objects, last.end)
+        current = published is not None and published.size == last.end
+        note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
+        self._storage.replace(CHECKPOINT, note or last.note)
         return after
+
+    def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
+        """Put in place what a tree of this size has, and what was published on the way to it."""
+        wanted = {
+            path: data
+            for path, data in objects.items()
+            if _belongs(path, size) or self._storage.read(path) is not None
+        }
+        self._storage.restore(wanted)
+        self._read_back(wanted)
 
     def _signed(self, note: bytes) -> Checkpoint:
         try:
@@ -216,7 +305,8 @@ class LogWriter:
         """The state of a log whose files are all in place."""
         if checkpoint is None:
             checkpoint = Checkpoint(self._signer.verifier.name, 0, EMPTY_ROOT)
-            self._storage.replace(CHECKPOINT, checkpoint.sign(self._signer))
+            self._storage.publish(CHECKPOINT, checkpoint.sign(self._signer))  # no journal has it
+        note = self._storage.read(CHECKPOINT) or b""
         size = checkpoint.size
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
@@ -224,7 +314,7 @@ class LogWriter:
         self._check_remembered(tree, checkpoint)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
-        return _State(checkpoint, edge, frontier, settled=size)
+        return _State(checkpoint, note, frontier, checkpoint, edge, settled=size)
 
     def _check_remembered(self, tree: TreeReader, checkpoint: Checkpoint) -> None:
         note = self._memory.read() if self._memory else None
@@ -259,13 +349,14 @@ class LogWriter:
 
     def _settle(self, *, last: bool) -> None:
         """Let the log's files stand without the journal."""
-        state = self._state
+        state, self._state = self._state, None  # unknown until the journal is empty
         if state is None:
             return
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
+        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
+        self._state = state
         if self._memory is not None:
             self._memory.keep(self._storage.read(CHECKPOINT) or b"")
-        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
 
     def _superseded(self, before: int, after: int) -> list[str]:
         """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""
@@ -276,3 +367,11 @@ class LogWriter:
                 if level == 0:
                     folders.append(f"{bundle_path(number, TILE_WIDTH)}.p/")
         return [path for folder in folders for path in self._storage.paths(folder)]
+
+
+def _belongs(path: str, size: int) -> bool:
+    """Whether a tree of `size` entries has this very tile or bundle."""
+    parsed = parse_path(path)
+    if parsed is None or parsed.width == TILE_WIDTH:
+        return parsed is not None
+    return widths(size)[parsed.level or 0] == (parsed.index, parsed.width)

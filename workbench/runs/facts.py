@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from workbench.contracts.private import has_private
 from workbench.contracts.records import FIELD_NAMES, ModelReference
 from workbench.errors import ContractError
 
@@ -29,6 +30,17 @@ def check_record(kind: str, fields: Mapping[str, Any]) -> None:
         raise ContractError(
             f"record: kind {kind!r} is not for a notebook; expected one of"
             f" {', '.join(RECORDABLE)}. Propose with 'run.propose'."
+        )
+    detail = fields.get("detail")
+    if has_private(detail):
+        raise ContractError(
+            "record: detail holds a private value, which a notebook cannot record: what it"
+            " writes is kept readable; expected plain values. Append it with the log's client."
+        )
+    if isinstance(detail, Mapping) and "pruned" in detail:
+        raise ContractError(
+            "record: detail.pruned lets entries go, which is not for a notebook; expected another"
+            " name. Entries are pruned with 'workbench log prune'."
         )
     for name in fields:
         if name not in _FREE:

@@ -1,6 +1,6 @@
 // Verify_log verifies a decision log with Go's own transparency log packages.
 //
-//	verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] FOLDER|URL
+//	verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] [-pruned] FOLDER|URL
 //
 // It shares no line with the program that wrote the log: hashing, proofs and
 // signatures are those of golang.org/x/mod/sumdb/tlog and sumdb/note. The log
@@ -8,7 +8,8 @@
 // Checked are: the checkpoint's signature, every tile up to the signed root,
 // the inclusion of every entry, and that every kept checkpoint is a prefix of
 // the next larger one and of the log, and the cosignature of every witness given
-// (the one format here that package note lacks). It prints one line, or names the first
+// (the one format here that package note lacks). A bundle of entries that is missing is an
+// error, with -pruned only if no entry says that it was pruned. It prints one line, or names the first
 // bad place and exits with 1.
 package main
 
@@ -43,12 +44,13 @@ func main() {
 	key := flag.String("key", "", "verifier key of the log, name+id+base64")
 	kept := flag.String("kept", "", "folder of checkpoints kept earlier")
 	witness := flag.String("witness", "", "keys of witnesses that must have cosigned, separated by commas")
+	pruned := flag.Bool("pruned", false, "accept bundles that an entry of the log says were pruned")
 	flag.Parse()
 	if *key == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] FOLDER|URL")
+		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] [-pruned] FOLDER|URL")
 		os.Exit(2)
 	}
-	line, err := verify(source(flag.Arg(0)), *key, *kept, *witness)
+	line, err := verify(source(flag.Arg(0)), *key, *kept, *witness, *pruned)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verify_log:", err)
 		os.Exit(1)
@@ -90,7 +92,7 @@ func fetch(client *http.Client, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(answer.Body, maxBytes))
 }
 
-func verify(read reader, key, kept, witness string) (string, error) {
+func verify(read reader, key, kept, witness string, pruned bool) (string, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
 		return "", fmt.Errorf("-key: %w", err)
@@ -115,14 +117,19 @@ func verify(read reader, key, kept, witness string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := checkEntries(read, tree, hashes); err != nil {
+	missing, err := checkEntries(read, tree, hashes, pruned)
+	if err != nil {
 		return "", err
 	}
 	if err := checkConsistency(append(earlier, keptTree{"checkpoint", tree}), hashes); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("verified: %s, %d entries included, %d kept checkpoints consistent, %d witnesses, root %x",
-		verifier.Name(), tree.N, len(earlier), cosigned, tree.Hash[:]), nil
+	hashesOnly := ""
+	if missing > 0 {
+		hashesOnly = fmt.Sprintf(", %d pruned: hashes only", missing)
+	}
+	return fmt.Sprintf("verified: %s, %d entries included%s, %d kept checkpoints consistent, %d witnesses, root %x",
+		verifier.Name(), tree.N-missing, hashesOnly, len(earlier), cosigned, tree.Hash[:]), nil
 }
 
 // openCheckpoint verifies a signed note and parses c2sp.org/tlog-checkpoint.
@@ -302,27 +309,37 @@ func readTiles(read reader, tree tlog.Tree) (stored, error) {
 }
 
 // checkEntries proves the inclusion of every entry under the signed root.
-func checkEntries(read reader, tree tlog.Tree, hashes stored) error {
+// It returns how many entries are missing by leave of an entry of the log.
+func checkEntries(read reader, tree tlog.Tree, hashes stored, pruned bool) (int64, error) {
+	var missing []int64
+	released := map[int64]bool{}
 	for start := int64(0); start < tree.N; start += width {
 		tile := tlog.Tile{H: height, L: -1, N: start / width, W: width}
 		if tree.N-start < width {
 			tile.W = int(tree.N - start)
 		}
 		data, whole, err := readPrefix(read, tile)
+		if pruned && tile.W == width && errors.Is(err, errMissing) {
+			missing = append(missing, tile.N)
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", path(tile), err)
+			return 0, fmt.Errorf("%s: %w", path(tile), err)
 		}
 		entries, err := split(data)
 		if err != nil || len(entries) != tile.W && !(whole && len(entries) == width) {
-			return fmt.Errorf("%s: not a bundle of %d entries", path(tile), tile.W)
+			return 0, fmt.Errorf("%s: not a bundle of %d entries", path(tile), tile.W)
 		}
 		for i, entry := range entries[:tile.W] {
 			if err := checkEntry(tree, hashes, start+int64(i), entry); err != nil {
-				return fmt.Errorf("%s: entry %d: %w", path(tile), start+int64(i), err)
+				return 0, fmt.Errorf("%s: entry %d: %w", path(tile), start+int64(i), err)
+			}
+			if pruned {
+				release(released, start+int64(i), entry)
 			}
 		}
 	}
-	return nil
+	return int64(len(missing)) * width, checkReleased(missing, released)
 }
 
 func checkEntry(tree tlog.Tree, hashes stored, index int64, entry []byte) error {

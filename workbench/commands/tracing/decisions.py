@@ -8,17 +8,25 @@ from workbench.commands.tracing.policies import PolicyChecks
 from workbench.commands.tracing.reports import RunReports
 from workbench.commands.tracing.rows import RowChecks
 from workbench.contracts.records import KINDS
+from workbench.decision_log.privacy.opening import private_values
 from workbench.errors import VerificationError
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
+    from workbench.decision_log.privacy.vault import Vault
     from workbench.decision_log.trace import DecisionHistory, Entry, Node
 
 
 class Evidence:
-    """What decisions of a workspace rest on, each looked up and checked once."""
+    """What decisions of a workspace rest on, each looked up and checked once.
 
-    def __init__(self, workspace: Workspace) -> None:
+    Args:
+        workspace: Where it lies.
+        vault: Opens private values; None: they stay sealed.
+    """
+
+    def __init__(self, workspace: Workspace, vault: "Vault | None" = None) -> None:
+        self.vault = vault
         self._reports = RunReports(workspace)
         self._models = ModelChecks(workspace)
         self._policies = PolicyChecks(workspace.root)
@@ -56,13 +64,14 @@ def decision_facts(
     settled = settled_by(history, entry)
     about = [entry.record, *(before.record for before in answered)]
     return {
-        **_entry_facts(entry, evidence),
+        **_entry_facts(history, entry, evidence),
         # an answer may leave out what it is about
         "item_id": next((r["item_id"] for r in about if "item_id" in r), None),
         "location_id": next((r["location_id"] for r in about if "location_id" in r), None),
         "valid_from": history.about(entry, "valid_from"),
-        "answers": [_entry_facts(before, evidence) for before in answered],
         "settled": settled_facts(history, settled[-1]) if settled else None,
+        "answers": [_entry_facts(history, before, evidence) for before in answered],
+        "answers_pruned": _pruned_before([entry, *answered][-1], history),
         "chain": _chain(history.tree(entry)),
         "replaces": [brief(history, other) for other in earlier],
         "superseded_by": [brief(history, other) for other in later],
@@ -84,6 +93,13 @@ def settled_facts(history: "DecisionHistory", last: "Entry") -> dict[str, Any]:
     }
 
 
+def _pruned_before(entry: "Entry", history: "DecisionHistory") -> str | None:
+    """What the first known entry of a chain answers, where that was pruned."""
+    before = entry.text("supersedes")
+    stated = history.pruned(before) if before else None
+    return f"{before}, {stated}" if stated else None
+
+
 def brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
     """What a list says of a decision; what it rests on is not looked at."""
     names = ("kind", "recorded_at", "actor", "quantity", "unit", "after", "expires")
@@ -98,7 +114,7 @@ def brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
     }
 
 
-def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
+def _entry_facts(history: "DecisionHistory", entry: "Entry", evidence: Evidence) -> dict[str, Any]:
     record = entry.record
     _check_form(entry)
     run_ids = [str(run_id) for run_id in record.get("run_ids", [])]
@@ -106,6 +122,7 @@ def _entry_facts(entry: "Entry", evidence: Evidence) -> dict[str, Any]:
         "entry": entry.index,
         "proven": True,  # the history raises otherwise
         "record": record,
+        "private": [value.facts() for value in private_values(history, entry, evidence.vault)],
         "item_id": record.get("item_id"),
         "location_id": record.get("location_id"),
         "runs": [evidence.run(run_id) for run_id in run_ids],

@@ -1,5 +1,6 @@
 """Prints what `workbench trace` found as trees for people."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -75,6 +76,8 @@ def _tree(facts: dict[str, Any]) -> Tree:
     _add_content(tree, facts)
     for before in facts["answers"]:
         _add_content(tree.add(_title("answers", before)), before)
+    if facts["answers_pruned"]:
+        tree.add(Text(f"answers {facts['answers_pruned']}: the log keeps its hash only"))
     chain = tree.add(Text("chain"))
     for earlier in facts["replaces"][:_RIVALS]:
         chain.add(Text(f"supersedes {_other(earlier)}"))
@@ -106,6 +109,7 @@ def _add_content(tree: Tree, facts: dict[str, Any]) -> None:
     for text in (_quantity(record), _validity(record), _who(record)):
         if text:
             tree.add(Text(text))
+    _branch(tree, "private", [_private(value) for value in facts["private"]])
     _add_policy(tree, record, facts["policy"])
     _branch(tree, "reasons", [Text(str(reason)) for reason in record.get("reasons", [])])
     _branch(tree, "models", [_model(model) for model in facts["models"]])
@@ -194,6 +198,13 @@ def _add_policy(tree: Tree, record: dict[str, Any], policy: dict[str, Any] | Non
     branch = tree.add(text)
     if policy.get("text"):
         branch.add(Text(policy["text"]))
+
+
+def _private(value: dict[str, Any]) -> Text:
+    """A private value: what it is, and itself only where that was asked for."""
+    state = f"shredded at {value['shredded_at']}" if value["shredded_at"] else value["state"]
+    shown = f": {json.dumps(value['value'], ensure_ascii=False)}" if "value" in value else ""
+    return Text.assemble(f"{value['field']}  {value['label']}, {state}{shown}")
 
 
 def _model(model: dict[str, Any]) -> Text:

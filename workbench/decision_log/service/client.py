@@ -56,7 +56,7 @@ class ServiceClient:
 
     def append(self, records: Sequence[DecisionRecord]) -> Appended:
         """See `DecisionLog.append`."""
-        return self.append_entries([record.canonical() for record in records])
+        return self.append_entries([record.unsealed() for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """Append canonical records; they are durable on return."""

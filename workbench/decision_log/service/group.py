@@ -11,6 +11,9 @@ from workbench.errors import LogError, WorkbenchError
 
 _MOST_BYTES: Final = 8 << 20  # of one group
 _WAITING_BYTES: Final = 64 << 20  # beyond, those who ask wait: back-pressure
+_QUIET_SECONDS: Final = 0.005  # without a request, until readers are shown what was appended
+_IDLE_SECONDS: Final = 0.2  # without a request, until the index is brought up to date
+_RETRY_SECONDS: Final = 1.0  # until it is tried again after the storage refused
 
 
 class GroupCommit:
@@ -28,6 +31,7 @@ class GroupCommit:
         self._bytes = 0
         self._closing = False
         self._failed: WorkbenchError | None = None
+        self._refused = False  # by the storage: readers may lack what was acknowledged
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="append", daemon=True)
 
@@ -91,13 +95,53 @@ class GroupCommit:
         except WorkbenchError as error:
             self._failed = error
         finally:
+            self._abandon()
             self._ready.set()
+
+    def _abandon(self) -> None:
+        """Nobody waits for a thread that is gone."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        for _, _, append in self._waiting:
+            append.set_exception(_stopping())
+        for _, question in self._questions:
+            question.set_exception(_stopping())
 
     def _wait(self) -> bool:
         """Until there is something to do; False when all is done and nothing more may come."""
+        quiet: float | None = _QUIET_SECONDS
+        while not self._asked(quiet):
+            quiet = self._rest()
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._questions or self._closing)
             return bool(self._waiting or self._questions)
+
+    def _rest(self) -> float | None:
+        """While nobody asks: show readers what was appended, then bring the index up to date.
+
+        Returns:
+            Seconds to wait for the next step; None where nothing is left to do.
+        """
+        try:
+            if self._log.unpublished or self._refused:
+                self._log.checkpoint()  # completes the journal if anything was refused
+                self._log.publish()
+                self._refused = False
+                return _IDLE_SECONDS
+            self._log.index()
+        except WorkbenchError:  # whoever appends next is told
+            self._refused = True
+            return _RETRY_SECONDS
+        return None
+
+    def _asked(self, seconds: float | None) -> bool:
+        """Wait until somebody asks for something; False when it took too long."""
+        with self._change:
+            return bool(
+                self._change.wait_for(
+                    lambda: self._waiting or self._questions or self._closing, seconds
+                )
+            )
 
     def _reply(self) -> None:
         while self._questions:
@@ -126,6 +170,7 @@ class GroupCommit:
         try:
             outcomes = self._log.append_group([entries for entries, _ in group])
         except Exception as error:  # whoever asked must hear of it, and the next be served
+            self._refused = True
             for _, answer in group:
                 answer.set_exception(error)
             return

@@ -18,6 +18,7 @@ from workbench.contracts.record_checks import check_entry
 from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.service.group import GroupCommit
 from workbench.decision_log.service.messages import error_head, receive, send
+from workbench.decision_log.service.reserved import reserved_for_the_operator
 from workbench.errors import ContractError, LogError, WorkbenchError
 
 _BACKLOG: Final = 64
@@ -64,7 +65,7 @@ class LogServer:
         log: DecisionLog,
         path: Path,
         *,
-        checks: Sequence[Check] = (actor_is_peer,),
+        checks: Sequence[Check] = (actor_is_peer, reserved_for_the_operator),
         idle: float | None = None,
     ) -> None:
         self._log = log

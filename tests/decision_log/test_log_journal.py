@@ -1,0 +1,97 @@
+"""The journal: a frame is whole or absent, a batch has one spelling."""
+
+from pathlib import Path
+
+import pytest
+
+from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.journal import batch_after, frame, frames, header, parse_batch
+from workbench.decision_log.journal_file import JournalFile
+from workbench.decision_log.note import generate_signer
+from workbench.errors import LogError
+
+EPOCH = bytes(range(16))
+
+
+def journal_of(*records, epoch=EPOCH):
+    content = header(epoch)
+    for record in records:
+        content += frame(epoch, len(content), record)
+    return content
+
+
+def test_a_journal_gives_back_its_records_in_order():
+    assert list(frames(journal_of(b"one", b"two" * 100) + bytes(64))) == [b"one", b"two" * 100]
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096)])
+def test_a_journal_without_a_record_is_empty(content):
+    assert list(frames(content)) == []
+
+
+def test_half_a_record_is_none():
+    whole = journal_of(b"one", b"two")
+    for end in range(len(journal_of(b"one")), len(whole)):
+        assert list(frames(whole[:end])) == [b"one"]
+        assert list(frames(whole[:end] + bytes(50))) == [b"one"]
+
+
+def test_a_flipped_bit_ends_the_journal_before_its_record():
+    whole = journal_of(b"one", b"two")
+    for place in range(len(journal_of(b"one")), len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        assert list(frames(bytes(flipped))) == [b"one"]
+
+
+def test_a_record_of_an_earlier_epoch_is_not_taken_up():
+    earlier = journal_of(b"one", b"two")
+    current = journal_of(b"ONE", epoch=bytes(16))
+    assert list(frames(current + earlier[len(current) :])) == [b"ONE"]
+
+
+def test_a_journal_whose_first_write_was_cut_is_empty():
+    whole = journal_of(b"one")
+    for end in range(len(header(EPOCH)) + 1):
+        assert list(frames(whole[:end])) == []
+
+
+def test_a_batch_spelt_in_another_way_is_refused():
+    signer = generate_signer("example.com/log")
+    before, after = Checkpoint("example.com/log", 1, bytes(32)), Checkpoint("o", 2, bytes(32))
+    batch = batch_after(before, after.sign(signer), [b"entry"])
+    record = batch.encode()
+    assert parse_batch(record) == batch
+    for other in (b"+" + record, b"0" + record, b" " + record, record.replace(b"1", b"1_0", 1)):
+        with pytest.raises(LogError, match="malformed"):
+            parse_batch(other)
+
+
+def test_a_file_that_is_no_journal_is_told():
+    with pytest.raises(LogError, match=r"\.journal: damaged"):
+        list(frames(b"hello" * 20))
+
+
+def test_a_journal_file_is_reused_from_its_beginning(tmp_path):
+    path = tmp_path / ".journal"
+    journal = JournalFile(path, reserve=4096)
+    journal.write(b"one" * 50)
+    journal.write(b"two")
+    assert list(frames(path.read_bytes())) == [b"one" * 50, b"two"]
+    journal.empty()
+    assert list(frames(path.read_bytes())) == []
+    journal.write(b"six")
+    journal.close()
+    assert list(frames(path.read_bytes())) == [b"six"]
+    assert path.stat().st_size == 4096
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_journal_that_cannot_be_made_leaves_no_open_file(tmp_path):
+    path = tmp_path / ".journal"
+    opened = len([*Path("/proc/self/fd").iterdir()])
+    path.write_bytes(b"")
+    for _ in range(3):
+        with pytest.raises(FileExistsError):
+            JournalFile(path)
+    assert len([*Path("/proc/self/fd").iterdir()]) == opened
