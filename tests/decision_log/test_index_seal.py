@@ -157,3 +157,23 @@ def test_the_secret_is_made_once_and_kept_from_others(workspace):
     path.write_text("no hex")
     with pytest.raises(KeyFileError, match="delete it"):
         index_secret("example.com/log")
+
+
+def test_no_lookup_reads_all_rows(sealed):
+    """SQLite's own plan of every statement that a lookup runs."""
+    index, ran = sealed.index(), []
+    index.positions(["d1"])
+    index._connection.set_trace_callback(ran.append)
+    index.positions(["d1", "nope"])
+    for family, key in (("id", "d1"), ("item", "I1"), ("order", "O1"), ("supersedes", "d1")):
+        index.of(family, key)
+    index.of_run(ABOUT["run_ids"][0])
+    index.resting_on("lgbm")
+    index._connection.set_trace_callback(None)
+    asked = [sql for sql in ran if sql.startswith("SELECT") and "FROM state" not in sql]
+    assert len(asked) > 10
+    for sql in asked:
+        for *_, step in index._connection.execute(f"EXPLAIN QUERY PLAN {sql}"):
+            assert not step.startswith(
+                ("SCAN entries", "SCAN runs", "SCAN models", "SCAN entry")
+            ), sql

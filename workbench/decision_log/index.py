@@ -42,7 +42,10 @@ from workbench.errors import LogError
 
 __all__ = ["LogIndex", "parsed"]
 _NAMES_AT_ONCE: Final = 250
-_OF_IDS: Final = "SELECT id, position FROM entries WHERE (id_bucket, id) IN (VALUES"
+_OF_IDS: Final = (  # the order of this join is kept: one search of the index for each id
+    "SELECT id, position FROM (VALUES {}) AS wanted CROSS JOIN entries"
+    " ON id_bucket = wanted.column1 AND id = wanted.column2"
+)
 _NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{PRUNED}'"
 _DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
 
@@ -143,7 +146,7 @@ class LogIndex:
                 for name in ids[start : start + _NAMES_AT_ONCE]:
                     keys[name] = keys[id_digest(name)] = name  # the digest: of what was pruned
                 pairs = [value for key in keys for value in (bucket_of(key), key)]
-                sql = f"{_OF_IDS} {', '.join(['(?, ?)'] * len(keys))})"
+                sql = _OF_IDS.format(", ".join(["(?, ?)"] * len(keys)))
                 for key, position in connection.execute(sql, pairs):
                     found[keys[key]] = position
         return found

@@ -93,7 +93,7 @@ class DecisionHistory:
         wanted, closing = ", ".join("?" * len(kinds)), (*DECIDING, "execution")
         condition = (
             f"kind IN ({wanted}) AND NOT EXISTS (SELECT 1 FROM entries AS later"
-            " WHERE later.supersedes = entries.id"
+            " WHERE later.supersedes_bucket = entries.id_bucket AND later.supersedes = entries.id"
             f" AND later.kind IN ({', '.join('?' * len(closing))}))"
         )
         return self._checked(
