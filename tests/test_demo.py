@@ -88,6 +88,27 @@ def test_every_proposal_is_in_the_log_with_reasons_models_and_evidence(demo):
     assert len(json.loads(chosen["reasons"])) == 3
 
 
+@pytest.mark.parametrize("name", ["report.html", "run.json", "notebook.ipynb", "tables/"])
+def test_a_forged_report_does_not_pass_a_trace(demo, name):
+    pointer = demo.root / "reports/30-set-replenishment-policy/latest"
+    report = pointer.parent / pointer.read_text().strip()
+    import pandas as pd
+
+    decision = pd.read_parquet(report / "tables/proposals.parquet")["proposal_id"].iloc[0]
+    path = min((report / name).iterdir()) if name.endswith("/") else report / name
+    assert (
+        "reports, policy, models and rows hold" in demo.run("trace", "--decision", decision).stdout
+    )
+    data = path.read_bytes()
+    try:
+        path.write_bytes(data + b" ")
+        result = demo.run("trace", "--decision", decision)
+    finally:
+        path.write_bytes(data)
+    assert result.returncode == 1
+    assert f"{path.relative_to(report).as_posix()} was altered" in result.stdout
+
+
 def test_reports_say_that_they_rest_on_simulated_data(demo):
     for name, simulated in (("10-forecast-demand", False), ("30-set-replenishment-policy", True),
                             ("70-measure-roi", True)):  # fmt: skip

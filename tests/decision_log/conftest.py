@@ -156,22 +156,16 @@ def filled(workspace, logs):
 
 def _complete(workspace, report):
     """The COMPLETE event of the run, as the runner writes it."""
-    from workbench.lineage.facts import FileVersion
     from workbench.lineage.journal import Journal
     from workbench.lineage.lifecycle import RunLineage
+    from workbench.runs.files import file_version
 
     lineage = RunLineage(
         Journal(workspace.lineage), workspace_id="shop-1", job="30-set-policy", run_id=RUN
     )
     lineage.start([], {})
     files = [report / "run.json", report / "report.html"]
-    lineage.complete(
-        [],
-        files=[
-            FileVersion(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
-            for path in files
-        ],
-    )
+    lineage.complete([], files=[file_version(workspace, path) for path in files])
 
 
 def _write_tables(store):

@@ -31,6 +31,18 @@ def test_digests_are_told_by_path_within_the_report(completed):
     assert file_digests(completed.event(RUN), RUN) == {"tables/a.csv": "ab" * 32}
 
 
+def test_files_of_a_workspace_are_told_though_it_names_them_by_their_path_in_it(journal, tmp_path):
+    lineage = RunLineage(journal, workspace_id="shop-1", job="10-forecast", run_id=RUN)
+    lineage.start([], {})
+    name = f"reports/10-forecast/2017-12-31/{RUN}/report.html"
+    lineage.complete(
+        [],
+        files=[FileVersion(tmp_path / name, "cd" * 32, 3, "html", "workbench://shop-1", name)],
+    )
+    event = CompletedRuns(journal).event(RUN)
+    assert file_digests(event, RUN) == {"report.html": "cd" * 32}
+
+
 def test_versions_of_tables_are_told_by_digest(completed, suppliers):
     event = completed.event(RUN)
     assert version_names(event, "suppliers", suppliers.digest) == {suppliers.version}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from workbench.errors import LineageError
 from workbench.lineage.journal import Journal, Line
-from workbench.lineage.names import FILE_NAMESPACE
+from workbench.lineage.names import FILE_NAMESPACE, SCHEME
 
 _RUN: Final = re.compile(rb'"runId":\s*"([^"]{1,100})"')
 
@@ -44,12 +44,13 @@ class CompletedRuns:
 def file_digests(event: Mapping[str, Any], run_id: str) -> dict[str, str]:
     """SHA-256 of the files in a run's report, by path within it.
 
-    A workspace may have moved since: of the recorded path only what follows the run's id counts.
+    Files of a workspace are named by their path in it, others by their absolute path. A workspace
+    may have moved since: of the recorded path only what follows the run's id counts.
     """
     return {
         name.rpartition(f"/{run_id}/")[2]: digest
         for space, name, digest, _ in _datasets(event, "outputs")
-        if space == FILE_NAMESPACE and f"/{run_id}/" in name
+        if (space == FILE_NAMESPACE or space.startswith(SCHEME)) and f"/{run_id}/" in name
     }
 
 
