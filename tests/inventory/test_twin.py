@@ -8,6 +8,7 @@ from workbench.contracts import tables
 from workbench.errors import ContractError
 from workbench.inventory.config import TwinConfig
 from workbench.inventory.twin import (
+    MADE_FROM,
     WRITES,
     planned_series,
     provenance,
@@ -122,3 +123,20 @@ def test_reads_from_a_store_what_it_declares(shop_sales, shop_items, shop_locati
             return known[table][columns] if columns else known[table]
 
     assert len(twin_tables(Frames(), shop_config)["supplier_items"]) == 9
+
+
+@pytest.mark.parametrize("changed", ["sales", "items", "locations"])
+def test_tables_change_with_what_they_are_made_from(
+    twin, shop_sales, shop_items, shop_locations, shop_config, changed
+):
+    """The declaration against an experiment: one input is changed, the rest is as it was."""
+    sales, items, locations = shop_sales.copy(), shop_items.copy(), shop_locations.copy()
+    if changed == "sales":
+        sales[[c.QUANTITY, c.REVENUE]] *= [3.0, 4.0]
+    elif changed == "items":
+        items.loc[0, c.IS_DEMAND] = False
+    else:
+        locations[c.LATITUDE] = 12.0
+    other = simulated_tables(sales, items, locations, shop_config)
+    differ = {table for table, frame in other.items() if not frame.equals(twin[table])}
+    assert differ == {table for table, sources in MADE_FROM.items() if changed in sources}

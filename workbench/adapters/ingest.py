@@ -7,7 +7,7 @@ fails leaves its earlier version, and every other table, as they were.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import duckdb
 from workbench.adapters import completejourney
 from workbench.adapters.files import matching
 from workbench.adapters.loads import Load, Progress, connect
-from workbench.adapters.mapping import mapped_load
+from workbench.adapters.mapping import column_sources, mapped_load
 from workbench.adapters.pseudonyms import ensure_pseudonym_key
 from workbench.adapters.sources import (
     CompleteJourneySource,
@@ -24,6 +24,7 @@ from workbench.adapters.sources import (
     Source,
     Sources,
     load_sources,
+    tables_of,
 )
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
@@ -185,6 +186,36 @@ def source_files(description: Sources) -> list[SourceFile]:
         for source in description.source
         for path in _files_of(source, description.folder)
     ]
+
+
+@dataclass(frozen=True)
+class TableSources:
+    """What one table is made from.
+
+    Attributes:
+        files: Files that hold its rows.
+        columns: Its columns, each with the column of these files that it is made from and whether
+            that is masked; None for a constant. Empty where the columns are not known one by one.
+    """
+
+    files: tuple[SourceFile, ...]
+    columns: Mapping[str, tuple[str, bool] | None]
+
+
+def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, TableSources]:
+    """Files, and columns where a description maps them, behind each table of the sources."""
+    found = {}
+    for source in description.source:
+        own = tuple(file for file in files if file.source == source.name)
+        for table in tables_of(source):
+            if isinstance(source, CompleteJourneySource):
+                stems = completejourney.MADE_FROM[table]
+                held = tuple(file for file in own if file.path.stem in stems)
+                found[table] = TableSources(held, {})
+            else:  # what a query answers are no columns of a file
+                mapped = {} if isinstance(source, QuerySource) else column_sources(source)
+                found[table] = TableSources(own, mapped)
+    return found
 
 
 def query_digests(description: Sources) -> dict[str, str]:

@@ -71,6 +71,20 @@ def mapped_load(
     )
 
 
+def column_sources(source: MappedSource) -> dict[str, tuple[str, bool] | None]:
+    """Of each column of the table, the source's column and whether it is masked; None: of none."""
+    found: dict[str, tuple[str, bool] | None] = {}
+    for name in tables.contract(source.table).names:
+        if source.size_text and name in _PACK_COLUMNS:
+            found[name] = (source.size_text, False)
+        elif name in source.columns:
+            mapping = source.columns[name]
+            found[name] = (mapping.column, bool(mapping.secret))
+        else:
+            found[name] = None
+    return found
+
+
 def _stage(
     connection: duckdb.DuckDBPyConnection, source: MappedSource, folder: Path, wanted: list[str]
 ) -> int:

@@ -32,6 +32,11 @@ READS: Final = ("sales", "items", "locations")
 WRITES: Final = (
     "suppliers", "supplier_items", "locations", "stock", "purchase_orders", "receipts"
 )  # fmt: skip
+# What each table is made from besides the configuration; the tests change one input at a time.
+MADE_FROM: Final[Mapping[str, tuple[str, ...]]] = {
+    "suppliers": (), "locations": ("locations",),
+    **dict.fromkeys(("supplier_items", "stock", "purchase_orders", "receipts"), ("sales", "items")),
+}  # fmt: skip
 CASE_SIZES: Final = np.array([1.0, 6.0, 12.0, 24.0])  # base units, at the distribution centre
 INNER_PACKS: Final = np.array([1.0, 3.0, 6.0])  # base units, at a store
 WARM_UP_DAYS: Final = 28  # first reviews know the first days' demand, as a running business would

@@ -13,7 +13,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attr
 import jsonschema
@@ -152,10 +152,13 @@ def _object(cls: type, value: Any, field: str) -> Iterator[Finding]:
 
 def _value(hint: Any, value: Any, field: str) -> Iterator[Finding]:
     options = [option for option in _options(hint) if option is not type(None)]
-    option = options[0]
+    option = _chosen(options, value)
     origin = typing.get_origin(option) or option
     if value is None:
         yield field, "is null; absent fields are left out"
+    elif origin is Literal:
+        if value not in typing.get_args(option):
+            yield field, f"is {value!r}; expected one of {', '.join(typing.get_args(option))}"
     elif origin is list:
         yield from _list(option, value, field)
     elif origin is dict:
@@ -170,6 +173,16 @@ def _value(hint: Any, value: Any, field: str) -> Iterator[Finding]:
         yield field, f"is {type(value).__name__} {value!r}; expected {expected}"
     else:
         yield from _format(value, field)
+
+
+def _chosen(options: list[Any], value: Any) -> Any:
+    """Of several classes, the one whose field `type` allows what the value says; else the first."""
+    if len(options) > 1 and isinstance(value, Mapping):
+        for option in options:
+            kind = _hints(option).get("type") if attr.has(option) else None
+            if value.get("type") in typing.get_args(kind):
+                return option
+    return options[0]
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ Standard: OpenLineage 2-0-2. Every event is built and checked by the classes of 
 """
 
 import contextlib
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,19 +16,20 @@ from typing import Any, Final, Literal
 from openlineage.client import facet_v2 as standard
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import parent_run
-from openlineage.client.generated.base import DatasetFacet, JobFacet, RunFacet
+from openlineage.client.generated.base import JobFacet, RunFacet
 from openlineage.client.serde import Serde
 
 from workbench import __version__
 from workbench.lineage import facets as own
-from workbench.lineage.facts import FileVersion, JobDescription, LogRange, ModelUse, ParentRun
-from workbench.lineage.names import FILE_NAMESPACE, PRODUCER, check_job
+from workbench.lineage.facts import JobDescription, LogRange, ModelUse, ParentRun
+from workbench.lineage.names import PRODUCER, check_job
 from workbench.lineage.redaction import Redactor
 from workbench.lineage.source_location import source_location
-from workbench.tables.versions import TableVersion
 
 EventType = Literal["START", "RUNNING", "COMPLETE", "FAIL", "ABORT"]
 _STACK_CHARACTERS: Final = 20_000
+# What can change a result and holds no secret; threads are left out, a kernel has its own.
+_ENVIRONMENT: Final = ("CI", "LANG", "LC_ALL", "PYTHONHASHSEED", "SOURCE_DATE_EPOCH", "TZ")
 
 
 def instant(moment: datetime) -> str:
@@ -73,6 +75,7 @@ def start_facets(
     known: dict[str, RunFacet] = {
         "executionParameters": _parameters(redactor.parameters(parameters)),
         "processing_engine": _engine(job),
+        **_environment(redactor),
     }
     if parent is not None:
         known["parent"] = _parent(namespace, parent)
@@ -95,6 +98,29 @@ def error_facet(message: str, traceback: str | None) -> dict[str, RunFacet]:
             producer=PRODUCER,
         )
     }
+
+
+def tags_facet(*, simulated: bool) -> dict[str, RunFacet]:
+    """Whether a run read or made what rests on simulated data."""
+    module = standard.tags_run
+    tag = module.TagsRunFacetFields(
+        key="simulated", value="true" if simulated else "false", source="WORKBENCH"
+    )
+    return {"tags": module.TagsRunFacet(tags=[tag], producer=PRODUCER)}
+
+
+def _environment(redactor: Redactor) -> dict[str, RunFacet]:
+    """Variables of the process that starts the run, by an allow-list; nothing if none is set."""
+    module = standard.environment_variables_run
+    found = [
+        module.EnvironmentVariable(name=name, value=redactor.text(os.environ[name]))
+        for name in _ENVIRONMENT
+        if os.environ.get(name)
+    ]
+    if not found:
+        return {}
+    facet = module.EnvironmentVariablesRunFacet(environmentVariables=found, producer=PRODUCER)
+    return {"environmentVariables": facet}
 
 
 def model_facet(models: Sequence[ModelUse]) -> dict[str, RunFacet]:
@@ -180,6 +206,11 @@ def job_of(namespace: str, job: JobDescription) -> Job:
         known["documentation"] = standard.documentation_job.DocumentationJobFacet(
             description=job.documentation, contentType="text/markdown", producer=PRODUCER
         )
+    if job.owner:
+        owner = standard.ownership_job.Owner(name=job.owner, type="OWNER")
+        known["ownership"] = standard.ownership_job.OwnershipJobFacet(
+            owners=[owner], producer=PRODUCER
+        )
     location = source_location(job.source) if job.source else None
     if location is not None:
         known["sourceCodeLocation"] = standard.source_code_location_job.SourceCodeLocationJobFacet(
@@ -192,111 +223,3 @@ def job_of(namespace: str, job: JobDescription) -> Job:
             producer=PRODUCER,
         )
     return Job(namespace=namespace, name=check_job(job.name), facets=known)
-
-
-# --- datasets -------------------------------------------------------------------------------
-
-
-def table_input(namespace: str, table: TableVersion) -> InputDataset:
-    """A table version that a run reads."""
-    statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
-        rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
-    )
-    return InputDataset(
-        namespace=namespace,
-        name=table.table,
-        facets=_table_facets(namespace, table),
-        inputFacets={"inputStatistics": statistics},
-    )
-
-
-def table_output(namespace: str, table: TableVersion) -> OutputDataset:
-    """A table version that a run wrote."""
-    statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
-    )
-    return OutputDataset(
-        namespace=namespace,
-        name=table.table,
-        facets=_table_facets(namespace, table),
-        outputFacets={"outputStatistics": statistics},
-    )
-
-
-def file_input(file: FileVersion) -> InputDataset:
-    """A file that a run reads."""
-    statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
-        size=file.size, fileCount=1, producer=PRODUCER
-    )
-    return InputDataset(
-        namespace=file.namespace or FILE_NAMESPACE,
-        name=file.name or file.path.absolute().as_posix(),
-        facets=_file_facets(file),
-        inputFacets={"inputStatistics": statistics},
-    )
-
-
-def file_output(file: FileVersion) -> OutputDataset:
-    """A file that a run wrote."""
-    statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        size=file.size, fileCount=1, producer=PRODUCER
-    )
-    return OutputDataset(
-        namespace=file.namespace or FILE_NAMESPACE,
-        name=file.name or file.path.absolute().as_posix(),
-        facets=_file_facets(file),
-        outputFacets={"outputStatistics": statistics},
-    )
-
-
-def _bytes(table: TableVersion) -> int:
-    return sum(file.bytes for file in table.files)
-
-
-def _version_facet(digest: str) -> DatasetFacet:
-    module = standard.dataset_version_dataset
-    return module.DatasetVersionDatasetFacet(datasetVersion=digest, producer=PRODUCER)
-
-
-def _table_facets(namespace: str, table: TableVersion) -> dict[str, DatasetFacet]:
-    return {
-        "schema": _schema_facet(table),
-        "version": _version_facet(table.digest),
-        "dataSource": standard.datasource_dataset.DatasourceDatasetFacet(
-            name=namespace, uri=namespace, producer=PRODUCER
-        ),
-        "storage": standard.storage_dataset.StorageDatasetFacet(
-            storageLayer="file", fileFormat="parquet", producer=PRODUCER
-        ),
-        own.PROVENANCE: own.WorkbenchProvenanceDatasetFacet(
-            version=table.version,
-            contentDigest=table.content_digest,
-            source=table.source,
-            restsOnSimulated=table.rests_on_simulated,
-            columns=dict(table.provenance),
-            lastObserved=table.last_observed.isoformat() if table.last_observed else None,
-            producer=PRODUCER,
-        ),
-    }
-
-
-def _schema_facet(table: TableVersion) -> DatasetFacet:
-    module = standard.schema_dataset
-    return module.SchemaDatasetFacet(
-        fields=[
-            module.SchemaDatasetFacetFields(
-                name=name, type=kind, ordinal_position=position, fields=None
-            )
-            for position, (name, kind) in enumerate(table.schema.items(), 1)
-        ],
-        producer=PRODUCER,
-    )
-
-
-def _file_facets(file: FileVersion) -> dict[str, DatasetFacet]:
-    known: dict[str, DatasetFacet] = {"version": _version_facet(file.digest)}
-    if file.format:
-        known["storage"] = standard.storage_dataset.StorageDatasetFacet(
-            storageLayer="file", fileFormat=file.format, producer=PRODUCER
-        )
-    return known

@@ -19,12 +19,14 @@ class JobDescription:
         kind: `notebook` runs in a kernel, `step` is a function of the library.
         documentation: What it does, for people.
         source: File that holds its code.
+        owner: Who answers for it, as its author wrote.
     """
 
     name: str
     kind: JobKind = "notebook"
     documentation: str | None = None
     source: Path | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,48 @@ class LogRange:
     tree_size: int
     root_hash: str
     checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What one table was made from, of all that its run read.
+
+    Attributes:
+        tables: Names of tables.
+        files: Files that hold its values.
+        settings: Files that say how it is made and hold none of its values.
+        columns: Column of the table to the columns of these files and tables that it is made from;
+            an empty list says that it is made from none. Columns left out are not stated.
+    """
+
+    tables: Sequence[str] = ()
+    files: Sequence[FileVersion] = ()
+    settings: Sequence[FileVersion] = ()
+    columns: Mapping[str, Sequence["ColumnSource"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnSource:
+    """A column that another one is made from.
+
+    Attributes:
+        of: Name of a table, or a file.
+        masked: The values cannot be told from the result, as in a keyed hash.
+    """
+
+    of: str | FileVersion
+    column: str
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One check of a table: what was expected and what was found, both for people."""
+
+    table: str
+    name: str
+    passed: bool
+    expected: str
+    actual: str
+    severity: str
+    description: str

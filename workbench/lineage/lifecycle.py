@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from workbench.errors import LineageError
-from workbench.lineage.facts import FileVersion, JobDescription, LogRange, ModelUse, ParentRun
+from workbench.lineage.facts import (
+    Assertion,
+    Feed,
+    FileVersion,
+    JobDescription,
+    LogRange,
+    ModelUse,
+    ParentRun,
+)
 from workbench.lineage.journal import Journal, Position, utc_now
 from workbench.lineage.names import namespace
 from workbench.lineage.open_runs import OpenRun, has_ended, open_runs
@@ -97,7 +105,7 @@ class RunLineage:
         """
         from openlineage.client.event_v2 import Run
 
-        from workbench.lineage import events
+        from workbench.lineage import datasets, events
 
         if self._started is not None:
             raise LineageError(f"run {self.run_id}: has started already; expected one START.")
@@ -110,13 +118,13 @@ class RunLineage:
             parent=self._parent,
             as_of=as_of,
         )
-        read = [events.table_input(self._namespace, table) for table in inputs]
+        read = [datasets.table_input(self._namespace, table) for table in inputs]
         started = events.run_event(
             "START",
             self._now(),
             run=Run(runId=self.run_id, facets=facets),
             job=events.job_of(self._namespace, self._job),
-            inputs=[*read, *(events.file_input(file) for file in files)],
+            inputs=[*read, *(datasets.file_input(file) for file in files)],
         )
         self._position = self._journal.append(started)
         self._started = started
@@ -137,6 +145,8 @@ class RunLineage:
         files: Sequence[FileVersion] = (),
         models: Sequence[ModelUse] = (),
         decisions: LogRange | None = None,
+        feeds: Mapping[str, Feed] | None = None,
+        assertions: Sequence[Assertion] = (),
     ) -> Position:
         """Write COMPLETE with what the run made.
 
@@ -145,17 +155,30 @@ class RunLineage:
             files: Files that it wrote besides.
             models: Models that it trained or used.
             decisions: Its entries of the decision log.
+            feeds: By the name of an output table, what it was made from; others were made from all
+                inputs.
+            assertions: Checks of the tables that it read.
 
         Raises:
             LineageError: The run has not started or has ended, or the event cannot be written.
         """
-        from workbench.lineage import events
+        from workbench.lineage import datasets, events
 
-        written = [events.table_output(self._namespace, table) for table in outputs]
+        feeds = feeds or {}
+        written = [
+            datasets.table_output(self._namespace, table, feeds.get(table.table))
+            for table in outputs
+        ]
+        simulated = self._read_simulated() or any(table.rests_on_simulated for table in outputs)
         return self._end(
             "COMPLETE",
-            {**events.model_facet(models), **events.decision_log_facet(decisions)},
-            [*written, *(events.file_output(file) for file in files)],
+            {
+                **events.tags_facet(simulated=simulated),
+                **events.model_facet(models),
+                **events.decision_log_facet(decisions),
+            },
+            [*written, *(datasets.file_output(file) for file in files)],
+            assertions,
         )
 
     def fail(self, message: str, traceback: str | None = None) -> Position:
@@ -181,9 +204,13 @@ class RunLineage:
         return self._end(kind, events.error_facet(self._redactor.text(message), trace), [])
 
     def _end(
-        self, kind: "EventType", facets: Mapping[str, "RunFacet"], outputs: list["OutputDataset"]
+        self,
+        kind: "EventType",
+        facets: Mapping[str, "RunFacet"],
+        outputs: list["OutputDataset"],
+        assertions: Sequence[Assertion] = (),
     ) -> Position:
-        position = self._follow(kind, facets, outputs)
+        position = self._follow(kind, facets, outputs, assertions)
         self._ended = kind
         return position
 
@@ -192,11 +219,12 @@ class RunLineage:
         kind: "EventType",
         facets: Mapping[str, "RunFacet"],
         outputs: Sequence["OutputDataset"] = (),
+        assertions: Sequence[Assertion] = (),
     ) -> Position:
         """Append an event after START; it repeats what START said and adds what is new."""
-        from openlineage.client.event_v2 import Job, Run
+        from openlineage.client.event_v2 import InputDataset, Job, Run
 
-        from workbench.lineage import events
+        from workbench.lineage import datasets, events
 
         if self._started is None:
             raise LineageError(f"run {self.run_id}: has not started; expected START before {kind}.")
@@ -207,12 +235,23 @@ class RunLineage:
             max(self._now(), earliest),
             run=Run(runId=self.run_id, facets=dict(facets)),
             job=Job(namespace=self._namespace, name=self._job.name),
+            inputs=[
+                InputDataset(self._namespace, table, inputFacets={"dataQualityAssertions": facet})
+                for table, facet in datasets.assertion_facets(assertions).items()
+            ],
             outputs=outputs,
         )
+        checked = {dataset["name"]: dataset["inputFacets"] for dataset in event["inputs"]}
         event["job"] = started["job"]
-        event["inputs"] = started.get("inputs", [])
+        event["inputs"] = [_with_checks(i, checked) for i in started.get("inputs", [])]
         event["run"]["facets"] = {**started["run"].get("facets", {}), **event["run"]["facets"]}
         return self._journal.append(event, check=lambda: self._refuse_after_end(kind))
+
+    def _read_simulated(self) -> bool:
+        """Whether an input rests on simulated data, as START says."""
+        read = (self._started or {}).get("inputs", [])
+        own = (dataset.get("facets", {}).get("workbench_provenance", {}) for dataset in read)
+        return any(facet.get("restsOnSimulated") for facet in own)
 
     def _refuse_after_end(self, kind: str) -> None:
         ended = self._ended or has_ended(self._journal, self.run_id, self._position)
@@ -222,6 +261,14 @@ class RunLineage:
                 f"run {self.run_id}: has ended with {ended}; expected nothing after that, {kind}"
                 " was not written."
             )
+
+
+def _with_checks(dataset: Mapping[str, Any], checked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An input as START has it, with what the run found about it."""
+    found = checked.get(dataset["name"])
+    if not found:
+        return dataset
+    return {**dataset, "inputFacets": {**dataset.get("inputFacets", {}), **found}}
 
 
 def _uuid(run_id: str) -> str:

@@ -3,11 +3,11 @@
 A copy of a workspace then names its own files, not those of the place it was copied from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from workbench.adapters.ingest import SourceFile
-from workbench.lineage.facts import FileVersion
+from workbench.adapters.ingest import SourceFile, TableSources
+from workbench.lineage.facts import ColumnSource, Feed, FileVersion
 from workbench.lineage.names import namespace, workspace_file
 from workbench.tables.versions import sha256_of
 from workbench.workspace import Workspace
@@ -29,16 +29,31 @@ def file_version(
 
 def source_versions(workspace: Workspace, files: Iterable[SourceFile]) -> list[FileVersion]:
     """Files that an ingest reads; one that several sources read once, of packages by package."""
-    found = {}
-    for file in files:
-        version = file_version(workspace, file.path, file.digest, file.format)
-        if file.package:
-            space = f"pkg:pypi/{file.package}"
-            version = FileVersion(
-                file.path, file.digest, file.size, file.format, space, f"data/{file.path.name}"
-            )
-        found[file.path] = version
-    return list(found.values())
+    return list({file.path: _version(workspace, file) for file in files}.values())
+
+
+def source_feeds(
+    workspace: Workspace, sources: Mapping[str, TableSources], stated: FileVersion
+) -> dict[str, Feed]:
+    """What each table of an ingest was made from; the description of the sources steers all."""
+    return {table: _feed(workspace, found, stated) for table, found in sources.items()}
+
+
+def _feed(workspace: Workspace, found: TableSources, stated: FileVersion) -> Feed:
+    files = [_version(workspace, file) for file in found.files]
+    columns = {
+        name: [ColumnSource(file, *origin) for file in files] if origin else []
+        for name, origin in found.columns.items()
+    }
+    return Feed(files=files, settings=[stated], columns=columns)
+
+
+def _version(workspace: Workspace, file: SourceFile) -> FileVersion:
+    version = file_version(workspace, file.path, file.digest, file.format)
+    if not file.package:
+        return version
+    space, name = f"pkg:pypi/{file.package}", f"data/{file.path.name}"
+    return FileVersion(file.path, file.digest, file.size, file.format, space, name)
 
 
 def file_notes(files: Iterable[FileVersion]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from workbench.lineage.redaction import REDACTED, Redactor, is_secret_name
 
 Config = TypeVar("Config", bound=BaseModel)
 PARAMETERS_TAG = "parameters"
+_OWNER = re.compile(r"\*\*Owner:\*\* ([^.*\n]{1,120})\.")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Declaration:
         writes: Tables that it writes.
         title: Its first heading.
         reads_if_present: Tables that it reads where they exist, and does without where not.
+        owner: Who answers for it, where its first cell says `**Owner:** name.`
     """
 
     path: Path
@@ -38,6 +41,7 @@ class Declaration:
     writes: tuple[str, ...]
     title: str
     reads_if_present: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -99,11 +103,12 @@ def declared(path: Path) -> Declaration:
             f"{path}: reads and writes table {both[0]!r}; expected a notebook to do one of both."
         )
     config = _config(path, str(metadata["config"]))
+    owner = _OWNER.search(notebook.cells[0].source if notebook.cells else "")
     title = next((c.source for c in notebook.cells if c.cell_type == "markdown"), path.stem)
     return Declaration(
         path, config, _defaults(path, notebook), reads, writes,
         title.splitlines()[0].lstrip("# ").strip() if title else path.stem,
-        optional,
+        optional, owner.group(1).strip() if owner else "",
     )  # fmt: skip
 
 

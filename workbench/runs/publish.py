@@ -30,6 +30,7 @@ from workbench.runs.facts import Facts
 from workbench.runs.files import file_version
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import staged_versions
+from workbench.runs.quality import readiness_assertions
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -94,6 +95,7 @@ def finish(
             files=[file_version(workspace, report / name) for name in _OWN_FILES],
             models=_models(report, facts, inputs),
             decisions=_range(workspace, appended),
+            assertions=readiness_assertions(report),
         )
     step("latest")
     point_latest(report)

@@ -178,7 +178,10 @@ def _plan(
 
 def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -> RunResult:
     declaration = plan.declaration
-    job = JobDescription(declaration.name, documentation=declaration.title, source=declaration.path)
+    job = JobDescription(
+        declaration.name, documentation=declaration.title, source=declaration.path,
+        owner=declaration.owner or None,
+    )  # fmt: skip
     with governed(
         workspace, _row(plan), job, parameters=plan.parameters,
         inputs=list(plan.inputs.values()), parent=manner.parent(), force=manner.force,

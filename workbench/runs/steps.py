@@ -4,13 +4,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.lineage.facts import FileVersion, JobDescription
-from workbench.runs.files import file_notes, file_version, source_versions
+from workbench.lineage.facts import Feed, FileVersion, JobDescription
+from workbench.runs.files import file_notes, file_version, source_feeds, source_versions
 from workbench.runs.governed import Parent, governed, no_parent
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.outputs import still_there
@@ -34,6 +34,7 @@ class Step:
         parameters: What it depends on besides.
         fingerprint: Digest of sources that are not tables.
         files: Files that it reads.
+        feeds: By the name of a table that it writes, what that is made from; default: everything.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Step:
     parameters: Mapping[str, Any] | None = None
     fingerprint: str = ""
     files: Sequence[FileVersion] = ()
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
 
 
 def governed_step(
@@ -73,7 +75,7 @@ def governed_step(
         force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
-        run.lineage.complete(outputs)
+        run.lineage.complete(outputs, feeds=step.feeds)
         ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
     return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
@@ -124,7 +126,7 @@ def step_row(
 
 def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
     """Ingest the described sources."""
-    from workbench.adapters.ingest import fingerprints, query_digests, source_files
+    from workbench.adapters.ingest import fingerprints, query_digests, source_files, table_sources
     from workbench.adapters.ingest import ingest_step as ingest
     from workbench.adapters.sources import load_sources
 
@@ -143,6 +145,7 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         parameters=query_digests(description),
         fingerprint=json.dumps([stated.digest, fingerprints(description, files)], sort_keys=True),
         files=[stated, *source_versions(workspace, files)],
+        feeds=source_feeds(workspace, table_sources(description, files), stated),
     )
 
 
@@ -171,4 +174,5 @@ def twin_step(workspace: Workspace) -> Step:
         function=run,
         reads=twin.READS,
         parameters=config.model_dump(),
+        feeds={table: Feed(tables=read) for table, read in twin.MADE_FROM.items()},
     )

@@ -1,0 +1,251 @@
+"""Datasets of events: tables and files that a run read or wrote, with what is known of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from openlineage.client import facet_v2 as standard
+from openlineage.client.event_v2 import InputDataset, OutputDataset
+from openlineage.client.generated import lineage
+from openlineage.client.generated.base import DatasetFacet
+
+from workbench.lineage import facets as own
+from workbench.lineage.facts import Assertion, ColumnSource, Feed, FileVersion
+from workbench.lineage.names import FILE_NAMESPACE, PRODUCER
+from workbench.tables.versions import TableVersion
+
+if TYPE_CHECKING:
+    from openlineage.client.generated.base import InputDatasetFacet
+
+
+def table_input(namespace: str, table: TableVersion) -> InputDataset:
+    """A table version that a run reads."""
+    statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
+        rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
+    )
+    return InputDataset(
+        namespace=namespace,
+        name=table.table,
+        facets=_table_facets(namespace, table),
+        inputFacets={"inputStatistics": statistics},
+    )
+
+
+def table_output(namespace: str, table: TableVersion, feed: Feed | None = None) -> OutputDataset:
+    """A table version that a run wrote; made from all that the run read where no feed says less."""
+    statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+        rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
+    )
+    facets = {**_table_facets(namespace, table), "dataQualityMetrics": _metrics(table)}
+    if feed is not None:
+        facets |= _feed_facets(namespace, feed)
+    return OutputDataset(
+        namespace=namespace,
+        name=table.table,
+        facets=facets,
+        outputFacets={"outputStatistics": statistics},
+    )
+
+
+def file_input(file: FileVersion) -> InputDataset:
+    """A file that a run reads."""
+    space, name = _file_name(file)
+    statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
+        size=file.size, fileCount=1, producer=PRODUCER
+    )
+    return InputDataset(
+        namespace=space,
+        name=name,
+        facets=_file_facets(file),
+        inputFacets={"inputStatistics": statistics},
+    )
+
+
+def file_output(file: FileVersion) -> OutputDataset:
+    """A file that a run wrote."""
+    space, name = _file_name(file)
+    statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+        size=file.size, fileCount=1, producer=PRODUCER
+    )
+    return OutputDataset(
+        namespace=space,
+        name=name,
+        facets=_file_facets(file),
+        outputFacets={"outputStatistics": statistics},
+    )
+
+
+def assertion_facets(assertions: Sequence[Assertion]) -> dict[str, "InputDatasetFacet"]:
+    """Checks of a table that a run read, by the table's name."""
+    module = standard.data_quality_assertions_dataset
+    by_table: dict[str, list[Any]] = {}
+    for one in assertions:
+        found = module.Assertion(
+            assertion=one.name,
+            success=one.passed,
+            severity="warn",  # a finding blocks nothing
+            name=one.name,
+            description=one.description,
+            expected=one.expected,
+            actual=one.actual,
+            params={"severity": one.severity},
+        )
+        by_table.setdefault(one.table, []).append(found)
+    return {
+        table: module.DataQualityAssertionsDatasetFacet(assertions=found, producer=PRODUCER)
+        for table, found in by_table.items()
+    }
+
+
+def _file_name(file: FileVersion) -> tuple[str, str]:
+    return file.namespace or FILE_NAMESPACE, file.name or file.path.absolute().as_posix()
+
+
+def _bytes(table: TableVersion) -> int:
+    return sum(file.bytes for file in table.files)
+
+
+def _version_facet(digest: str) -> DatasetFacet:
+    module = standard.dataset_version_dataset
+    return module.DatasetVersionDatasetFacet(datasetVersion=digest, producer=PRODUCER)
+
+
+def _type_facet(kind: str) -> DatasetFacet:
+    module = standard.dataset_type_dataset
+    return module.DatasetTypeDatasetFacet(datasetType=kind, producer=PRODUCER)
+
+
+def _table_facets(namespace: str, table: TableVersion) -> dict[str, DatasetFacet]:
+    return {
+        "schema": _schema_facet(table),
+        "version": _version_facet(table.digest),
+        "datasetType": _type_facet("TABLE"),
+        "dataSource": standard.datasource_dataset.DatasourceDatasetFacet(
+            name=namespace, uri=namespace, producer=PRODUCER
+        ),
+        "storage": standard.storage_dataset.StorageDatasetFacet(
+            storageLayer="file", fileFormat="parquet", producer=PRODUCER
+        ),
+        own.PROVENANCE: own.WorkbenchProvenanceDatasetFacet(
+            version=table.version,
+            contentDigest=table.content_digest,
+            source=table.source,
+            restsOnSimulated=table.rests_on_simulated,
+            columns=dict(table.provenance),
+            lastObserved=table.last_observed.isoformat() if table.last_observed else None,
+            producer=PRODUCER,
+        ),
+    }
+
+
+def _schema_facet(table: TableVersion) -> DatasetFacet:
+    module = standard.schema_dataset
+    return module.SchemaDatasetFacet(
+        fields=[
+            module.SchemaDatasetFacetFields(
+                name=name, type=kind, ordinal_position=position, fields=None
+            )
+            for position, (name, kind) in enumerate(table.schema.items(), 1)
+        ],
+        producer=PRODUCER,
+    )
+
+
+def _file_facets(file: FileVersion) -> dict[str, DatasetFacet]:
+    known = {"version": _version_facet(file.digest), "datasetType": _type_facet("FILE")}
+    if file.format:
+        known["storage"] = standard.storage_dataset.StorageDatasetFacet(
+            storageLayer="file", fileFormat=file.format, producer=PRODUCER
+        )
+    return known
+
+
+# --- what a table was made from -------------------------------------------------------------
+
+
+def _feed_facets(namespace: str, feed: Feed) -> dict[str, DatasetFacet]:
+    """The explicit lineage of a table, and of its columns where these are stated."""
+    settings = lineage.LineageTransformation(type="INDIRECT", description="settings")
+    inputs: list[lineage.LineageDatasetInput | lineage.LineageJobInput] = [
+        *(_source(namespace, name) for name in feed.tables),
+        *(_source(namespace, file) for file in feed.files),
+        *(_source(namespace, file, transformations=[settings]) for file in feed.settings),
+    ]
+    known: dict[str, DatasetFacet] = {
+        "lineage": lineage.LineageDatasetFacet(inputs=inputs, fields=None, producer=PRODUCER)
+    }
+    if feed.columns:
+        known["columnLineage"] = _column_facet(namespace, feed.columns)
+    return known
+
+
+def _source(namespace: str, of: str | FileVersion, **more: Any) -> lineage.LineageDatasetInput:
+    space, name = (namespace, of) if isinstance(of, str) else _file_name(of)
+    options = {"transformations": None, **more}
+    return lineage.LineageDatasetInput(namespace=space, name=name, type="DATASET", **options)
+
+
+def _column_facet(namespace: str, columns: Mapping[str, Sequence[ColumnSource]]) -> DatasetFacet:
+    module = standard.column_lineage_dataset
+
+    def source(one: ColumnSource) -> Any:
+        space, name = (namespace, one.of) if isinstance(one.of, str) else _file_name(one.of)
+        how = module.Transformation(
+            type="DIRECT",
+            subtype="TRANSFORMATION",
+            description=None,
+            masking=one.masked,
+        )
+        return module.InputField(
+            namespace=space, name=name, field=one.column, transformations=[how]
+        )
+
+    fields = {
+        column: module.Fields(
+            inputFields=[source(one) for one in sources],
+            transformationDescription=None,
+            transformationType=None,
+        )
+        for column, sources in columns.items()
+    }
+    return module.ColumnLineageDatasetFacet(fields=fields, dataset=None, producer=PRODUCER)
+
+
+# --- numbers that the files themselves state -------------------------------------------------
+
+
+def _metrics(table: TableVersion) -> DatasetFacet:
+    """Rows, and per column how many values are missing, as the Parquet files' footers have it."""
+    module = standard.data_quality_metrics_dataset
+    metrics = {
+        name: module.ColumnMetrics(nullCount=missing, quantiles=None)
+        for name, missing in _footers(table).items()
+    }
+    return module.DataQualityMetricsDatasetFacet(
+        rowCount=table.rows,
+        bytes=_bytes(table),
+        fileCount=len(table.files),
+        columnMetrics=metrics,
+        producer=PRODUCER,
+    )
+
+
+def _footers(table: TableVersion) -> dict[str, int]:
+    """Missing values by column; columns without full statistics are left out.
+
+    Smallest and largest values stand there too and are not repeated: events are sent to others.
+    """
+    import pyarrow.parquet as pq
+
+    groups: dict[str, list[Any]] = {}
+    for path in table.data_paths:
+        footer = pq.read_metadata(path)
+        for row_group in range(footer.num_row_groups):
+            group = footer.row_group(row_group)
+            for place in range(group.num_columns):
+                column = group.column(place)
+                groups.setdefault(column.path_in_schema, []).append(column.statistics)
+    return {
+        name: sum(one.null_count for one in found)
+        for name, found in groups.items()
+        if all(one is not None and one.has_null_count for one in found)
+    }
