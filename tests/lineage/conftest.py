@@ -1,10 +1,15 @@
 """A journal and real table versions for the lineage suite."""
 
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from workbench.lineage.journal import Journal
 from workbench.tables import TableStore
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `journals`
 
 
 @pytest.fixture

@@ -3,14 +3,19 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.commands.lineage_graph import graph
 from workbench.errors import ConfigError
 from workbench.workspace import CONFIG_FILE, Workspace, find_workspace
 
+if TYPE_CHECKING:
+    from workbench.lineage.validate import ValidationReport
+
 app = typer.Typer(help="Lineage events of every run.", no_args_is_help=True)
+app.command()(graph)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
@@ -30,19 +35,25 @@ def validate(
 
     workspace = find_workspace()
     report = validate_journal(workspace.lineage, schemas)
+    if not as_json:
+        _print_report(report)
     spoilt, notices = _check_files(workspace, quiet=as_json) if files else (0, [])
     if as_json:
         facts = {"valid": report.valid and not spoilt, **asdict(report)}
         typer.echo(json.dumps({**facts, "files_checked": files, "notices": notices}, indent=1))
-    else:
-        for problem in report.problems:
-            typer.echo(problem)
-        typer.echo(
-            f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
-            f" {len(report.open_runs)} open: {len(report.problems) or 'no'} problems"
-        )
+    elif files:
+        typer.echo(f"{spoilt + len(report.problems) or 'no'} problems in all")
     if spoilt or not report.valid:
         raise typer.Exit(1)
+
+
+def _print_report(report: "ValidationReport") -> None:
+    for problem in report.problems:
+        typer.echo(problem)
+    typer.echo(
+        f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
+        f" {len(report.open_runs)} open: {len(report.problems) or 'no'} problems"
+    )
 
 
 def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[str, str]]]:
@@ -103,39 +114,3 @@ def _configured(workspace: Workspace) -> str:
             f"{path}: no address of a consumer; give --to URL, or set url in [lineage]."
         )
     return url
-
-
-@app.command()
-def graph(
-    table: Annotated[str, typer.Argument(help="A table or file; all tables by default.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Show what a table was made from and what was made from it."""
-    from workbench.lineage.graph import table_graph, tree
-    from workbench.lineage.journal import Journal
-
-    found = table_graph(Journal(find_workspace().lineage).events())
-    if as_json:
-        typer.echo(json.dumps(_facts(found, table), indent=1))
-    elif table:
-        found.reach(table, found.upstream)  # refuses a name that no run knows
-        typer.echo("\n".join(["made from", *tree(table, found.upstream), "", "feeds"]))
-        typer.echo("\n".join(tree(table, found.downstream)))
-    else:
-        sources = [name for name in found.datasets if name not in found.upstream]
-        typer.echo("\n\n".join("\n".join(tree(s, found.downstream)) for s in sources))
-
-
-def _facts(found: Any, table: str) -> dict[str, Any]:
-    if table:
-        return {
-            "table": table,
-            "upstream": found.reach(table, found.upstream),
-            "downstream": found.reach(table, found.downstream),
-        }
-    edges = [
-        {"from": used, "to": made, "jobs": sorted(jobs)}
-        for made, row in found.upstream.items()
-        for used, jobs in row.items()
-    ]
-    return {"datasets": list(found.datasets), "edges": edges}
