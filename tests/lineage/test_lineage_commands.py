@@ -55,7 +55,10 @@ def test_problems_are_printed_and_exit_with_1(workspace):
 def test_graph_shows_what_a_table_was_made_from_and_feeds(workspace):
     text = invoke("graph", "locations").stdout
     assert "└── suppliers  (10-place)" in text
-    assert invoke("graph").stdout == "suppliers\n└── locations  (10-place)\n"
+    run, flow = invoke("graph").stdout.splitlines()
+    assert run.startswith("10-place · ")
+    assert run.endswith(" · run 2e3f4a5b")
+    assert flow == "    suppliers → locations"
     facts = json.loads(invoke("graph", "suppliers", "--json").stdout)
     assert facts == {"table": "suppliers", "upstream": [], "downstream": ["locations"]}
     edges = json.loads(invoke("graph", "--json").stdout)["edges"]

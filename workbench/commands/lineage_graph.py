@@ -21,7 +21,9 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 def graph(
     name: Annotated[
         str,
-        typer.Argument(help="A table, table.column, table@digest, file, model or run; default all."),
+        typer.Argument(
+            help="A table, table.column, table@digest, file, model or run; default all."
+        ),
     ] = "",
     decision: Annotated[str, typer.Option(help="Ask for the run that made this decision.")] = "",
     as_of: Annotated[
@@ -139,9 +141,7 @@ def _facts_of(found: "Graph", start: "Start", *, full: bool) -> dict[str, Any]:
     return facts
 
 
-def _draw(
-    found: "Graph", start: "Start | None", path: Path, as_of: str, *, quiet: bool
-) -> None:
+def _draw(found: "Graph", start: "Start | None", path: Path, as_of: str, *, quiet: bool) -> None:
     from workbench.dashboards.lineage_html import lineage_page
 
     page = lineage_page(found, start, as_of=as_of)
@@ -160,4 +160,6 @@ def _static(workspace: Workspace, *, as_json: bool) -> None:
         return
     for job in declared_jobs(workspace):
         read = ", ".join(job.reads) or "nothing of the table store"
-        typer.echo(printable(f"{job.description.name}: {read} → {', '.join(job.writes) or 'reports'}"))
+        typer.echo(
+            printable(f"{job.description.name}: {read} → {', '.join(job.writes) or 'reports'}")
+        )

@@ -153,7 +153,9 @@ def _by_job(detail: Mapping[str, Any], steps: Mapping[int, str]) -> dict[str, An
         for job, number in numbers.items()
     ]  # fmt: skip
     if any(source == outside for source, _ in lines):
-        nodes.append({"id": outside, "label": "outside", "kind": "file", "note": "not made by runs"})
+        nodes.append(
+            {"id": outside, "label": "outside", "kind": "file", "note": "not made by runs"}
+        )
     return _placed(nodes, sorted(lines))
 
 
@@ -202,7 +204,8 @@ def _rows(versions: Iterable[Version], edges: Iterable[Edge]) -> list[dict[str, 
             "id": one.node, "name": _short(one), "title": one.name,
             "kind": _WORDS.get(one.kind, "table"), "job": one.job or "outside",
             "at": f"{one.moment:%Y-%m-%d %H:%M}" if one.run_id else "",
-            "read": ", ".join(sorted(read[one.dataset])), "fed": ", ".join(sorted(fed[one.dataset])),
+            "read": ", ".join(sorted(read[one.dataset])),
+            "fed": ", ".join(sorted(fed[one.dataset])),
         }
         for one in sorted(known.values(), key=lambda one: (one.kind != "table", one.name))
         if one.node in newest

@@ -8,6 +8,7 @@ are only passed, order within a layer by barycentres; then heights by least squa
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 _SWEEPS: Final = 16
@@ -153,16 +154,14 @@ def _heights(
                 total += gap
                 offsets.append(total)
             level = _isotonic([want - off for want, off in zip(wanted, offsets, strict=True)])
-            ys.update(
-                (node, one + off) for node, one, off in zip(row, level, offsets, strict=True)
-            )
+            ys.update((node, one + off) for node, one, off in zip(row, level, offsets, strict=True))
     return ys
 
 
 def _gaps(row: Sequence[int], heights: Mapping[int, float]) -> list[float]:
     """From each centre to the one before; the first has none."""
     gaps = [0.0]
-    for above, below in zip(row, row[1:], strict=False):
+    for above, below in pairwise(row):
         gap = _PASSED_GAP if above < 0 or below < 0 else _GAP
         gaps.append((heights.get(above, 0.0) + heights.get(below, 0.0)) / 2 + gap)
     return gaps[: len(row)]

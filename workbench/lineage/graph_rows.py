@@ -119,14 +119,16 @@ class GraphRows:
         if not output.columns:
             return
         rows = set[tuple[str, int | None, str]]()
+        silent = {*output.dataset.columns, *(edge.column for edge in output.columns)} - {WHOLE}
         for edge in output.columns:
             found = read.get(edge.source) if edge.source else None
-            rows.add(
-                (edge.column, found[0], edge.source_column) if found else (edge.column, None, WHOLE)
-            )
-            if found:
-                self._columns(found[1], (edge.source_column,))
-        silent = set(output.dataset.columns) - {edge.column for edge in output.columns}
+            if found is not None:
+                rows.add((edge.column, found[0], edge.source_column))
+            elif edge.source is None:
+                rows.add((edge.column, None, WHOLE))
+            else:
+                continue  # it names what is no input: any of them may be meant
+            silent.discard(edge.column)
         rows |= {(name, source, WHOLE) for name in silent for source, _, _ in read.values()}
         for row in sorted(rows, key=str):
             self._do("INSERT INTO field VALUES (?, ?, ?, ?)", (node, *row))

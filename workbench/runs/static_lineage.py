@@ -1,0 +1,63 @@
+"""What notebooks and steps of a workspace declare to read and write, before any run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from workbench.adapters.sources import load_sources, tables_of
+from workbench.inventory import twin
+from workbench.lineage.facts import JobDescription
+from workbench.lineage.names import namespace
+from workbench.runs.parameters import declared
+from workbench.runs.run import all_notebooks, in_order
+from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DeclaredJob:
+    """A job with the tables that it reads, where they exist too, and writes."""
+
+    description: JobDescription
+    reads: Sequence[str]
+    writes: Sequence[str]
+
+
+def declared_jobs(workspace: Workspace) -> list[DeclaredJob]:
+    """Ingests, the simulated supply side, then notebooks, writers before readers.
+
+    Raises:
+        WorkbenchError: A description of sources or a notebook's declaration is malformed.
+    """
+    ingests = [
+        DeclaredJob(
+            JobDescription(f"ingest-{path.stem}", kind="step"),
+            (),
+            [table for source in load_sources(path).source for table in tables_of(source)],
+        )
+        for path in sorted((workspace.notebooks / "sources").glob("*.toml"))
+    ]
+    supply = DeclaredJob(JobDescription("simulate-supply", kind="step"), twin.READS, twin.WRITES)
+    notebooks = [
+        DeclaredJob(
+            JobDescription(
+                one.name, documentation=one.title, source=one.path, owner=one.owner or None
+            ),
+            (*one.reads, *one.reads_if_present),
+            one.writes,
+        )
+        for one in in_order([declared(path) for path in all_notebooks(workspace)])
+    ]
+    return [*ingests, supply, *notebooks]
+
+
+def static_events(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    """A dataset event for each table, then a job event for each job."""
+    from workbench.lineage.static import dataset_event, job_event
+
+    space, now = namespace(workspace.workspace_id()), datetime.now(UTC)
+    jobs = declared_jobs(workspace)
+    for table in sorted({table for job in jobs for table in (*job.reads, *job.writes)}):
+        yield dataset_event(space, table, moment=now)
+    for job in jobs:
+        yield job_event(space, job.description, reads=job.reads, writes=job.writes, moment=now)
