@@ -21,6 +21,7 @@ from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.facts import Facts, check_record
+from workbench.runs.origins import origins
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, find_workspace, open_workspace
@@ -309,6 +310,17 @@ class Run:
         self.save_table(frame, name)
         html = theme.table_html(frame.head(rows), title=title, total=len(frame))
         display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
+
+    def show_inputs(self) -> None:
+        """Say where the tables of this run come from, and which of them are simulated."""
+        frame = origins(self._versions[table] for table in self.tables)
+        self.table(frame, "inputs", "What this page rests on")
+
+    def note(self, markdown: str) -> None:
+        """Display a sentence that depends on results."""
+        from IPython.display import Markdown, display
+
+        display(Markdown(markdown))  # type: ignore[no-untyped-call]
 
     def finish(self) -> None:
         """Show what this run leaves: files with their SHA-256, staged tables with their digest."""

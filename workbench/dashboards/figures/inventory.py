@@ -244,7 +244,8 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     import plotly.graph_objects as go
 
     ranked = proposals.sort_values(c.MONEY_AT_STAKE, ascending=False)
-    top, rest = ranked.head(TOP), ranked.iloc[TOP:]
+    shown = min(TOP, max(1, int((ranked[c.MONEY_AT_STAKE] > 0).sum())))
+    top, rest = ranked.head(shown), ranked.iloc[shown:]
     others = float(rest[c.MONEY_AT_STAKE].sum())
     share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
     label = [
