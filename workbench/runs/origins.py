@@ -6,22 +6,22 @@ import pandas as pd
 
 from workbench.tables.versions import TableVersion
 
-_SIMULATED = "simulated"
+_SIMULATED, _HERE = "simulated", "simulated here"
 
 
 def origins(versions: Iterable[TableVersion]) -> pd.DataFrame:
     """One row per origin: its tables, where they come from, whether that is simulated.
 
     Returns:
-        Columns `tables`, `where from`, `simulated` (`yes`, `in part`, `rests on it` or `no`).
+        Columns `tables`, `where from`, `simulated here` (`yes`, `in part`, `rests on it` or `no`).
     """
     rows = [
         (version.table, version.source.rstrip("."), _simulated(version)) for version in versions
     ]
-    frame = pd.DataFrame(rows, columns=["tables", "where from", _SIMULATED])
-    grouped = frame.groupby(["where from", _SIMULATED], sort=False)["tables"]
+    frame = pd.DataFrame(rows, columns=["tables", "where from", _HERE])
+    grouped = frame.groupby(["where from", _HERE], sort=False)["tables"]
     joined = grouped.agg(lambda names: ", ".join(sorted(names))).reset_index()
-    return joined[["tables", "where from", _SIMULATED]]
+    return joined[["tables", "where from", _HERE]]
 
 
 def _simulated(version: TableVersion) -> str:
