@@ -1,8 +1,10 @@
-"""A small business's own exports as CSV files, with the description that reads them.
+"""A small business's own exports as CSV files, read by the description that ships as an example.
 
 Three shops and the warehouse behind them, 24 articles, 15 months of days. No promotions, no prices,
 no orders of customers: what a small shop can export. Amounts are drawn, but nothing in the files
 says so: to the product they are what any business hands over.
+
+Run as a program, it writes the made-up files that ship with the example: fewer of everything.
 """
 
 from pathlib import Path
@@ -16,133 +18,33 @@ FIRST, DAYS = pd.Timestamp("2024-01-01"), 456
 ARTICLES = 24
 _LEAD = {WAREHOUSE: 7, **dict.fromkeys(SHOPS, 2)}
 
-SOURCES = """
-[[source]]
-name = "article list"
-kind = "csv"
-path = "articles.csv"
-table = "items"
-[source.columns]
-item_id = "article"
-description = "name"
-base_uom = "unit"
-unit_cost = "cost"
-[source.constants]
-currency = "EUR"
-is_demand = true
-
-[[source]]
-name = "sites"
-kind = "csv"
-path = "sites.csv"
-table = "locations"
-[source.columns]
-location_id = "site"
-kind = "kind"
-
-[[source]]
-name = "holidays"
-kind = "csv"
-path = "holidays.csv"
-table = "calendar"
-[source.columns]
-date = { column = "day", format = "%d.%m.%Y" }
-event = "holiday"
-[source.constants]
-type = "public"
-
-[[source]]
-name = "till"
-kind = "csv"
-path = "till.csv"
-table = "sales"
-delimiter = ";"
-[source.columns]
-item_id = "article"
-location_id = "site"
-date = { column = "day", format = "%d.%m.%Y" }
-quantity = "pieces"
-revenue = "money"
-[source.constants]
-channel = "store"
-
-[[source]]
-name = "supplier terms"
-kind = "csv"
-path = "terms.csv"
-table = "supplier_items"
-[source.columns]
-supplier_id = "supplier"
-item_id = "article"
-location_id = "site"
-lead_time_days = "lead"
-lead_time_sd_days = "lead_sd"
-minimum_order_quantity = "minimum"
-order_multiple = "multiple"
-unit_cost = "cost"
-[source.constants]
-currency = "EUR"
-
-[[source]]
-name = "stock record"
-kind = "csv"
-path = "stock.csv"
-table = "stock"
-[source.columns]
-item_id = "article"
-location_id = "site"
-date = "day"
-on_hand = "on_hand"
-on_order = "on_order"
-
-[[source]]
-name = "purchase orders"
-kind = "csv"
-path = "purchase_orders.csv"
-table = "purchase_orders"
-[source.columns]
-po_id = "order"
-line = "line"
-supplier_id = "supplier"
-item_id = "article"
-location_id = "site"
-ordered = "ordered"
-due = "due"
-quantity = "pieces"
-
-[[source]]
-name = "goods received"
-kind = "csv"
-path = "receipts.csv"
-table = "receipts"
-[source.columns]
-receipt_id = "receipt"
-po_id = "order"
-line = "line"
-received = "received"
-quantity = "pieces"
-rejected = "rejected"
-"""
+EXAMPLE = Path(__file__).resolve().parent.parent / "notebooks/sources/example/SOURCES.toml"
 
 
 def write_exports(folder: Path) -> Path:
     """Write the files and their description; returns the description."""
+    write_files(folder, articles=ARTICLES, length=DAYS)
+    description = folder / "SOURCES.toml"
+    stated = EXAMPLE.read_text(encoding="utf-8").replace("simulated = true\n", "")
+    description.write_text(stated.replace('"USD"', '"EUR"'), encoding="utf-8")
+    return description
+
+
+def write_files(folder: Path, *, articles: int, length: int) -> None:
+    """Write the files of some articles and days."""
     rng = np.random.default_rng(11)
-    articles = [f"A{number:03d}" for number in range(ARTICLES)]
-    cost = rng.uniform(1, 30, ARTICLES).round(2)
-    rate = rng.gamma(1.2, 1.5, (ARTICLES, len(SHOPS))) + 0.3
+    names = [f"A{number:03d}" for number in range(articles)]
+    cost = rng.uniform(1, 30, articles).round(2)
+    rate = rng.gamma(1.2, 1.5, (articles, len(SHOPS))) + 0.3
     week = np.array([0.8, 0.9, 0.9, 1.0, 1.3, 1.6, 0.5])
-    days = pd.date_range(FIRST, periods=DAYS)
+    days = pd.date_range(FIRST, periods=length)
     sold = rng.poisson(rate[:, :, None] * week[days.dayofweek])
-    _items(articles, cost).to_csv(folder / "articles.csv", index=False)
+    _items(names, cost).to_csv(folder / "articles.csv", index=False)
     kinds = {WAREHOUSE: "dc", **dict.fromkeys(SHOPS, "store")}
     pd.DataFrame(kinds.items(), columns=["site", "kind"]).to_csv(folder / "sites.csv", index=False)
     (folder / "holidays.csv").write_text("day,holiday\n25.12.2024,Christmas Day\n")
-    _till(articles, cost, days, sold).to_csv(folder / "till.csv", sep=";", index=False)
-    _supply(folder, articles, cost, days, sold)
-    description = folder / "SOURCES.toml"
-    description.write_text(SOURCES, encoding="utf-8")
-    return description
+    _till(names, cost, days, sold).to_csv(folder / "till.csv", sep=";", index=False)
+    _supply(folder, names, cost, days, sold)
 
 
 def _items(articles: list[str], cost: np.ndarray) -> pd.DataFrame:
@@ -201,3 +103,7 @@ def _supply(
     ):
         frame = pd.DataFrame(rows, columns=columns.split())
         frame.to_csv(folder / f"{name}.csv", index=False, date_format="%Y-%m-%d")
+
+
+if __name__ == "__main__":
+    write_files(EXAMPLE.parent, articles=3, length=35)

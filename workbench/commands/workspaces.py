@@ -35,6 +35,8 @@ def init(
     typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
     typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
     typer.echo(f"Next: cd {folder} && workbench demo")
+    typer.echo("Own data: describe it as in notebooks/sources/example/SOURCES.toml, then")
+    typer.echo("          workbench ingest SOURCES.toml && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
