@@ -35,8 +35,8 @@ def init(
     typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
     typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
     typer.echo(f"Next: cd {folder} && workbench demo")
-    typer.echo("Own data: describe it as in notebooks/sources/example/SOURCES.toml, then")
-    typer.echo("          workbench ingest SOURCES.toml && workbench run --all")
+    typer.echo("  or, with data of your own: adapt notebooks/sources/example/SOURCES.toml, then")
+    typer.echo("  workbench ingest SOURCES.toml && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
@@ -162,6 +162,7 @@ def lab(
     command += [
         f"--ServerApp.root_dir={workspace.root}",
         "--LabApp.default_url=/lab/tree/notebooks",
+        "--log-level=ERROR",  # the address with its token then stands alone
     ]
     if not browser:
         command.append("--no-browser")

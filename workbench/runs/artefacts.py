@@ -222,7 +222,17 @@ class Run:
 
         Returns:
             The proposals as staged.
+
+        Raises:
+            RunError: A column that every proposal has is missing.
         """
+        needed = [column.name for column in PROPOSALS.columns if not column.nullable]
+        missing = [n for n in needed if n not in {*proposals, c.PROPOSAL_ID, c.RUN_ID}]
+        if missing:
+            raise RunError(
+                f"{self._context.notebook}: proposals without column {missing[0]!r}; expected"
+                f" {', '.join(n for n in needed if n not in (c.PROPOSAL_ID, c.RUN_ID))}. Add it."
+            )
         frame = proposals.assign(**{c.RUN_ID: self.run_id})
         frame[c.REASONS] = [
             value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
