@@ -18,13 +18,8 @@ import pytest
 
 from workbench.decision_log.append import open_log
 from workbench.decision_log.keys import verifier_key
-from workbench.decision_log.service.client import (
-    ServiceClient,
-    connect,
-    log_client,
-    socket_path,
-    start_and_connect,
-)
+from workbench.decision_log.service.access import log_client
+from workbench.decision_log.service.client import connect, socket_path
 from workbench.decision_log.service.messages import receive, send
 from workbench.decision_log.verify import verify_log
 from workbench.errors import ContractError, ImmutableError, LockedError, LogError
@@ -32,19 +27,19 @@ from workbench.workspace import Workspace
 
 
 @pytest.fixture
-def short(monkeypatch):
-    """A folder whose path leaves room for a socket's: 107 bytes are the most."""
+def short():
+    """A folder that other users may enter."""
     with tempfile.TemporaryDirectory(prefix="wb") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         yield Path(folder)
 
 
 @pytest.fixture
-def workspace(tmp_path, short, monkeypatch):
+def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
     root = tmp_path / "site"
     root.mkdir()
     (root / "workbench.toml").write_text('name = "site"\n', encoding="utf-8")
+    (root / "data").mkdir()
     return Workspace(root=root, name="site")
 
 
@@ -114,17 +109,44 @@ def test_a_record_that_breaks_the_schema_is_refused_and_the_service_goes_on(logs
 
 def test_the_runner_uses_the_service_where_one_runs(logs, workspace, start):
     assert log_client(workspace).append([logs.record(0)]).size == 1
-    start()
-    client = log_client(workspace)
-    assert isinstance(client, ServiceClient)
-    assert client.append([logs.record(1)]).size == 2
+    service = start()
+    service.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(log_client(workspace).append, [logs.record(1)])
+        time.sleep(0.2)
+        assert not asked.done()  # nobody but the service does it
+        service.send_signal(signal.SIGCONT)
+        assert asked.result(10).size == 2
 
 
 def test_a_second_writer_is_told_who_holds_the_log(logs, workspace, start, monkeypatch):
     service = start()
     monkeypatch.setattr("workbench.decision_log.append._PATIENCE_SECONDS", 0.0)
-    with pytest.raises(LockedError, match=f"process {service.pid} is writing"):
-        open_log(workspace).append([logs.record(0)])
+    with connect(workspace) as client:
+        client.append([logs.record(1)])
+        with pytest.raises(LockedError, match=f"process {service.pid} is writing"):
+            open_log(workspace).append([logs.record(0)])
+
+
+def test_a_second_service_is_told_where_the_first_one_is(workspace, start, short):
+    service = start()
+    command = [sys.executable, "-m", "workbench", "log", "service", "--socket", short / "other"]
+    second = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert f"process {service.pid} at {socket_path(workspace)} serves this log" in second.stderr
+    assert connect(workspace) is not None
+
+
+def test_the_log_is_let_go_when_nobody_asks(logs, workspace, start):
+    start()
+    with connect(workspace) as client:
+        client.append([logs.record(0)])
+        deadline = time.monotonic() + 10
+        while (workspace.log / ".journal").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert open_log(workspace).append([logs.record(1)]).size == 2
+        assert client.append([logs.record(2)]).size == 3
+    assert verified(workspace).entries == 3
 
 
 def test_a_service_that_was_killed_is_started_again_and_lost_nothing(logs, workspace, start):
@@ -145,11 +167,11 @@ def test_a_service_that_was_killed_is_started_again_and_lost_nothing(logs, works
         service.wait()
         timer.join()
         assert verified(workspace).entries >= len(acknowledged)
-    with start_and_connect(workspace) as client:  # the socket of the dead one is still there
+    start()  # the socket of the dead one is still there
+    with connect(workspace) as client:
         size = client.append([logs.record(10**9)]).size
     assert size > len(acknowledged)
     assert verified(workspace).entries == size
-    os.kill(int((workspace.log / ".lock").read_text().split()[1]), signal.SIGTERM)
 
 
 def test_a_service_without_clients_stops_after_a_while(workspace, start):
@@ -195,14 +217,6 @@ def test_garbage_ends_its_connection_and_nothing_else(logs, workspace, start):
         assert "unknown" in receive(stranger)[0]["message"]
     with connect(workspace) as client:
         assert client.append([logs.record(0)]).size == 1
-
-
-def test_a_folder_of_somebody_else_is_not_used_for_the_socket(workspace, short):
-    folder = short / f"workbench-{os.getuid()}"
-    folder.mkdir(mode=0o755)
-    folder.chmod(0o755)
-    with pytest.raises(LogError, match="not a folder of yours alone"):
-        socket_path(workspace)
 
 
 AS_NOBODY = """

@@ -16,6 +16,7 @@ from workbench.decision_log.journal_file import JournalFile, flush
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
+SERVICE: Final = ".service"  # held by the log's service as long as it runs
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
 MAXIMUM_FILE: Final = 256 * (2 + 65_535)  # bytes of a full bundle of the largest entries
 _POLL_SECONDS: Final = 0.02

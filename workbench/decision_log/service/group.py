@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -11,28 +11,40 @@ from workbench.errors import LogError, WorkbenchError
 
 _MOST_BYTES: Final = 8 << 20  # of one group
 _WAITING_BYTES: Final = 64 << 20  # beyond, those who ask wait: back-pressure
+_LINGER_SECONDS: Final = 0.5
+
+
+class StoppingError(LogError):
+    """Refused, nothing of it appended: the service ends, another may be asked."""
 
 
 class GroupCommit:
-    """Appends of many threads, done by one that holds the log open.
+    """Appends of many threads, done by one that holds the log open while there are any.
+
+    When none came for a while it lets the log's lock and journal go, so that who mends the log by
+    hand need not stop it; opening again reads the key anew, which may have been rotated.
 
     Args:
-        log: Opened by this process; held until `close`.
+        open_log: Opens the log in this process.
+        linger: Seconds without a request after which the log is let go.
     """
 
-    def __init__(self, log: DecisionLog) -> None:
-        self._log = log
+    def __init__(
+        self, open_log: Callable[[], DecisionLog], *, linger: float = _LINGER_SECONDS
+    ) -> None:
+        self._open = open_log
+        self._linger = linger
         self._change = threading.Condition()
         self._waiting: deque[tuple[Sequence[bytes], int, Future[Appended]]] = deque()
         self._questions: deque[tuple[Sequence[str], Future[dict[str, bytes]]]] = deque()
         self._bytes = 0
         self._closing = False
-        self._failed: WorkbenchError | None = None
+        self._failed: Exception | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="append", daemon=True)
 
     def start(self) -> None:
-        """Take the log's lock and begin.
+        """Open the log, complete what a crash left, and begin.
 
         Raises:
             WorkbenchError: The log is locked, damaged or unwritable.
@@ -82,28 +94,51 @@ class GroupCommit:
 
     def _run(self) -> None:
         try:
-            with self._log.held():
-                self._log.checkpoint()
-                self._ready.set()
-                while self._wait():
-                    self._reply()
-                    self._commit(self._next())
-        except WorkbenchError as error:
+            self._open().checkpoint()
+        except Exception as error:
             self._failed = error
+            return
         finally:
             self._ready.set()
+        while self._wait():
+            self._hold()
 
-    def _wait(self) -> bool:
-        """Until there is something to do; False when all is done and nothing more may come."""
+    def _hold(self) -> None:
+        """Serve requests until none came for a while."""
+        try:
+            log = self._open()
+            with log.held():
+                while self._wait(self._linger):
+                    self._reply(log)
+                    self._commit(log, self._next())
+        except Exception as error:  # what is acknowledged is durable; who waits must hear of it
+            self._refuse(error)
+
+    def _wait(self, patience: float | None = None) -> bool:
+        """Until there is something to do; False when nothing came, or nothing more may come."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._questions or self._closing)
+            self._change.wait_for(
+                lambda: self._waiting or self._questions or self._closing, patience
+            )
             return bool(self._waiting or self._questions)
 
-    def _reply(self) -> None:
+    def _refuse(self, error: Exception) -> None:
+        with self._change:
+            appends, questions = list(self._waiting), list(self._questions)
+            self._waiting.clear()
+            self._questions.clear()
+            self._bytes = 0
+            self._change.notify_all()
+        for _, _, appended in appends:
+            appended.set_exception(error)
+        for _, found in questions:
+            found.set_exception(error)
+
+    def _reply(self, log: DecisionLog) -> None:
         while self._questions:
             ids, answer = self._questions.popleft()
             try:
-                answer.set_result(self._log.entries_of(ids))
+                answer.set_result(log.entries_of(ids))
             except Exception as error:
                 answer.set_exception(error)
 
@@ -120,11 +155,13 @@ class GroupCommit:
             self._change.notify_all()
         return group
 
-    def _commit(self, group: list[tuple[Sequence[bytes], Future[Appended]]]) -> None:
+    def _commit(
+        self, log: DecisionLog, group: list[tuple[Sequence[bytes], Future[Appended]]]
+    ) -> None:
         if not group:
             return
         try:
-            outcomes = self._log.append_group([entries for entries, _ in group])
+            outcomes = log.append_group([entries for entries, _ in group])
         except Exception as error:  # whoever asked must hear of it, and the next be served
             for _, answer in group:
                 answer.set_exception(error)
@@ -136,5 +173,5 @@ class GroupCommit:
                 answer.set_result(outcome)
 
 
-def _stopping() -> LogError:
-    return LogError("the log's service is stopping; run again.")
+def _stopping() -> StoppingError:
+    return StoppingError("the log's service is stopping; run again.")
