@@ -19,7 +19,8 @@ import pytest
 from workbench.decision_log.append import open_log
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.service.access import log_client
-from workbench.decision_log.service.client import connect, socket_path
+from workbench.decision_log.service.client import BrokenOffError, connect, socket_path
+from workbench.decision_log.service.limits import Limits
 from workbench.decision_log.service.messages import receive, send
 from workbench.decision_log.verify import verify_log
 from workbench.errors import ContractError, ImmutableError, LockedError, LogError
@@ -73,17 +74,17 @@ def test_clients_append_at_the_same_time_and_each_entry_is_there_once(logs, work
 
     def append_some(number):
         with connect(workspace) as client:
-            return [client.append([logs.record(100 * number + i)]) for i in range(25)]
+            return [client.append([logs.record(1000 * number + i)]) for i in range(200)]
 
     with ThreadPoolExecutor(8) as pool:
         done = [answer for part in pool.map(append_some, range(8)) for answer in part]
-    assert sorted(answer.indexes[0] for answer in done) == list(range(200))
-    assert verified(workspace).entries == 200  # while the service still runs
+    assert sorted(answer.indexes[0] for answer in done) == list(range(1600))
+    assert verified(workspace).entries == 1600  # while the service still runs
     service.send_signal(signal.SIGTERM)
     assert service.wait(10) == 0
     assert not socket_path(workspace).exists()
     assert not (workspace.log / ".journal").exists()
-    assert verified(workspace).entries == 200
+    assert verified(workspace).entries == 1600
 
 
 def test_a_client_reads_back_the_entries_that_it_names(logs, workspace, start):
@@ -172,6 +173,91 @@ def test_a_service_that_was_killed_is_started_again_and_lost_nothing(logs, works
         size = client.append([logs.record(10**9)]).size
     assert size > len(acknowledged)
     assert verified(workspace).entries == size
+
+
+def test_a_client_that_goes_away_after_asking_is_still_entered_and_harms_nobody(
+    logs, workspace, start
+):
+    start()
+    head = {"do": "append"}
+    with connect(workspace) as client:
+        for number in range(50):
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.connect(str(socket_path(workspace)))
+                send(stranger, head, [logs.record(number).canonical()])
+        deadline = time.monotonic() + 10
+        while len(client.entries_of([f"d{n}" for n in range(50)])) < 50:
+            assert time.monotonic() < deadline
+        assert client.append([logs.record(50)]).size == 51
+
+
+def test_a_user_with_too_many_connections_is_told(logs, workspace, start):
+    start()
+    many = [connect(workspace) for _ in range(64)]
+    time.sleep(0.3)
+    with connect(workspace) as one_more, pytest.raises(LogError, match="64 connections of this"):
+        one_more.append([logs.record(0)])
+    many.pop().close()
+    time.sleep(0.3)
+    assert many.pop().append([logs.record(0)]).size == 1
+    for client in many:
+        client.close()
+
+
+def test_a_batch_larger_than_a_message_goes_in_parts(logs, workspace, start, monkeypatch):
+    monkeypatch.setattr("workbench.decision_log.service.client._PART_BYTES", 3000)
+    start()
+    with connect(workspace) as client:
+        answer = client.append(logs.records(0, 100))
+        again = client.append(logs.records(0, 100))
+    assert answer.indexes == tuple(range(100))
+    assert (answer.new, answer.first_index, answer.size) == (100, 0, 100)
+    assert (again.new, again.first_index, again.indexes) == (0, None, answer.indexes)
+
+
+def test_room_of_a_user_is_waited_for_and_leaves_that_of_others():
+    limits = Limits(size=100)
+    entered = []
+
+    def ask(uid):
+        with limits.room(uid, 60):
+            entered.append(uid)
+
+    with ThreadPoolExecutor(2) as pool:
+        with limits.room(1, 60):
+            waiting = pool.submit(ask, 1)
+            pool.submit(ask, 2).result(5)
+            assert entered == [2]
+        waiting.result(5)
+    assert entered == [2, 1]
+    with limits.room(1, 500):  # one that is larger than all alone
+        pass
+
+
+def test_eight_clients_that_append_until_the_stop_know_of_each_entry(logs, workspace, start):
+    """Acknowledged is in the log, refused is not, and nothing is unknown after a clean stop."""
+    service = start()
+    outcomes = {}
+
+    def append_until_refused(first):
+        with suppress(BrokenOffError), connect(workspace) as client:
+            for number in range(first, first + 10_000):
+                outcomes[number] = False
+                client.append([logs.record(number)])
+                outcomes[number] = True
+
+    with ThreadPoolExecutor(8) as pool:
+        tasks = [pool.submit(append_until_refused, 10_000 * n) for n in range(8)]
+        time.sleep(1)
+        service.send_signal(signal.SIGTERM)
+        for task in tasks:
+            task.result(20)
+    assert service.wait(20) == 0
+    acknowledged = {number for number, done in outcomes.items() if done}
+    assert len(acknowledged) > 50
+    found = open_log(workspace).entries_of([f"d{number}" for number in outcomes])
+    assert set(found) == {f"d{number}" for number in acknowledged}
+    assert not socket_path(workspace).exists()
 
 
 def test_a_service_without_clients_stops_after_a_while(workspace, start):

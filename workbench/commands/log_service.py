@@ -20,3 +20,31 @@ def service(
     from workbench.decision_log.service.serve import serve
 
     serve(find_workspace(), path=socket, idle=idle, say=typer.echo)
+
+
+def service_setup(
+    user: Annotated[str, typer.Option(help="OS user of the service; made if missing.")],
+    group: Annotated[
+        str, typer.Option(help="Its members read the log and connect; made if missing.")
+    ] = "",
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of its keys; default: /var/lib/USER.")
+    ] = None,
+    socket: Annotated[
+        Path | None, typer.Option(help="Where it listens; default: below /run, by workspace.")
+    ] = None,
+    units: Annotated[Path, typer.Option(help="Folder of systemd's units.")] = Path(
+        "/etc/systemd/system"
+    ),
+) -> None:
+    """Give the log to a service under an OS user of its own; run by root, may be repeated."""
+    from workbench.decision_log.service.setup import ServiceUser, set_up
+
+    workspace = find_workspace()
+    name = workspace.log_origin().replace("/", "-log-", 1)
+    there = socket or workspace.log_socket or Path("/run") / name / "log.sock"
+    service = ServiceUser(user, group or user, home or Path("/var/lib") / user, there, units)
+    key = set_up(workspace, service, typer.echo)
+    typer.echo(f"The decision log of {workspace.root} is written by {user!r} alone.")
+    typer.echo(f"Members of {service.group!r} use it: usermod -aG {service.group} NAME")
+    typer.echo(f"Verifier key: {key}")

@@ -10,7 +10,7 @@ from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
-from workbench.decision_log.keys import KeptCheckpoint, ensure_key
+from workbench.decision_log.keys import KeptCheckpoint, ensure_key, index_beside_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
@@ -233,6 +233,8 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
         KeyFileError: The signing key is unusable.
     """
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
-    index = LogIndex(workspace.data / INDEX_FILE)
     origin = workspace.log_origin()
+    # An index that others could change might hide an id, which would then be entered twice.
+    own = index_beside_key(origin) if workspace.log_socket else workspace.data / INDEX_FILE
+    index = LogIndex(own)
     return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin))

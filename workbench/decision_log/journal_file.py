@@ -20,7 +20,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, reserve: int = 0) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._epoch = b""
         self._end = 0
         if reserve:

@@ -4,6 +4,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.decision_log.note import Signer, generate_signer, parse_signer, parse_verifier
@@ -13,6 +14,29 @@ from workbench.workspace import keys_folder
 
 def _path(origin: str, suffix: str) -> Path:
     return keys_folder() / f"{origin.replace('/', '_')}{suffix}"
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Files of one key: signing half, pinned verifier key, newest checkpoint that was seen."""
+
+    key: Path
+    pinned: Path
+    checkpoint: Path
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.key, self.pinned, self.checkpoint
+
+
+def key_files(name: str) -> KeyFiles:
+    """Where the key of that name lies on this machine."""
+    return KeyFiles(_path(name, ".key"), _path(name, ".pub"), _path(name, ".checkpoint"))
+
+
+def index_beside_key(origin: str) -> Path:
+    """Where the log's service keeps its index when others may write the workspace."""
+    return _path(origin, ".index.sqlite")
 
 
 def ensure_key(origin: str) -> Signer:

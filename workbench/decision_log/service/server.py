@@ -195,7 +195,8 @@ def _listening(path: Path, mode: int) -> Iterator[socket.socket]:
             _clear(path, address)
             os.fchmod(listener.fileno(), mode)  # its file is born with it: never open to more
             listener.bind(address)
-        bound = True
+            bound = True
+            Path(address).chmod(mode)  # the umask may have taken what the group needs
         listener.listen(_BACKLOG)
         listener.settimeout(_POLL_SECONDS)
         yield listener
