@@ -15,7 +15,7 @@ import typer
 from workbench import __version__
 from workbench.commands import dashboards, lineage, log, runs, trace, workspaces
 from workbench.commands.ingest import ingest
-from workbench.commands.log_service import service, service_setup
+from workbench.commands.log_service import rotate_key, service, service_setup
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
 
@@ -54,6 +54,7 @@ app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)
 log.app.command("service-setup")(service_setup)
+log.app.command("rotate-key")(rotate_key)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(lineage.app, name="lineage")

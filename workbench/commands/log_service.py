@@ -7,6 +7,8 @@ import typer
 
 from workbench.workspace import find_workspace
 
+_PATIENCE_SECONDS = 30.0
+
 
 def service(
     socket: Annotated[
@@ -48,3 +50,21 @@ def service_setup(
     typer.echo(f"The decision log of {workspace.root} is written by {user!r} alone.")
     typer.echo(f"Members of {service.group!r} use it: usermod -aG {service.group} NAME")
     typer.echo(f"Verifier key: {key}")
+
+
+def rotate_key() -> None:
+    """Give the log a new signing key, recorded in the log; run again after a crash."""
+    from datetime import UTC, datetime
+
+    from workbench.decision_log.rotating import rotate_key as rotate
+    from workbench.decision_log.service.peers import this_process
+    from workbench.decision_log.storage import FolderStorage
+
+    workspace = find_workspace()
+    storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS)
+    now, actor = datetime.now(UTC), this_process().name
+    old, new = rotate(workspace.log_origin(), storage, now=now, actor=actor)
+    typer.echo(f"Retired: {old}")
+    typer.echo(f"New verifier key: {new}")
+    typer.echo("Give it to those who verify and to each witness, beside the retired one.")
+    typer.echo("Back up the keys folder: the retired signing key is gone.")

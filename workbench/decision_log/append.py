@@ -8,10 +8,12 @@ from typing import Final, Protocol
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
+from workbench.decision_log import rotation
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key, index_beside_key
 from workbench.decision_log.note import Signer
+from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
@@ -121,7 +123,7 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(record.id, record.canonical()) for record in records])
+        return self._one([(_free_id(record), record.canonical()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
@@ -219,7 +221,21 @@ def _checked_id(entry: bytes) -> str:
         raise LogError(f"entry {entry[:40]!r}: no decision record; expected an object with an id.")
     if not isinstance(record.get("kind"), str):
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
+    _refuse_rotation(record["kind"], record["id"])
     return str(record["id"])
+
+
+def _free_id(record: DecisionRecord) -> str:
+    _refuse_rotation(record.kind, record.id)
+    return record.id
+
+
+def _refuse_rotation(kind: str, name: str) -> None:
+    """A rotation that its keys did not sign would make the log unverifiable for ever."""
+    if kind == rotation.KIND:
+        raise LogError(
+            f"decision {name!r}: kind is {kind!r}, which only 'workbench log rotate-key' enters."
+        )
 
 
 def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
@@ -234,6 +250,7 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     """
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
     origin = workspace.log_origin()
+    finish_rotation(origin, storage)
     # An index that others could change might hide an id, which would then be entered twice.
     own = index_beside_key(origin) if workspace.log_socket else workspace.data / INDEX_FILE
     index = LogIndex(own)

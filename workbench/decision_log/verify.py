@@ -18,6 +18,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.files import OtherFiles, other_files
 from workbench.decision_log.note import Verifier, parse_verifier
+from workbench.decision_log.rotation import KeyChain, Rotation, open_or_claimed
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -30,6 +31,7 @@ from workbench.decision_log.tiles import (
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
+_KEPT = "checkpoint kept earlier"
 CANNOT_SEE = (
     "From what this machine holds nobody can see that an older, validly signed log was put back"
     " together with what the machine remembers: keep a checkpoint elsewhere, give it with --since."
@@ -47,6 +49,7 @@ class VerificationReport:
             stepped back or runs that overlapped; the order is that of the entries.
         consistent_with: Size of the kept checkpoint that this log extends, if one was given.
         cosignatures: Of the known witnesses that cosigned the checkpoint.
+        rotations: That lead from the key given to the one in force.
     """
 
     checkpoint: Checkpoint
@@ -55,6 +58,7 @@ class VerificationReport:
     clock_steps: int
     consistent_with: int | None
     cosignatures: tuple[Cosignature, ...] = ()
+    rotations: tuple[Rotation, ...] = ()
 
     def summary(self) -> str:
         """For people."""
@@ -65,6 +69,7 @@ class VerificationReport:
         ]
         if self.consistent_with is not None:
             lines.append(f"It extends the kept checkpoint of size {self.consistent_with:,}.")
+        lines += [rotation.sentence() for rotation in self.rotations]
         lines += [cosigned.sentence() for cosigned in self.cosignatures]
         if self.clock_steps:
             lines.append(f"{self.clock_steps:,} entries carry a time before the entry they follow.")
@@ -112,26 +117,34 @@ def verify_storage(
     """
     verifier = parse_verifier(key)
     note = storage.read(CHECKPOINT) or b""
-    checkpoint = _open(note, verifier, CHECKPOINT)
+    checkpoint = open_or_claimed(note, verifier, CHECKPOINT)
     cosigned = (quorum or Quorum()).check(note, verifier)
-    kept = _open(since, verifier, "checkpoint kept earlier") if since is not None else None
+    kept = open_or_claimed(since, verifier, _KEPT) if since is not None else None
     if kept and kept.size > checkpoint.size:
         raise VerificationError(
             f"{CHECKPOINT}: size {checkpoint.size} is smaller than {kept.size} of the checkpoint"
             " kept earlier: entries were removed or an older log was put back."
         )
-    rebuilt = _Rebuilder(storage, checkpoint, kept)
+    rebuilt = _Rebuilder(storage, checkpoint, kept, KeyChain(verifier))
     rebuilt.run(progress)
+    rebuilt.keys.check(note, CHECKPOINT)
+    if since is not None:
+        rebuilt.keys.check_kept(since, _KEPT)
     files = other_files(storage, checkpoint.size)
-    if files.beyond and not files.pending and _size_now(storage, verifier) == checkpoint.size:
+    if (
+        files.beyond
+        and not files.pending
+        and _size_now(storage, rebuilt.keys.current) == checkpoint.size
+    ):
         raise VerificationError(
             f"{files.beyond[0]}: lies beyond the checkpoint's {checkpoint.size} entries: an older"
             " checkpoint was put back, or the file was added."
         )
     kept_size = kept.size if kept else None
     return VerificationReport(
-        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned
-    )
+        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned,
+        rebuilt.keys.followed(),
+    )  # fmt: skip
 
 
 def _open(note: bytes, verifier: Verifier, where: str) -> Checkpoint:
@@ -156,8 +169,11 @@ class _Level:
 class _Rebuilder:
     """Rebuilds every tile from the entries and compares."""
 
-    def __init__(self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None) -> None:
+    def __init__(
+        self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None, keys: KeyChain
+    ) -> None:
         self.clock_steps = 0
+        self.keys = keys
         self._storage = storage
         self._checkpoint = checkpoint
         self._kept = kept
@@ -201,17 +217,18 @@ class _Rebuilder:
                 raise VerificationError(
                     f"{path}, entry {index}: differs from its hash in {leaves}."
                 )
-            self._check_entry(entry, f"{path}, entry {index}")
+            self._check_entry(entry, index, f"{path}, entry {index}")
             self._push(0, node)
             self._compare_kept(index + 1)
 
-    def _check_entry(self, entry: bytes, where: str) -> None:
+    def _check_entry(self, entry: bytes, index: int, where: str) -> None:
         try:
             record = parse_canonical(entry)
         except ValueError as error:
             raise VerificationError(f"{where}: {error}; expected canonical JSON.") from error
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise VerificationError(f"{where}: not a decision record; expected an id.")
+        self.keys.see(record, index, self._root, where)
         self._ids.append(_short(record["id"]))
         recorded_at = str(record.get("recorded_at", ""))
         self.clock_steps += recorded_at < self._last_time

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
 from workbench.decision_log.note import Signer
+from workbench.decision_log.rotation import RotatedError, countersigned, rotated_to
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -117,8 +118,13 @@ class LogWriter:
         self._state = self._opened(checkpoint)
         return self._state.checkpoint
 
-    def extend(self, entries: Sequence[bytes]) -> Checkpoint:
+    def extend(self, entries: Sequence[bytes], *, successor: Signer | None = None) -> Checkpoint:
         """Append entries to the log that `recover` found.
+
+        Args:
+            entries: Of any content.
+            successor: A new key of the log that signs this checkpoint too; after it this writer
+                may sign no more.
 
         Raises:
             LogError: An entry is too large, or the storage refused; nothing was acknowledged, and
@@ -136,10 +142,12 @@ class LogWriter:
         state, self._state = self._state, None  # unknown until the batch is through
         if state is None:
             raise RuntimeError("recover() leaves a state")
-        self._state = self._extended(state, entries)
+        self._state = self._extended(state, entries, successor)
         return self._state.checkpoint
 
-    def _extended(self, state: _State, entries: Sequence[bytes]) -> _State:
+    def _extended(
+        self, state: _State, entries: Sequence[bytes], successor: Signer | None
+    ) -> _State:
         before = state.checkpoint
         objects = grow(state.edge, entries)
         after = Checkpoint(before.origin, state.edge.size, state.edge.root())
@@ -150,6 +158,8 @@ class LogWriter:
                 f" appended. Check the machine's memory. {_RESTORE}"
             )
         note = after.sign(self._signer)
+        if successor is not None:
+            note = countersigned(note, after.text(), successor)
         record = batch_after(before, note, entries).encode()
         self._storage.record(record)
         self._storage.create(objects)
@@ -222,6 +232,7 @@ class LogWriter:
         tree = TreeReader(self._storage, size)
         frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
         self._check_remembered(tree, checkpoint)
+        self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
         return _State(checkpoint, edge, frontier, settled=size)
@@ -240,6 +251,15 @@ class LogWriter:
                 f" checkpoint of {kept.size} that this machine saw; an older or another log was"
                 " put back, nothing was appended. Restore the newest backup; to go on from this"
                 f" state knowingly, move {self._memory.path} away."
+            )
+
+    def _refuse_rotated(self, tree: TreeReader, size: int) -> None:
+        """Right after a rotation the old key's signature still stands on the checkpoint."""
+        key = rotated_to(tree.entry(size - 1)) if size else None
+        if key not in (None, self._signer.verifier.encode()):
+            raise RotatedError(
+                f"log {self._signer.verifier.name!r}: its key was rotated at entry {size - 1}, this"
+                " process read an older one; nothing was appended, run again."
             )
 
     def _differing(self, size: int) -> LogError:
