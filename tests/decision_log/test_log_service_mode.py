@@ -14,6 +14,7 @@ import pytest
 
 from workbench.decision_log.append import open_log
 from workbench.decision_log.service.access import log_client
+from workbench.decision_log.verify import verify_log
 from workbench.errors import ConfigError, LogError
 from workbench.workspace import open_workspace
 
@@ -272,6 +273,20 @@ def test_raw_frames_append_nothing_around_validation(site, service, append, logs
     assert all("error" in answer or answer == "b''" for answer in answers), answers
     assert int(append(KERNEL, logs.record(42, actor=KERNEL, role="analyst"))[0]) == before + 1
     assert service.poll() is None
+
+
+def test_the_key_is_rotated_while_the_service_runs(site, service, append, told, logs):
+    before = append(KERNEL, logs.record(50, actor=KERNEL, role="analyst"))
+    keys = {"WORKBENCH_KEYS": str(site / "home" / "keys")}
+    refused = as_user(KERNEL, PYTHON, "-m", "workbench", "log", "rotate-key", env=keys)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    done = as_user(SERVICE, PYTHON, "-m", "workbench", "log", "rotate-key", env=keys, umask=0o027)
+    assert done.returncode == 0, done.stderr
+    after = append(KERNEL, logs.record(51, actor=KERNEL, role="analyst"))
+    assert int(after[0]) == int(before[0]) + 2
+    old = told[0].stdout.splitlines()[-1].removeprefix("Verifier key: ")
+    report = verify_log(site / "site/governance/log", old)
+    assert [rotation.old.encode() for rotation in report.rotations] == [old]
 
 
 def test_without_the_service_nothing_is_written_and_its_operator_named(tmp_path, logs, monkeypatch):
