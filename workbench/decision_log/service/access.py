@@ -172,9 +172,10 @@ def _start(workspace: Workspace) -> ServiceClient:
         WORKSPACE_VARIABLE: str(workspace.root.resolve()),
         KEYS_VARIABLE: str(keys_folder().resolve()),
     }
+    command = [sys.executable, "-P", "-m", "workbench.decision_log.service", str(IDLE_SECONDS)]
     service = subprocess.Popen(
-        [sys.executable, "-m", "workbench.decision_log.service", str(IDLE_SECONDS)],
-        cwd=workspace.root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        command,
+        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     threading.Thread(target=service.wait, daemon=True).start()  # leaves no zombie when it ends
@@ -186,7 +187,8 @@ def _start(workspace: Workspace) -> ServiceClient:
             return client
         if ended:
             said = service.stderr.read().strip() if service.stderr else ""
-            raise _not_started(said or f"it ended with {service.returncode}")
+            why = said.splitlines()[-1] if said else f"it ended with {service.returncode}"
+            raise _not_started(why)
         time.sleep(_POLL_SECONDS)
     raise _not_started(f"it does not listen after {_START_SECONDS:.0f} s")
 

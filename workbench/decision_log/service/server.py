@@ -1,6 +1,7 @@
 """The service: one process that holds the log's key and appends for its clients."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ _POLL_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 30.0  # with a client that sends or reads slowly
 _PARTING_SECONDS: Final = 10.0
 _OWNER_ONLY: Final = 0o600
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
 
 
 class LogServer:
@@ -101,12 +103,22 @@ class LogServer:
             connection, _ = listener.accept()
         except TimeoutError:
             return False
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            time.sleep(_POLL_SECONDS)  # who waits is served when others have gone
+            return False
         connection.settimeout(None)
+        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
         with self._guard:
             self._last_seen = time.monotonic()
-            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._clients[connection] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had
+            with self._guard:
+                self._clients.pop(connection)
+            connection.close()
         return True
 
     def _last_calls(self, listener: socket.socket) -> None:
