@@ -217,6 +217,50 @@ def test_a_rotation_that_is_killed_is_finished_by_the_next_one(workspace, logs, 
     assert KeptCheckpoint(workspace.log_origin()).read()
 
 
+class Dying(FolderStorage):
+    """A folder whose process is killed before one of its writes."""
+
+    before = ""
+
+    def _die(self, what):
+        if what == self.before:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def record(self, data):
+        self._die("record")
+        super().record(data)
+
+    def create(self, objects):
+        self._die("create")
+        super().create(objects)
+
+    def replace(self, path, data):
+        self._die("replace")
+        super().replace(path, data)
+
+    def settle(self, superseded=(), *, last=True):
+        if self._journal is not None:
+            self._die("settle")
+        super().settle(superseded, last=last)
+
+
+@pytest.mark.parametrize("before", ["record", "create", "replace", "settle"])
+def test_a_rotation_that_is_killed_while_writing_is_whole_or_absent(workspace, logs, before):
+    open_log(workspace).append(logs.records(0, 5))
+    origin = workspace.log_origin()
+    first = verifier_key(origin)
+    child = os.fork()
+    if not child:
+        storage = Dying(workspace.log)
+        storage.before = before
+        rotate_key(origin, storage, now=NOW, actor="test")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert open_log(workspace).append(logs.records(5, 6)).size == 6 + (before != "record")
+    assert (verifier_key(origin) == first) == (before == "record")
+    assert verify_log(workspace.log, first).entries == 6 + (before != "record")
+
+
 def test_a_switch_that_was_killed_between_its_two_files_is_finished(workspace, logs, rotate):
     open_log(workspace).append(logs.records(0, 5))
     files = key_files(workspace.log_origin())

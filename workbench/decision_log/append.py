@@ -248,7 +248,10 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     Raises:
         KeyFileError: The signing key is unusable.
     """
-    storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
+    shared = workspace.log_socket is not None  # others verify while the service writes
+    storage = FolderStorage(
+        workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve, shared=shared
+    )
     origin = workspace.log_origin()
     finish_rotation(origin, storage)
     # An index that others could change might hide an id, which would then be entered twice.

@@ -103,10 +103,14 @@ class FolderStorage:
         root: The folder, made at the first write.
         patience: Seconds to wait for another writer before giving up.
         reserve: Bytes that the journal takes at once, for a writer of many batches.
+        shared: Whether the group, which reads the log, may read its journal too.
     """
 
-    def __init__(self, root: Path, *, patience: float = 0.0, reserve: int = 0) -> None:
+    def __init__(
+        self, root: Path, *, patience: float = 0.0, reserve: int = 0, shared: bool = False
+    ) -> None:
         self.root = root
+        self._mode = 0o640 if shared else 0o600
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
@@ -224,7 +228,7 @@ class FolderStorage:
     def record(self, data: bytes) -> None:
         with _named(self.root / JOURNAL):
             if self._journal is None:
-                self._journal = JournalFile(self.root / JOURNAL, self._reserve)
+                self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
             self._journal.write(data)
 
     def journal(self) -> list[bytes]:
