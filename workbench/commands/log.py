@@ -76,6 +76,10 @@ def verify(
             **asdict(report.files),
             "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
             "pruned": [asdict(run) for run in report.pruned],
+            "rotations": [
+                {"entry": r.index, "old": r.old.encode(), "new": r.new.encode()}
+                for r in report.rotations
+            ],
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
             "cannot_see": None if since else CANNOT_SEE,
@@ -104,9 +108,18 @@ def prove(
 
 
 @app.command()
-def key() -> None:
+def key(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the keys before it, oldest first.")
+    ] = False,
+) -> None:
     """Print the log's verifier key, to be given to those who verify."""
-    typer.echo(pinned_key(find_workspace().log_origin()))
+    from workbench.decision_log.keys import retired_keys
+
+    origin = find_workspace().log_origin()
+    pinned = pinned_key(origin)
+    for text in [*retired_keys(origin), pinned] if every else [pinned]:
+        typer.echo(text)
 
 
 @app.command()

@@ -95,7 +95,7 @@ def shred(
     from workbench.decision_log.privacy.shredding import Shredder
     from workbench.decision_log.privacy.shredding import shred as shred_subject
     from workbench.decision_log.privacy.vault import open_vault
-    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.service.access import log_client
 
     name = sys.stdin.readline() if subject == "-" else subject
     workspace = find_workspace()
@@ -134,7 +134,7 @@ def prune(
     from workbench.decision_log.note import parse_verifier
     from workbench.decision_log.privacy.vault import open_vault
     from workbench.decision_log.pruning import Pruner, Retention
-    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.service.access import log_client
     from workbench.decision_log.storage import FolderStorage
 
     workspace = find_workspace()
