@@ -12,7 +12,7 @@ from workbench.errors import ConfigError
 CONFIG_FILE = "workbench.toml"
 WORKSPACE_VARIABLE = "WORKBENCH_WORKSPACE"
 KEYS_VARIABLE = "WORKBENCH_KEYS"
-_LOG_SETTINGS = ("socket", "witnesses")
+_LOG_SETTINGS = ("keep_days", "socket", "witnesses")
 
 
 @dataclass(frozen=True)

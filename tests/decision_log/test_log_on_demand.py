@@ -1,6 +1,7 @@
 """The log's service as programs find it: started when none runs, gone when nobody asks."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from workbench.decision_log.service.access import log_client, start_and_connect
 from workbench.decision_log.service.client import connect, socket_path
 from workbench.decision_log.verify import verify_log
 from workbench.errors import ContractError, KeyFileError, LogError
+from workbench.workspace import open_workspace
 
 
 @pytest.fixture
@@ -143,26 +145,32 @@ def test_a_switch_keeps_processes_from_being_started(logs, workspace, monkeypatc
     assert not socket_path(workspace).exists()
 
 
-def test_a_path_longer_than_an_address_works(logs, workspace, monkeypatch):
-    deep = workspace.root / "/".join(["folder" * 5] * 5)
-    deep.mkdir(parents=True)
-    (deep / "workbench.toml").write_text('[workspace]\nname = "deep"\n')
-    monkeypatch.setenv("WORKBENCH_WORKSPACE", str(deep))
-    from workbench.workspace import find_workspace
-
-    far = find_workspace()
-    assert len(bytes(socket_path(far))) > 107
-    with start_and_connect(far) as client:
+def test_a_path_longer_than_an_address_works(logs, workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "/".join(["folder" * 5] * 5)))
+    assert len(bytes(socket_path(workspace))) > 107
+    with start_and_connect(workspace) as client:
         assert client.append([logs.record(0)]).size == 1
         pid = client.pid
     end(pid)
-    assert not socket_path(far).exists()
+    assert not socket_path(workspace).exists()
+
+
+def test_a_workspace_is_copied_while_its_service_runs_and_the_copy_has_a_service_of_its_own(
+    logs, workspace, tmp_path
+):
+    log_client(workspace).append([logs.record(0)])
+    shutil.copytree(workspace.root, tmp_path / "copy")
+    copy = open_workspace(tmp_path / "copy")
+    assert copy.log_origin() == workspace.log_origin()
+    assert connect(copy) is None  # what is meant for one is not entered in the other
+    assert socket_path(copy) != socket_path(workspace)
+    assert not [path for path in workspace.root.rglob("*") if path.is_socket()]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
 def test_a_service_of_another_user_is_not_trusted(logs, workspace):
-    """Whoever may write the data folder could answer for the log, and write nothing."""
-    workspace.data.mkdir(parents=True, exist_ok=True)
+    """Whoever may write the socket's folder could answer for the log, and write nothing."""
+    socket_path(workspace).parent.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(socket_path(workspace)))
         child = os.fork()

@@ -157,7 +157,7 @@ def test_the_log_is_let_go_when_nobody_asks(logs, workspace, start):
             time.sleep(0.05)
         assert open_log(workspace).append([logs.record(1)]).size == 2
         assert client.append([logs.record(2)]).size == 3
-    assert verified(workspace).entries == 3
+    assert published(workspace) == 3
 
 
 def test_a_service_that_was_killed_is_started_again_and_lost_nothing(logs, workspace, start):

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 
 from workbench import cli
 from workbench.contracts.private import Private
-from workbench.decision_log.append import INDEX_FILE, open_log
+from workbench.decision_log.append import open_log
+from workbench.decision_log.index_file import INDEX_FILE
 from workbench.decision_log.privacy.shredding import Shredder, shred
 from workbench.decision_log.privacy.vault import open_vault
+from workbench.decision_log.service.checks import standing_checks
 from workbench.decision_log.service.client import ServiceClient
 from workbench.decision_log.service.server import LogServer
 from workbench.decision_log.verify import verify_log
@@ -300,7 +302,7 @@ def test_sealing_and_shredding_at_once_leave_each_value_open_or_shredded(workspa
 
 def test_the_service_seals_for_its_clients_and_shreds(workspace, logs, tmp_path):
     path = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"{tmp_path.name[-12:]}{os.getpid()}"
-    server = LogServer(open_log(workspace), path)
+    server = LogServer(lambda: open_log(workspace), path, checks=standing_checks(workspace))
     started = Thread(target=server.run)
     started.start()
     try:

@@ -168,9 +168,7 @@ def pinned_key(origin: str) -> str:
 
 def open_history(workspace: Workspace) -> Any:
     """The decisions of a workspace's log, proven against the key pinned on this machine."""
-    from workbench.decision_log.append import INDEX_FILE
-    from workbench.decision_log.index import LogIndex
-    from workbench.decision_log.index_seal import index_secret
+    from workbench.decision_log.index_file import open_index
     from workbench.decision_log.keys import verifier_key
     from workbench.decision_log.storage import FolderStorage
     from workbench.decision_log.trace import DecisionHistory
@@ -179,11 +177,8 @@ def open_history(workspace: Workspace) -> Any:
         raise LogError(
             f"{workspace.log}: no decision log yet; expected one, it begins with the first run."
         )
-    origin, path = workspace.log_origin(), workspace.data / INDEX_FILE
-    if path.exists() and path.stat().st_uid != os.getuid():  # sealed by, and for, its owner
-        path = keys_folder() / f"{origin.replace('/', '_')}.index.sqlite"
-    index = LogIndex(path, index_secret(origin))
-    return DecisionHistory(FolderStorage(workspace.log), index, verifier_key(origin))
+    key = verifier_key(workspace.log_origin())
+    return DecisionHistory(FolderStorage(workspace.log), open_index(workspace), key)
 
 
 def _verify_bundle(path: Path, key: str, as_json: bool, known: "Quorum") -> None:

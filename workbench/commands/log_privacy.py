@@ -128,9 +128,7 @@ def prune(
     as_json: log.AsJson = False,
 ) -> None:
     """Remove whole bundles of expired entries, once the log says so; their hashes stay."""
-    from workbench.decision_log.append import INDEX_FILE
-    from workbench.decision_log.index import LogIndex
-    from workbench.decision_log.index_seal import index_secret
+    from workbench.decision_log.index_file import open_index
     from workbench.decision_log.note import parse_verifier
     from workbench.decision_log.privacy.vault import open_vault
     from workbench.decision_log.pruning import Pruner, Retention
@@ -143,7 +141,7 @@ def prune(
     retention = Retention(day, actor or _user(), role, datetime.now(UTC))
     pruner = Pruner(
         FolderStorage(workspace.log),
-        LogIndex(workspace.data / INDEX_FILE, index_secret(workspace.log_origin())),
+        open_index(workspace),
         parse_verifier(log.pinned_key(workspace.log_origin())),
         open_vault(workspace).folder,
     )

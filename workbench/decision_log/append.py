@@ -11,8 +11,8 @@ from workbench.contracts.records import DecisionRecord
 from workbench.decision_log import rotation
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
-from workbench.decision_log.index_seal import index_secret
-from workbench.decision_log.keys import KeptCheckpoint, ensure_key, index_beside_key
+from workbench.decision_log.index_file import open_index
+from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.privacy.sealing import Sealer, has_open_value
 from workbench.decision_log.privacy.vault import open_vault
@@ -24,7 +24,6 @@ from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchErr
 from workbench.merkle import leaf_hash
 from workbench.workspace import Workspace
 
-INDEX_FILE: Final = "log-index.sqlite"
 _PATIENCE_SECONDS: Final = 30.0
 _RECENT: Final = 50_000  # entries that may wait for the index while the log is held
 
@@ -378,7 +377,5 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     )
     origin = workspace.log_origin()
     finish_rotation(origin, storage)
-    # An index that others could change might hide an id, which would then be entered twice.
-    own = index_beside_key(origin) if shared else workspace.data / INDEX_FILE
-    index, sealer = LogIndex(own, index_secret(origin)), Sealer(open_vault(workspace))
+    index, sealer = open_index(workspace), Sealer(open_vault(workspace))
     return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin), sealer=sealer)

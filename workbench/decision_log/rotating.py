@@ -59,6 +59,7 @@ def rotate_key(
         record = rotation_record(before, signer, successor, now=now, actor=actor)
         step("entry")
         writer.extend([record.canonical()], successor=successor)
+        writer.publish()
         _hand_over(origin, storage, memory, step)
     return signer.verifier.encode(), successor.verifier.encode()
 

@@ -46,7 +46,6 @@ _STARTING: Final = ".log-starting.lock"
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-Ask = Callable[[LogClient], Answer]
 
 
 class _InProcess:
@@ -74,9 +73,15 @@ class _InProcess:
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         return self._log.entries_of(ids)
 
+    def publish(self) -> None:
+        """Nothing to do: an append in this process lets the log go, and so publishes."""
+
     def _find(self, name: str) -> Mapping[str, Any] | None:
         entry = self._log.entries_of([name]).get(name)
         return json.loads(entry) if entry else None
+
+
+Ask = Callable[[ServiceClient | _InProcess], Answer]
 
 
 def log_client(workspace: Workspace) -> LogClient:
@@ -94,7 +99,7 @@ class _OnDemand:
         return self.append_entries([record.unsealed() for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
-        return self._ask(lambda log: log.append_entries(entries))
+        return self._ask(lambda log: _appended(log, entries))
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         return self._ask(lambda log: log.entries_of(ids))
@@ -117,6 +122,13 @@ class _OnDemand:
             return start_and_connect(self._workspace)
         except _NotStartedError as error:
             return _InProcess(self._workspace, warning=str(error))
+
+
+def _appended(log: ServiceClient | _InProcess, entries: Sequence[bytes]) -> Appended:
+    """Durable, and seen by whoever reads the log from now on."""
+    done = log.append_entries(entries)
+    log.publish()
+    return done
 
 
 class _Service(_OnDemand):

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,8 @@ from workbench.decision_log.append import Appended
 from workbench.decision_log.service.messages import MAXIMUM_BODY, raise_error, receive, send
 from workbench.decision_log.service.peers import address_of, peer_of, user_name
 from workbench.errors import LogError
-from workbench.workspace import Workspace
+from workbench.workspace import Workspace, keys_folder
 
-_SOCKET_FILE: Final = "log.sock"
 _PART_BYTES: Final = MAXIMUM_BODY // 2  # of a batch that is too large for one message
 _NOBODY_LISTENS: Final = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK, errno.ENOTDIR)
 
@@ -92,6 +92,14 @@ class ServiceClient:
         answer, entries = self._ask({"do": "entries_of"}, [name.encode() for name in ids])
         return dict(zip(answer["ids"], entries, strict=True))
 
+    def publish(self) -> None:
+        """Return when readers see all that was acknowledged; else they do a little later.
+
+        Raises:
+            LogError: The storage refused; nothing acknowledged is lost.
+        """
+        self._ask({"do": "publish"}, [])
+
     def _ask(
         self, head: dict[str, Any], entries: Sequence[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
@@ -136,10 +144,14 @@ def _parts(entries: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 def socket_path(workspace: Workspace) -> Path:
     """Where the service of a workspace listens, unless its settings say otherwise.
 
-    In the workspace itself, so that a session, a timer and a container with different runtime
-    folders find the same service; the socket opens to its own user only.
+    Beside the log's key, which every writer needs: sessions and timers with different runtime
+    folders find the same service, other users find none, and a copy of the workspace has neither
+    the socket nor this service.
     """
-    return workspace.log_socket or workspace.data / _SOCKET_FILE
+    if workspace.log_socket is not None:
+        return workspace.log_socket
+    place = f"{workspace.root.resolve()}\0{workspace.log_origin()}"
+    return keys_folder() / f"log-{sha256(os.fsencode(place)).hexdigest()[:16]}.sock"
 
 
 def connect(workspace: Workspace) -> ServiceClient | None:

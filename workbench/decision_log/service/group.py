@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final
 
 from workbench.decision_log.append import Appended, DecisionLog
 from workbench.errors import LogError, WorkbenchError
@@ -38,7 +38,7 @@ class GroupCommit:
         self._linger = linger
         self._change = threading.Condition()
         self._waiting: deque[tuple[Sequence[bytes], int, Future[Appended]]] = deque()
-        self._questions: deque[tuple[Sequence[str], Future[dict[str, bytes]]]] = deque()
+        self._questions: deque[tuple[Callable[[DecisionLog], Any], Future[Any]]] = deque()
         self._bytes = 0
         self._closing = False
         self._failed: Exception | None = None
@@ -80,11 +80,23 @@ class GroupCommit:
         Raises:
             WorkbenchError: The log cannot be read.
         """
-        answer: Future[dict[str, bytes]] = Future()
+        found: dict[str, bytes] = self._ask(lambda log: log.entries_of(ids))
+        return found
+
+    def publish(self) -> None:
+        """Return when readers see all that was acknowledged.
+
+        Raises:
+            WorkbenchError: The storage refused; nothing acknowledged is lost.
+        """
+        self._ask(lambda log: log.publish())
+
+    def _ask(self, question: Callable[[DecisionLog], Any]) -> Any:
+        answer: Future[Any] = Future()
         with self._change:
             if self._closing:
                 raise _stopping()
-            self._questions.append((ids, answer))
+            self._questions.append((question, answer))
             self._change.notify_all()
         return answer.result()
 
@@ -163,9 +175,9 @@ class GroupCommit:
 
     def _reply(self, log: DecisionLog) -> None:
         while self._questions:
-            ids, answer = self._questions.popleft()
+            question, answer = self._questions.popleft()
             try:
-                answer.set_result(log.entries_of(ids))
+                answer.set_result(question(log))
             except Exception as error:
                 answer.set_exception(error)
 

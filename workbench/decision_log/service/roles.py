@@ -30,6 +30,7 @@ KINDS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "approver": ("approval", "rejection"),
     "auditor": (),
     "admin": ("merge", "rollout", "model_promotion", "policy_change", "shred"),
+    "operator": ("shred", "fact"),  # a pruning is a fact
 }
 
 

@@ -183,7 +183,12 @@ class LogServer:
         if wish == "entries_of":
             known = self._group.entries_of(_names(entries))
             return {"ids": list(known)}, list(known.values())
-        raise LogError(f"request {str(wish)[:40]!r}: unknown; expected append or entries_of.")
+        if wish == "publish":
+            self._group.publish()
+            return {}, []
+        raise LogError(
+            f"request {str(wish)[:40]!r}: unknown; expected append, entries_of or publish."
+        )
 
     def _find(self, name: str) -> Mapping[str, Any] | None:
         entry = self._group.entries_of([name]).get(name)

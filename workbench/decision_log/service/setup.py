@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workbench.decision_log.durable import replace_durably
+from workbench.decision_log.durable import flush_folder, replace_durably
 from workbench.decision_log.keys import key_files
+from workbench.decision_log.privacy.vault import VAULT_KEY, open_vault
 from workbench.decision_log.service.client import connect
 from workbench.decision_log.service.peers import user_name
 from workbench.decision_log.service.roles import ROLES_FILE
@@ -100,9 +101,13 @@ def _set_up(workspace: Workspace, service: ServiceUser, say: Say) -> str:
     _own(service.keys, service, 0o700, say)
     _end_own_service(workspace, say)
     with FolderStorage(workspace.log, patience=_PATIENCE_SECONDS).lock():
+        _move_vault(workspace, service, say)
         _move_key(workspace, service, origin, say)
         key = _as_service(workspace, service)
-        _give_log(workspace, service, say)
+        _give_tree(workspace.log, service, 0o750, 0o640, say)
+        vault = open_vault(workspace).folder
+        vault.mkdir(exist_ok=True, mode=0o700)
+        _give_tree(vault, service, 0o700, 0o600, say)
     _own(service.socket.parent, service, 0o750, say)
     _write_unit(workspace, service, say)
     _set_socket(workspace, service.socket, say)
@@ -171,6 +176,39 @@ def _end_own_service(workspace: Workspace, say: Say) -> None:
     say(f"ended the service of this user, process {pid}")
 
 
+def _move_vault(workspace: Workspace, service: ServiceUser, say: Say) -> None:
+    """The keys of private values go to the service's user: what stayed here, no shredding reached.
+
+    The vault's own key goes last and is the sign that all are there, so that a set-up that goes on
+    later brings back no key that was destroyed meanwhile.
+    """
+    source = open_vault(workspace)
+    target = service.keys / source.keys.name
+    if source.keys == target or not source.keys.is_dir():
+        return
+    with source.lock():
+        files = [path for path in source.keys.iterdir() if path.name != source.lock_file.name]
+        if (target / VAULT_KEY).exists():
+            _refuse_other_vault(source.keys / VAULT_KEY, target / VAULT_KEY)
+        else:
+            _own(target, service, 0o700, lambda text: None)
+            for path in sorted(files, key=lambda path: path.name == VAULT_KEY):
+                replace_durably(target / path.name, path.read_bytes(), mode=0o600)
+            flush_folder(service.keys)
+        for path in [*files, source.lock_file]:
+            path.unlink()
+        source.keys.rmdir()
+    say(f"{target}: keys of private values, moved from {source.keys}")
+
+
+def _refuse_other_vault(here: Path, there: Path) -> None:
+    if here.exists() and here.read_bytes() != there.read_bytes():
+        raise KeyFileError(
+            f"{here}: is another vault's key than {there}; expected one vault of this log, move the"
+            " folder that is none of it away."
+        )
+
+
 def _move_key(workspace: Workspace, service: ServiceUser, origin: str, say: Say) -> None:
     """The signing key goes to the service's user; its old place keeps the verifier key."""
     files = key_files(origin)
@@ -179,8 +217,7 @@ def _move_key(workspace: Workspace, service: ServiceUser, origin: str, say: Say)
         if not target.exists():
             replace_durably(target, source.read_bytes(), mode=0o600)
             say(f"{target}: copied from {source}")
-    for target in service.keys.iterdir():
-        _give(target, *service.ids, 0o600, lambda text: None)
+    _give_tree(service.keys, service, 0o700, 0o600, lambda text: None)
     theirs = service.keys / files.key.name
     if not theirs.exists() and (workspace.log / "checkpoint").exists():
         raise KeyFileError(
@@ -219,15 +256,15 @@ def environment(workspace: Workspace, service: ServiceUser) -> dict[str, str]:
     return {**known, **own, "HOME": str(service.home)}
 
 
-def _give_log(workspace: Workspace, service: ServiceUser, say: Say) -> None:
-    """Readable by the group, written by the service alone."""
+def _give_tree(root: Path, service: ServiceUser, folders: int, files: int, say: Say) -> None:
+    """Folders and files written by the service alone; their modes say who else reads them."""
     changed: list[str] = []
-    for folder, _, files in os.walk(workspace.log):
-        _give(Path(folder), *service.ids, 0o750, changed.append)
-        for name in files:
-            _give(Path(folder) / name, *service.ids, 0o640, changed.append)
+    for folder, _, names in os.walk(root):
+        _give(Path(folder), *service.ids, folders, changed.append)
+        for name in names:
+            _give(Path(folder) / name, *service.ids, files, changed.append)
     if changed:
-        say(f"{workspace.log}: {len(changed)} files and folders given to {service.user!r}")
+        say(f"{root}: {len(changed)} files and folders given to {service.user!r}")
 
 
 def _keep_settings(workspace: Workspace, service: ServiceUser, say: Say) -> None:
@@ -262,7 +299,7 @@ def unit_text(workspace: Workspace, service: ServiceUser) -> str:
         "Restart=on-failure",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
-        f'ReadWritePaths="{root}/governance/log" "{_unit(service.home)}"',
+        f'ReadWritePaths="{root}/governance/log" "{root}/governance/vault" "{_unit(service.home)}"',
         "RestrictAddressFamilies=AF_UNIX",
     ]
     if service.socket.parent.parent == Path("/run"):
