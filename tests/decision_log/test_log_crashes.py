@@ -144,6 +144,7 @@ def test_readers_see_what_was_acknowledged_once_the_storage_takes_it_again(logs)
         group.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nobody_waits_for_a_group_whose_thread_is_gone(logs):
     logs_left = [logs.filled(1)[1]]
 

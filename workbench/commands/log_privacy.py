@@ -63,6 +63,7 @@ def check_opening(
     opening: Annotated[Path, typer.Argument(help="File with salt and value of one field.")],
     proof: Annotated[Path, typer.Argument(help="Proof of the decision, of 'workbench log prove'.")],
     key: log.Key = "",
+    rotation: log.Rotations = None,
 ) -> None:
     """Check a value that was opened for you against a proven decision; exit 1 if it differs."""
     from workbench.decision_log.privacy import opening as openings
@@ -71,7 +72,8 @@ def check_opening(
 
     text = _read(proof).decode("utf-8", errors="replace")
     origin = text.partition("\n\n")[2].partition("\n")[0]
-    proven = verify_bundle(text, key or log.pinned_key(origin))
+    rotations = log.read_texts(rotation)
+    proven = verify_bundle(text, key or log.pinned_key(origin), rotations=rotations)
     opened = parse_opening(_read(opening), str(opening))
     openings.check_opening(opened, proven)
     typer.echo(
