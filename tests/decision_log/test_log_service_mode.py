@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from workbench.contracts.private import Private
+from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.append import open_log
 from workbench.decision_log.service.access import log_client
 from workbench.decision_log.verify import verify_log
@@ -68,6 +71,7 @@ def site(users):
     (root / "workbench.toml").write_text('[workspace]\nname = "site"\n\n[log]\nwitnesses = []\n')
     (root / "governance").mkdir()
     roles = f'[users]\n{KERNEL} = ["analyst", "planner"]\n{OTHER} = ["planner", "approver"]\n'
+    roles += f'{SERVICE} = ["operator"]\n'
     (root / "governance" / "roles.toml").write_text(roles)
     (folder / "units").mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -88,11 +92,8 @@ def set_up(site):
 @pytest.fixture(scope="module")
 def told(site):
     """What the set-up said, the second time too."""
-    from datetime import UTC, datetime
-
-    from workbench.contracts.records import DecisionRecord
-
-    first = DecisionRecord("d0", "fact", datetime.now(UTC), "root", "admin")
+    detail = {"note": Private("Ada", "is away")}
+    first = DecisionRecord("d0", "fact", datetime.now(UTC), "root", "admin", detail=detail)
     open_log(open_workspace(site / "site")).append([first])
     return [set_up(site), set_up(site)]
 
@@ -153,6 +154,7 @@ def test_the_set_up_says_what_it_did_and_the_second_time_nothing(site, told):
     assert f'[log]\nsocket = "{site}/run/log.sock"\nwitnesses = []\n' in settings
     assert not list((site / "keys").glob("*.key"))
     assert len(list((site / "keys").glob("*.pub"))) == 1
+    assert not list((site / "keys").glob("*.vault"))  # no shredding would reach what stayed
     (unit,) = (site / "units").iterdir()
     assert "User=daemon\nGroup=daemon\nUMask=0027\n" in unit.read_text()
 
@@ -287,6 +289,77 @@ def test_the_key_is_rotated_while_the_service_runs(site, service, append, told, 
     old = told[0].stdout.splitlines()[-1].removeprefix("Verifier key: ")
     report = verify_log(site / "site/governance/log", old)
     assert [rotation.old.encode() for rotation in report.rotations] == [old]
+
+
+def workbench(site, user, *arguments, keys="home/keys"):
+    """Call the command line as an OS user."""
+    env = {"WORKBENCH_KEYS": str(site / keys)}
+    return as_user(user, PYTHON, "-m", "workbench", *arguments, env=env, umask=0o027)
+
+
+@pytest.fixture
+def planner(site, told):
+    """Keys folder of a user who holds the verifier key only."""
+    (key,) = (site / "home" / "keys").glob("*.pub")
+    folder = site / "planner"
+    folder.mkdir(exist_ok=True)
+    (folder / key.name).write_bytes(key.read_bytes())
+    shutil.chown(folder, OTHER)
+    return "planner"
+
+
+def test_people_answer_through_the_service_and_trace_what_they_answered(
+    site, append, planner, logs
+):
+    proposal = logs.record(
+        60, item_id="I1", location_id="L1", valid_from=date(2026, 1, 1), unit="EA",
+        actor=KERNEL, role="analyst",
+    )  # fmt: skip
+    append(KERNEL, proposal)
+    done = workbench(site, OTHER, "decide", "accept", "d60", keys=planner)
+    assert done.returncode == 0, done.stderr
+    assert "1 entered" in done.stdout
+    told = workbench(site, OTHER, "trace", "--decision", "d60", "--json", keys=planner)
+    (decision,) = json.loads(told.stdout)["decisions"]
+    (answer,) = decision["chain"]["followed_by"]
+    assert (answer["kind"], answer["actor"]) == ("acceptance", OTHER)
+    assert list((site / "planner").glob("*.index.sqlite"))
+    assert not list((site / "site" / "data").glob("log-index*"))
+
+
+def test_private_values_are_sealed_opened_and_shredded_by_the_services_user_alone(
+    site, service, planner, logs
+):
+    private = Private("Bob", "called in sick")
+    record = logs.record(70, actor=KERNEL, role="analyst", detail={"note": private})
+    entry = record.unsealed().decode()
+    done = as_user(KERNEL, PYTHON, "-c", APPEND, entry)
+    assert done.stdout.strip().isdigit(), done.stdout + done.stderr
+    log = site / "site" / "governance" / "log"
+    assert not [p for p in log.rglob("*") if p.is_file() and b"called in sick" in p.read_bytes()]
+    for decision, value in (("d70", "called in sick"), ("d0", "is away")):
+        assert value in workbench(site, SERVICE, "log", "open", decision).stdout
+        refused = workbench(site, OTHER, "log", "open", decision, keys=planner)
+        assert value not in refused.stdout + refused.stderr
+    assert as_user(KERNEL, "ls", log.parent / "vault").returncode != 0
+    assert workbench(site, OTHER, "log", "shred", "Bob", keys=planner).returncode == 1
+    for name in ("Bob", "Ada"):
+        done = workbench(site, SERVICE, "log", "shred", name)
+        assert done.returncode == 0, done.stderr
+    for decision in ("d70", "d0"):
+        assert "shredded" in workbench(site, SERVICE, "log", "open", decision).stdout
+    done = workbench(site, SERVICE, "log", "prune", "--before", "2020-01-01", "--yes")
+    assert "0 of 0 full bundles" in done.stdout, done.stderr
+
+
+def test_only_the_services_user_says_that_something_was_shredded_or_pruned(append, logs):
+    (shred,) = append(KERNEL, logs.record(80, kind="shred", actor=KERNEL, role="analyst"))
+    pruned = {"pruned": {"first_bundle": 0}}
+    (prune,) = append(
+        KERNEL, logs.record(81, kind="fact", actor=KERNEL, role="analyst", detail=pruned)
+    )
+    assert "says that something was shredded; expected it from the user who runs" in shred
+    assert "says that something was pruned; expected it from the user who runs" in prune
 
 
 def test_without_the_service_nothing_is_written_and_its_operator_named(tmp_path, logs, monkeypatch):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.index_file import INDEX_FILE
 from workbench.decision_log.keys import key_files
 from workbench.decision_log.privacy.vault import VAULT_KEY, open_vault
 from workbench.decision_log.service.client import connect
@@ -105,6 +106,8 @@ def _set_up(workspace: Workspace, service: ServiceUser, say: Say) -> str:
         _move_key(workspace, service, origin, say)
         key = _as_service(workspace, service)
         _give_tree(workspace.log, service, 0o750, 0o640, say)
+        for index in workspace.data.glob(f"{INDEX_FILE}*"):  # from now on each user has its own
+            index.unlink()
         vault = open_vault(workspace).folder
         vault.mkdir(exist_ok=True, mode=0o700)
         _give_tree(vault, service, 0o700, 0o600, say)
