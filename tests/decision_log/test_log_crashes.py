@@ -126,6 +126,11 @@ class RefusingStorage(MemoryStorage):
             raise LogError("disk full")
         super().create(objects)
 
+    def restore(self, objects):
+        if self.refuses:
+            raise LogError("disk full")
+        super().restore(objects)
+
 
 def test_readers_see_what_was_acknowledged_once_the_storage_takes_it_again(logs):
     storage = RefusingStorage()
@@ -139,6 +144,22 @@ def test_readers_see_what_was_acknowledged_once_the_storage_takes_it_again(logs)
         deadline = time.monotonic() + 20
         while not verify_storage(storage, logs.key).entries and time.monotonic() < deadline:
             time.sleep(0.05)  # nobody asks for anything
+        assert verify_storage(storage, logs.key).entries == 1
+    finally:
+        group.close()
+
+
+def test_who_asks_to_be_seen_is_told_that_the_storage_refuses_and_then_is_seen(logs):
+    storage = RefusingStorage()
+    group = GroupCommit(lambda: logs.open(storage))
+    group.start()
+    try:
+        group.append([logs.record(1).canonical()])
+        for _ in range(2):
+            with pytest.raises(LogError, match="disk full"):
+                group.publish()
+        storage.refuses = False
+        group.publish()
         assert verify_storage(storage, logs.key).entries == 1
     finally:
         group.close()

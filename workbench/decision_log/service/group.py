@@ -89,7 +89,7 @@ class GroupCommit:
         Raises:
             WorkbenchError: The storage refused; nothing acknowledged is lost.
         """
-        self._ask(lambda log: log.publish())
+        self._ask(_publish)
 
     def _ask(self, question: Callable[[DecisionLog], Any]) -> Any:
         answer: Future[Any] = Future()
@@ -211,6 +211,11 @@ class GroupCommit:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+
+
+def _publish(log: DecisionLog) -> None:
+    log.checkpoint()  # takes up what was acknowledged before a batch that the storage refused
+    log.publish()
 
 
 def _stopping() -> StoppingError:
