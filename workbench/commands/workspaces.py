@@ -96,16 +96,19 @@ def _check_workspace() -> tuple[bool, str]:
 
 def _check_key() -> tuple[bool, str]:
     from workbench.commands.log import pinned_key
-    from workbench.decision_log.keys import load_signer
+    from workbench.decision_log.keys import key_files, load_signer, retired_keys
 
     origin = find_workspace().log_origin()
     verifier = pinned_key(origin)
     path = keys_folder() / f"{origin.replace('/', '_')}.key"
     if not path.exists():
         return True, f"{verifier} (no signing key here: this machine verifies only)"
+    if key_files(origin).successor.exists():
+        return False, "a rotation was begun and not finished; run 'workbench log rotate-key' again."
     if load_signer(path).verifier.encode() != verifier:
         return False, f"{path} does not fit the verifier key; restore the pair from a backup."
-    return True, verifier
+    before = len(retired_keys(origin))
+    return True, verifier + (f" (rotated, {before} before it)" if before else "")
 
 
 def _check_reports() -> tuple[bool, str]:

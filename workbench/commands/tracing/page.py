@@ -72,6 +72,10 @@ def _page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
         proofs=tuple(
             (f"Proof of entry {n['entry']:,}, {n['kind']} {n['id']}", history.bundle(n["id"]))
             for n in nodes
+        )
+        + tuple(
+            (f"Proof of entry {entry.index:,}, where the log changed its key", proof)
+            for entry, proof in history.rotations()
         ),
         records=tuple(
             (f"Entry {one['entry']:,}", json.dumps(one["record"], indent=1, ensure_ascii=False))
