@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -302,15 +303,23 @@ def test_sealing_and_shredding_at_once_leave_each_value_open_or_shredded(workspa
         assert any(word in call("log", "open", f"d{number}").output for word in (VALUE, "shredded"))
 
 
+def answering(path: Path) -> ServiceClient:
+    """A client of a server that is about to listen."""
+    for _ in range(500):
+        try:
+            return ServiceClient(path)
+        except LogError:
+            time.sleep(0.02)
+    return ServiceClient(path)
+
+
 def test_the_service_seals_for_its_clients_and_shreds(workspace, logs, tmp_path):
     path = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"{tmp_path.name[-12:]}{os.getpid()}"
     server = LogServer(lambda: open_log(workspace), path, checks=standing_checks(workspace))
     started = Thread(target=server.run)
     started.start()
     try:
-        while not path.exists():
-            pass
-        with ServiceClient(path) as client:
+        with answering(path) as client:
             client.append([noted(logs)])
             assert VALUE.encode() not in client.entries_of(["d1"])["d1"]
             done = shred(open_vault(workspace), client, NAME, SHREDDER)

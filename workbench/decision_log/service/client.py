@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +105,8 @@ class ServiceClient:
         self, head: dict[str, Any], entries: Sequence[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
         try:
-            send(self._connection, head, entries)
+            with suppress(BrokenPipeError):  # it may have said why before it hung up
+                send(self._connection, head, entries)
             answer = receive(self._connection)
         except OSError as error:
             raise self._broken(str(error.strerror or error)) from error
