@@ -64,13 +64,14 @@ def build_client(folder: Path) -> Path:
 
 
 def refusal(
-    program: Path, key: str, log: Path | str, kept: Path, *, witness: str = ""
+    program: Path, key: str, log: Path | str, kept: Path, *, witness: str = "", earlier: str = ""
 ) -> str | None:
     """What the client says against a log in a folder or at a URL; None where it verifies.
 
     A client that crashes has not refused: that raises.
     """
-    command = [str(program), "-key", key, "-kept", str(kept), "-witness", witness, str(log)]
+    command = [str(program), "-key", key, "-kept", str(kept), "-witness", witness]
+    command += ["-earlier", earlier, str(log)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0 and done.stdout.startswith("verified: "):
         return None

@@ -69,7 +69,7 @@ def held_large(log: DecisionLog, number: int, tell: Tell) -> None:
 
 def grouped(log: DecisionLog, number: int, tell: Tell) -> None:
     """Clients of a service: what they ask at the same time shares a flush."""
-    group = GroupCommit(log)
+    group = GroupCommit(lambda: log)
     group.start()
 
     def ask(first: int) -> None:

@@ -34,7 +34,10 @@ fi
 echo "setup: installing pinned packages into .venv (2.2 GB, about a minute on 2 cores)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes \
+quiet=--quiet
+if [ -t 2 ]; then quiet=; fi # somebody is watching: show what is downloaded and installed
+# shellcheck disable=SC2086
+.venv/bin/uv pip install $quiet --python .venv/bin/python --compile-bytecode --require-hashes \
   -r requirements.lock
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
 printf '%s' "$wanted" > "$stamp"

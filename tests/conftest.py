@@ -14,6 +14,9 @@ settings.load_profile("workbench")
 # A suite that was started in the background ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Suites about other things write the log in their own process: no service outlives them.
+os.environ.setdefault("WORKBENCH_LOG_SERVICE", "off")
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

@@ -118,6 +118,7 @@ def test_proofs_hold_and_broken_ones_do_not(size, data):
     proof = merkle.inclusion_proof(index, hashes)
     assert merkle.verify_inclusion(hashes[index], index, size, proof, root)
     assert not merkle.verify_inclusion(merkle.leaf_hash(b"other"), index, size, proof, root)
+    assert merkle.root_before(index, size, proof) == merkle.tree_root(hashes[:index])
     first = data.draw(st.integers(1, size))
     consistency = merkle.consistency_proof(first, hashes)
     old = merkle.tree_root(hashes[:first])

@@ -98,3 +98,26 @@ def test_there_is_a_notebook_for_each_step_of_the_main_job():
         "60-monitor-drift",
         "70-measure-roi",
     ]
+
+
+def test_docs_list_the_columns_of_every_table_that_is_ingested():
+    text = (FOLDER.parent / "docs" / "sources.md").read_text(encoding="utf-8")
+    section = text.partition("## Tables and their columns")[2].partition("\n## ")[0]
+    said = {}
+    for line in section.splitlines():
+        if line.startswith("| `"):
+            table, *lists = (re.findall(r"`(\w+)`", cell) for cell in line.split(" | "))
+            said[table[0]] = lists
+    written = {table for name in NOTEBOOKS for table in _declared(name)["writes"]}
+    runs = {name for name, contract in CONTRACTS.items() if contract.run_columns}
+    elsewhere = written | runs | {"counts", "outcomes"}  # written by runs and executions
+    assert set(said) == set(CONTRACTS) - elsewhere
+    for table, (needs, may, key) in said.items():
+        columns = CONTRACTS[table].columns
+        assert needs == [c.name for c in columns if not c.nullable], table
+        assert may == [c.name for c in columns if c.nullable], table
+        assert key == list(CONTRACTS[table].key), table
+
+
+def _declared(path):
+    return nbformat.read(path, as_version=4).metadata["workbench"]

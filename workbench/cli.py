@@ -25,7 +25,7 @@ from workbench.commands import (
     workspaces,
 )
 from workbench.commands.ingest import ingest
-from workbench.commands.log_service import service
+from workbench.commands.log_service import rotate_key, service, service_setup
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
 
@@ -67,6 +67,8 @@ log.app.command("open")(log_privacy.open_values)
 log.app.command()(log_privacy.check_opening)
 log.app.command()(log_privacy.shred)
 log.app.command()(log_privacy.prune)
+log.app.command("service-setup")(service_setup)
+log.app.command("rotate-key")(rotate_key)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(decide.app, name="decide")

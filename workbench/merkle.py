@@ -78,6 +78,21 @@ def verify_inclusion(
     return last == 0 and node == root
 
 
+def root_before(index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Root of the leaves before one, out of a proof of its inclusion that was verified.
+
+    Hashes that stand to the left of a path are those that the tree of `index` leaves splits into.
+    """
+    lefts, node, last = [], index, size - 1
+    for hashed in proof:
+        if node & 1 or node == last:
+            lefts.append(hashed)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        node, last = node >> 1, last >> 1
+    return Frontier(index, lefts[::-1]).root()
+
+
 def consistency_proof(first: int, hashes: Sequence[bytes]) -> list[bytes]:
     """That the tree over the first leaves is a prefix of this one (RFC 6962, section 2.1.2).
 

@@ -12,6 +12,7 @@ from workbench.errors import ConfigError
 CONFIG_FILE = "workbench.toml"
 WORKSPACE_VARIABLE = "WORKBENCH_WORKSPACE"
 KEYS_VARIABLE = "WORKBENCH_KEYS"
+_LOG_SETTINGS = ("keep_days", "socket", "witnesses")
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Workspace:
         root: Folder that holds `workbench.toml`.
         name: Human name from the configuration.
         currency: ISO 4217 code in which money of this workspace is stated.
+        log_socket: Socket of the decision log's service under its own OS user; None: the log is
+            written by whoever runs the workspace.
     """
 
     root: Path
     name: str = "workspace"
     currency: str = "USD"
+    log_socket: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -132,15 +136,35 @@ def open_workspace(root: Path) -> Workspace:
     """
     path = root / CONFIG_FILE
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8")).get("workspace", {})
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: not found; run 'workbench init {root}'.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML ({error}); correct that line.") from error
+    settings = content.get("workspace", {})
     unknown = sorted(set(settings) - {"name", "currency"})
     if unknown:
         raise ConfigError(f"{path}: unknown setting {unknown[0]!r}; expected name, currency.")
     for setting, value in settings.items():
         if not isinstance(value, str) or not value:
             raise ConfigError(f"{path}: {setting} is {value!r}; expected a non-empty string.")
-    return Workspace(root=root.resolve(), **settings)
+    socket = _log_socket(path, content.get("log", {}))
+    return Workspace(root=root.resolve(), log_socket=socket, **settings)
+
+
+def _log_socket(path: Path, settings: object) -> Path | None:
+    """The setting `[log] socket`; a misspelt one must not lead to another mode unseen."""
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: log is {settings!r}; expected a table [log].")
+    unknown = sorted(set(settings) - set(_LOG_SETTINGS))
+    if unknown:
+        expected = ", ".join(_LOG_SETTINGS)
+        raise ConfigError(f"{path}: unknown setting {unknown[0]!r} in [log]; expected {expected}.")
+    socket = settings.get("socket")
+    if socket is None:
+        return None
+    if not isinstance(socket, str) or not Path(socket).is_absolute() or "\0" in socket:
+        raise ConfigError(
+            f"{path}: log.socket is {socket!r}; expected the absolute path of the service's socket."
+        )
+    return Path(socket)

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from workbench.adapters.ingest import _write
+from workbench.adapters.ingest import _staged
 from workbench.adapters.loads import Load
 from workbench.errors import SourceError
 from workbench.tables.store import TableStore
@@ -16,13 +16,14 @@ def locations(count, read):
 
 def test_row_that_the_source_cannot_account_for_keeps_the_earlier_table(tmp_path):
     store = TableStore(tmp_path)
-    first = _write(store, locations(2, read=2), "erp", None)
+    first = _staged(store, locations(2, read=2), "erp", None)
+    store.publish_all([first.version])
     with pytest.raises(SourceError, match="3 rows loaded, but the source accounts for 4"):
-        _write(store, locations(3, read=4), "erp", None)
+        _staged(store, locations(3, read=4), "erp", None)
     assert store.current("locations").version == first.version.version
 
 
 def test_summary_states_where_every_row_went(tmp_path):
     load = Load("locations", locations(2, 2).rows, "source", "t", read=5, expanded=1, merged=4)
-    summary = _write(TableStore(tmp_path), load, "erp", None).summary()
+    summary = _staged(TableStore(tmp_path), load, "erp", None).summary()
     assert summary == "locations: 5 read, 1 more from rows that hold two, 4 merged = 2 loaded"

@@ -1,13 +1,18 @@
 """`workbench ingest` as a person calls it."""
 
 import json
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from workbench.commands.ingest import ingest
-from workbench.errors import SourceError
+from workbench.errors import ParameterError, SourceError
+from workbench.resources import resource
+from workbench.runs.run import run_notebook
+from workbench.tables.store import TableStore
+from workbench.workspace import open_workspace
 
 SOURCES = """
 [[source]]
@@ -42,7 +47,8 @@ def test_prints_one_line_per_table_and_how_the_run_ended(workspace):
     result = call(workspace / "sources.toml")
     assert result.exit_code == 0, result.output
     assert "locations: 2 read = 2 loaded" in result.output
-    assert "ingest-sources: complete in" in result.output
+    folder = workspace.name  # 'sources' says nothing: the folder tells one ingest from another
+    assert f"ingest-{folder}: complete in" in result.output
 
 
 def test_unchanged_sources_are_reported_cached(workspace):
@@ -63,3 +69,74 @@ def test_prints_facts_as_json(workspace):
 def test_missing_description_is_refused(workspace):
     result = call(workspace / "nowhere.toml")
     assert isinstance(result.exception, SourceError)
+
+
+def test_an_ingest_that_fails_changes_no_table(workspace):
+    call(workspace / "sources.toml")
+    store = TableStore(open_workspace(workspace).tables)
+    before = store.current("locations")
+    (workspace / "locations.csv").write_text("id\nS1\nS2\nS3\n")
+    (workspace / "calendar.csv").write_text("day,event\n2024-13-01,Feast\n")
+    second = SOURCES.replace("erp", "feasts").replace("locations", "calendar")
+    second = second.replace('location_id = "id"', 'date = "day"\nevent = "event"')
+    second = second.replace('kind = "store"', 'type = "public"')
+    (workspace / "sources.toml").write_text(SOURCES + second)
+    refused = call(workspace / "sources.toml").exception
+    assert isinstance(refused, SourceError)
+    assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
+    assert str(refused).endswith("No table was changed.")
+    assert store.current("locations") == before
+    assert store.tables() == ["locations"]
+
+
+def test_amounts_in_another_currency_than_the_workspace_are_refused(workspace):
+    items = SOURCES.replace("locations", "items").replace("location_id", "item_id")
+    items = items.replace('kind = "store"', "").replace(
+        "[source.constants]",
+        """[source.constants]
+description = "thing"
+base_uom = "EA"
+is_demand = true
+currency = "EUR"
+""",
+    )
+    (workspace / "sources.toml").write_text(items)
+    (workspace / "items.csv").write_text("id\nA\n")
+    refused = str(call(workspace / "sources.toml").exception)
+    assert "amounts in EUR, but the workspace counts in USD" in refused
+    (workspace / "workbench.toml").write_text("[workspace]\nname = 'test'\ncurrency = 'EUR'\n")
+    assert call(workspace / "sources.toml").exit_code == 0
+
+
+def test_a_spreadsheet_is_refused_with_what_to_do(workspace):
+    stated = SOURCES.replace('kind = "csv"', 'kind = "excel"')
+    (workspace / "sources.toml").write_text(stated)
+    refused = str(call(workspace / "sources.toml").exception)
+    assert "source 'erp': kind 'excel', which is not read; expected one of csv, parquet" in refused
+    assert refused.endswith("Save anything else, such as a spreadsheet, as csv.")
+
+
+def test_the_example_that_ships_is_read_and_audited_and_says_that_it_is_made_up(workspace):
+    example = resource("notebooks/sources/example/SOURCES.toml")
+    result = call(example)
+    assert result.exit_code == 0, result.output
+    assert "ingest-example: complete in" in result.output
+    notebook = resource("notebooks/00-audit-readiness.ipynb")
+    report = run_notebook(open_workspace(workspace), notebook).report
+    assert "<strong>Simulated.</strong>" in (report / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (date(2010, 1, 1), "table 'sales' begins on 2024-01-01; expected a day from then on"),
+        (date(2024, 3, 10), "its tables end on 2024-02-04; expected a day at most 31 days later"),
+        (datetime.now(UTC).date() + timedelta(days=3), "is to come; expected a day up to today"),
+    ],
+)
+def test_a_business_date_that_the_data_does_not_know_is_refused(workspace, day, said):
+    call(resource("notebooks/sources/example/SOURCES.toml"))
+    notebook = resource("notebooks/00-audit-readiness.ipynb")
+    with pytest.raises(ParameterError, match=said):
+        run_notebook(open_workspace(workspace), notebook, as_of=day)
+    assert not (workspace / "reports").exists()

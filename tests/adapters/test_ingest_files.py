@@ -175,7 +175,7 @@ def test_units_and_sizes_become_recommendation_20_codes(tmp_path, store):
 
 def test_unknown_unit_is_named_with_its_remedy(tmp_path, store):
     (tmp_path / "items.csv").write_text("SKU,Text,Unit,Size\nA,Soup,Gebinde,1 L\n")
-    with pytest.raises(SourceError, match=r"'erp': unknown unit 'Gebinde' in column 'Unit'.*Map"):
+    with pytest.raises(SourceError, match=r"items.csv line 2, unknown unit 'Gebinde' in .*Map"):
         ingest(tmp_path, store, items_source())
 
 
@@ -245,15 +245,18 @@ BAD = {
     "wrong type": (
         rows("A;S1;31.01.2024;1;1", "B;S1;31.01.2024;two;1"),
         SourceError,
-        "sales.csv row 2, column 'Cases' holds 'two' .1 such rows.; expected a number",
+        "sales.csv line 3, column 'Cases' holds 'two'; expected a number",
     ),
     "wrong date": (rows("A;S1;2024-01-31;1;1"), SourceError, "'2024-01-31'.*written as %d.%m.%Y"),
     "not a number": (rows("A;S1;31.01.2024;nan;1"), SourceError, "holds 'nan'"),
     "duplicate key": (
-        rows("A;S1;31.01.2024;1;1", "A;S1;31.01.2024;2;2"), ContractError, "'tills'.*item_id",
+        rows("A;S1;31.01.2024;1;1", "A;S1;31.01.2024;2;2"), ContractError,
+        "sales.csv line 3 has the key of sales.csv line 2 .item_id A, location_id S1",
     ),
-    "negative quantity": (rows("A;S1;31.01.2024;-1;1"), ContractError, "'tills'.*quantity"),
-    "missing key": (rows(";S1;31.01.2024;1;1"), ContractError, "'tills'.*item_id"),
+    "negative quantity": (rows("A;S1;31.01.2024;-1;1"), ContractError,
+                          "sales.csv line 2, column 'Cases' holds '-1'; 'quantity' is below 0"),
+    "missing key": (rows(";S1;31.01.2024;1;1"), ContractError,
+                    "sales.csv line 2, column 'SKU' is empty; 'item_id' is empty in 1 row"),
     "empty table": (rows(), SourceError, "no rows; expected at least one"),
     "empty file": (no_heading, SourceError, "empty; expected a heading line"),
     "wrong encoding": (latin_bytes, SourceError, "not encoded as utf-8; state the encoding"),
@@ -310,3 +313,40 @@ def test_real_credit_notes_are_refused_with_their_number(shared, store):
     }  # fmt: skip
     with pytest.raises(ContractError, match=r"'quantity'.*10,?624"):
         ingest(folder, store, source)
+
+
+def test_the_line_is_the_one_that_an_editor_shows(tmp_path, store):
+    # quoted line breaks make a record longer than a line; empty lines are no records
+    text = f'{HEADING};Note\nA;S1;31.01.2024;1;1;"two\nlines"\n\nB;S1;31.01.2024;-2;1;\n'
+    (tmp_path / "sales.csv").write_text(text)
+    assert text.splitlines()[4].startswith("B;")
+    with pytest.raises(ContractError, match=r"sales\.csv line 5, column 'Cases' holds '-2'"):
+        ingest(tmp_path, store)
+
+
+def test_the_value_is_the_one_in_the_file_and_all_such_rows_are_counted(tmp_path, store):
+    # 12 pieces a case: the table would hold -12 and -36
+    write(tmp_path, ["A;S1;31.01.2024;-1;1", "B;S1;31.01.2024;2;1", "C;S1;31.01.2024;-3;1"])
+    expected = r"line 2, column 'Cases' holds '-1'; 'quantity' is below 0 in 2 rows, expected >= 0"
+    with pytest.raises(ContractError, match=expected):
+        ingest(tmp_path, store)
+
+
+def test_rows_of_databases_are_named_by_their_number(tmp_path, store):
+    fill(sqlite3.connect(tmp_path / "erp.db"))
+    source = as_query("sqlite") | {"query": 'SELECT *, -1 AS minus FROM "till lines"'}
+    source["columns"] = {**source["columns"], "quantity": "minus"}
+    with pytest.raises(
+        ContractError, match=r"erp\.db, row 1 of the query's answer, column 'minus'"
+    ):
+        ingest(tmp_path, store, source)
+
+
+def test_a_constant_that_breaks_the_contract_is_named(tmp_path, store):
+    (tmp_path / "sites.csv").write_text("site\nS1\n")
+    sites = {
+        "name": "sites", "kind": "csv", "path": "sites.csv", "table": "locations",
+        "columns": {"location_id": "site"}, "constants": {"kind": "shop"},
+    }  # fmt: skip
+    with pytest.raises(ContractError, match=r"constant 'kind' is 'shop'.*one of dc, store"):
+        ingest(tmp_path, store, sites)

@@ -29,7 +29,7 @@ def _costs(simulated):
 def test_the_file_shows_the_saving_and_draws_every_figure(browser, offline, snapshot, simulated):
     page, problems = offline.watched_page(browser)
     page.goto(snapshot.as_uri())
-    assert page.inner_text("#saving") == _saving(simulated)
+    assert page.inner_text("#saving").replace("\u00a0", " ") == _saving(simulated)
     page.wait_for_function("document.querySelectorAll('.figure .main-svg').length >= 5")
     drawn = page.evaluate("[...document.querySelectorAll('.figure')].map(f => f.data.length)")
     assert len(drawn) == 5
@@ -87,7 +87,7 @@ def test_the_live_page_answers_its_slider(browser, offline, live_page, simulated
     page.goto(live_page)
     page.wait_for_selector("#chosen-target", timeout=30_000)
     costs = _costs(simulated)
-    assert page.inner_text("#saving") == _saving(simulated)
+    assert page.inner_text("#saving").replace("\u00a0", " ") == _saving(simulated)
     assert page.inner_text("#what-if-cost") == costs[1]
     page.wait_for_function("document.querySelectorAll('.figure .main-svg').length >= 5")
     page.focus(".live-what-if .noUi-handle")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.contracts.units import PackSize, Unparsed, parse_size, unit_code
+from workbench.contracts.units import PackSize, Unparsed, parse_size, unit_code, unit_name
 
 # Read by a person; codes from UN/CEFACT Recommendation 20.
 READ_BY_HAND = {
@@ -97,3 +97,15 @@ def test_any_text_gives_a_size_or_a_reason(text):
 )
 def test_unit_code_of_names_and_codes(name, code):
     assert unit_code(name) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "quantity", "words"),
+    [
+        ("H87", 12, "pieces"), ("EA", 1, "piece"), ("C62", 0, "pieces"), ("KGM", 1, "kg"),
+        ("XBX", 2, "boxes"), ("XCS", 1, "case"), ("DZN", 3, "dozen"), ("INH", 2, "inches"),
+        ("PTL", 2, "liquid pints (US)"), ("ZZZ", 2, "ZZZ"),
+    ],
+)  # fmt: skip
+def test_units_are_named_as_people_write_them(code, quantity, words):
+    assert unit_name(code, quantity) == words

@@ -23,7 +23,7 @@ def test_states_the_saving_its_interval_and_that_it_is_simulated(workspace):
 def test_names_a_loss_a_loss_with_its_interval_turned(simulated, workspace):
     simulated.write_results(workspace, simulated.kpi_rows(-500.0, 100.0), ())
     words, amount, interval = roi.headline(roi.load(workspace))
-    assert (words, amount) == ("Loss since 2024-01-01:", "$ 500")
+    assert (words, amount) == ("Simulated loss since 2024-01-01:", "$ 500")
     assert interval == "(80% interval $ 400 to $ 600)"
 
 

@@ -72,13 +72,13 @@ def test_each_verb_enters_one_record_by_the_user_of_the_system(plan, call):
     output = call("trace", "--decision", "d1").output
     user = pwd.getpwuid(getuid()).pw_name
     for text in (
-        "stands at 10 EA: was ordered as PO-7 by", f"acceptance of 10 EA  by {user}",
-        "execution of 10 EA as order PO-7 line 2",
-        "outcome, received 9 EA by 2018-01-06, lost 3.50 EUR",
+        "stands at 10 pieces: was ordered as PO-7 by", f"acceptance of 10 pieces  by {user}",
+        "execution of 10 pieces as order PO-7 line 2",
+        "outcome, received 9 pieces by 2018-01-06, lost 3.50 EUR",
     ):  # fmt: skip
         assert text in output
     output = call("trace", "--item", "I2", "--date", "2018-01-04").output
-    assert "override from 20 to 5 EA, until before 2018-01-05: promotion" in output
+    assert "override from 20 to 5 pieces, until before 2018-01-05: promotion" in output
     output = call("trace", "--item", "I3").output
     assert "nothing is to be ordered: was rejected by" in call("trace", "--decision", "d3").output
     with pytest.raises(LogError, match="own override"):

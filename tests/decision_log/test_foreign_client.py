@@ -1,6 +1,8 @@
 """A client that nobody here wrote verifies our logs, and refuses altered ones."""
 
 import random
+import shutil
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,11 +14,14 @@ from benchmarks.foreign_client import (
     refusal_of,
     write_log,
 )
+from workbench.decision_log.append import open_log
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.cosignature import cosign, witness_verifier
 from workbench.decision_log.note import generate_signer, split_note
 from workbench.decision_log.publish import log_server
+from workbench.decision_log.rotating import rotate_key
 from workbench.decision_log.serving import Binding
+from workbench.decision_log.storage import FolderStorage
 
 ENTRIES, CHECKPOINTS, MUTATIONS = 3_000, 20, 60
 
@@ -85,6 +90,23 @@ def test_cosignatures_verify(client, grown, signed):
     (log / "checkpoint").write_bytes(note + cosign(one, text + b"more\n", 1_767_355_200))
     assert refusal(client, key, log, kept) is None
     assert "invalid signature" in refusal(client, key, log, kept, witness=keys[0])
+
+
+def test_a_rotated_log_verifies_by_its_new_key_and_kept_checkpoints_by_both(
+    client, workspace, logs, tmp_path
+):
+    kept, origin = tmp_path / "kept", workspace.log_origin()
+    kept.mkdir()
+    note = open_log(workspace).append(logs.records(0, 300)).checkpoint
+    (kept / "300").write_text(note)
+    storage = FolderStorage(workspace.log)
+    old, new = rotate_key(origin, storage, now=datetime.now(UTC), actor="test")
+    shutil.copy(workspace.log / "checkpoint", kept / "301")
+    assert refusal(client, old, workspace.log, kept) is None  # the crossing
+    open_log(workspace).append(logs.records(300, 600))
+    assert refusal(client, new, workspace.log, kept, earlier=old) is None
+    assert refusal(client, new, workspace.log, kept).startswith("kept checkpoint 300")
+    assert refusal(client, old, workspace.log, kept).startswith("checkpoint: ")
 
 
 def test_the_first_bad_place_is_named(client, grown, signed):

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from workbench import cli
 from workbench.contracts.private import Private
-from workbench.decision_log.append import INDEX_FILE, open_log
+from workbench.decision_log.append import open_log
 from workbench.decision_log.index import LogIndex
+from workbench.decision_log.index_file import INDEX_FILE
 from workbench.decision_log.index_seal import index_secret
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.note import parse_verifier

@@ -18,7 +18,8 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
     output = trace("--decision", "d1").output
     for text in (
         "Decision d1  proposal for item I1 at DC1  entry 0 ✓", "Demand rose [12%]",
-        "proposes 0.5 EA · demand until the next delivery 1 to 9 EA (80%) · the policy before: 2",
+        "proposes 0.5 pieces · demand until the next delivery 1 to 9 pieces (80%)",
+        "(80%) · the policy before: 2",
         "12.50 USD at stake · rests on simulated data",
         "in force from 2018-01-01 until before 2018-01-08", "tier manual",
         "lgbm version 1  sha256 bbbb",

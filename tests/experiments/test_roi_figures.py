@@ -42,13 +42,13 @@ def test_headline_begins_with_simulated_saving():
 
 def test_headline_shows_a_loss_with_its_sign():
     sentence = roi.saving_sentence(_kpis(-1), level=0.8)
-    assert sentence.startswith("Simulated saving: −$ 60 (80% interval −$ 80 to −$ 40)")
+    assert sentence.startswith("Simulated loss: $ 60 (80% interval $ 40 to $ 80)")
 
 
 @pytest.mark.parametrize(("sign", "verb"), [(1, "saved"), (-1, "lost")])
 def test_cumulative_title_names_gain_or_loss(sign, verb):
     title = roi.cumulative_saving(_kpis(sign), level=0.8).layout.title.text
-    assert f"Ours {verb} $ 60 in 2 weeks" in title
+    assert f"Ours {verb} $\u00a060 in 2 weeks" in title
 
 
 def test_waterfall_ends_at_our_cost():
@@ -64,5 +64,5 @@ def test_sites_beyond_the_top_are_added_up():
     assert shown == {"site DC1": 50.0, "2 others": 10.0}
 
 
-def test_what_if_names_the_cheapest_target():
-    assert "target of 95.0%" in roi.cost_by_target(_kpis(1)).layout.title.text
+def test_what_if_names_the_cheapest_target_and_that_no_higher_one_was_tried():
+    assert "the highest target tried, 95.0%" in roi.cost_by_target(_kpis(1)).layout.title.text

@@ -80,3 +80,18 @@ def test_promotion_is_compared_with_none():
          "forecasts": [900, 100]}
     )  # fmt: skip
     assert "With mailer, items sell 1.5 times" in title_of(figures.promotion_effect(effect))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "finding"),
+    [
+        (["none"], "No promotion ran in the test weeks"),
+        ([], "No promotion ran in the test weeks"),
+        (["mailer"], "Every item was promoted in the test weeks"),
+    ],
+)
+def test_without_promotions_to_compare_the_figure_says_so(kinds, finding):
+    effect = pd.DataFrame(
+        {"promotion": kinds, "observed": 1.0, "forecast": 1.1, "forecasts": 9}
+    ).astype({"observed": float, "forecast": float, "forecasts": int})  # fmt: skip
+    assert finding in title_of(figures.promotion_effect(effect))

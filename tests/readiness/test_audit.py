@@ -62,7 +62,7 @@ SEEDED = {
     "orders-at-midnight": ("UPDATE orders SET ordered = date WHERE date = '2023-05-01'", 10),
     "sales-unknown-location": ("DELETE FROM locations WHERE location_id = 'L1'", 5 * 729),
     "history-short": ("DELETE FROM sales WHERE date >= '2023-03-02'", 182 - 60),
-    "history-under-a-year": ("DELETE FROM sales WHERE date >= '2024-01-01'", 365),
+    "history-under-two-years": ("DELETE FROM sales WHERE date >= '2024-01-01'", 365),
     "items-short-history": (f"DELETE FROM sales {I0} AND date > '2023-03-01'", 1),
     "locations-few-days": (
         "DELETE FROM sales WHERE location_id = 'L1' AND date > '2023-01-25'", 1,

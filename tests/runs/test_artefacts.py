@@ -50,6 +50,11 @@ def _staged(run):
     )
 
 
+def test_proposals_without_a_column_are_refused_in_a_sentence(run):
+    with pytest.raises(RunError, match=r"30-propose: proposals without column 'reasons'.*Add it"):
+        run.propose(_proposals(["I1"]).drop(columns="reasons"))
+
+
 def test_reads_the_pinned_version_as_known_on_the_business_date(run):
     later = run.read("sales").assign(quantity=99.0, item_id="I9")
     TableStore(run.workspace.tables).write("sales", later, provenance="source", source="later")

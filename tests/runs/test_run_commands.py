@@ -44,6 +44,9 @@ def test_run_list_show_and_diff(workbench, notebook, workspace):
     second = workbench("run", "10-a", "-p", "periods=5", "-p", "label=two words")
     assert second.returncode == 0
     assert second.stdout.splitlines()[0].endswith("5 periods")
+    newest, oldest = workbench("runs", "list").stdout.splitlines()
+    assert newest.endswith("label=two words periods=5")
+    assert "=" not in oldest
     listed = json.loads(workbench("runs", "list", "--json").stdout)
     assert [row["status"] for row in listed] == ["complete", "complete"]
     ids = [row["run_id"] for row in listed]

@@ -89,8 +89,8 @@ def test_missing_two_boxes_per_image_shows_as_bias():
 def test_buckets_report_error_where_it_occurs():
     images = pd.DataFrame({"actual": [5, 9, 25], "error": [1, -1, -5]})
     table = count_error_by_bucket(images).set_index("bucket")
-    assert table.loc["1-9", ["mean_absolute_error", "bias"]].tolist() == [1, 0]
-    assert table.loc["20-39", "bias"] == -5
+    assert table.loc["1 to 9", ["mean_absolute_error", "bias"]].tolist() == [1, 0]
+    assert table.loc["20 to 39", "bias"] == -5
 
 
 def test_count_score_leaves_out_weak_detections():

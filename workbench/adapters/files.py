@@ -77,7 +77,7 @@ def _stage(
     """Append the rows of one file to `raw`, numbered from 1 in the order of the file."""
     names = ", ".join(quoted(name) for name in wanted)
     rows = (
-        f"SELECT {names}, {literal(path.name)} AS {FILE}, row_number() OVER () AS {ROW} FROM {scan}"
+        f"SELECT {names}, {literal(str(path))} AS {FILE}, row_number() OVER () AS {ROW} FROM {scan}"
     )
     verb = "CREATE OR REPLACE TEMP TABLE raw AS" if first else "INSERT INTO raw"
     try:
@@ -110,7 +110,7 @@ def _require(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
 
 def _heading(path: Path, source: CsvSource) -> list[str]:
     try:
-        with path.open(encoding=_reading(source.encoding), newline="") as lines:
+        with path.open(encoding=reading_encoding(source.encoding), newline="") as lines:
             names = next(csv.reader(lines, delimiter=source.delimiter), [])
     except LookupError as error:
         raise SourceError(
@@ -130,7 +130,7 @@ def _heading(path: Path, source: CsvSource) -> list[str]:
     return names
 
 
-def _reading(encoding: str) -> str:
+def reading_encoding(encoding: str) -> str:
     """UTF-8 may begin with a byte order mark, which is no part of the first name."""
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
@@ -147,8 +147,8 @@ def _scan(path: Path, names: Sequence[str], source: CsvSource) -> str:
 @contextmanager
 def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
     """The file itself if it is valid UTF-8, else a temporary copy in UTF-8."""
-    decoder = codecs.getincrementaldecoder(_reading(encoding))()
-    is_utf8 = _reading(encoding) == "utf-8-sig"
+    decoder = codecs.getincrementaldecoder(reading_encoding(encoding))()
+    is_utf8 = reading_encoding(encoding) == "utf-8-sig"
     with tempfile.TemporaryDirectory() as folder, path.open("rb") as given:
         copy = Path(folder) / "utf8.csv"
         try:

@@ -1,8 +1,8 @@
 """Ingest: read the described sources and write them as versioned tables.
 
-Each table is all or nothing: its rows are staged, checked against the contract and counted; only
-when every source row is accounted for does the new version become the current one. A table that
-fails leaves its earlier version, and every other table, as they were.
+An ingest is all or nothing: the rows of every table are staged, checked against the contract and
+counted; only when all source rows of all tables are accounted for do the new versions become the
+current ones. An ingest that fails leaves every table as it was.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from workbench.adapters.sources import (
     load_sources,
     tables_of,
 )
+from workbench.contracts import columns as c
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
 from workbench.tables.store import TableStore
@@ -73,30 +74,37 @@ def ingest_sources(
     description: Sources,
     *,
     key: bytes,
+    currency: str | None = None,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
 ) -> list[IngestResult]:
-    """Write one version of every table that the sources fill.
+    """Write one version of every table that the sources fill, or of none.
 
     Args:
         store: Where tables go.
         description: The sources, checked.
         key: Pseudonym key for columns that identify people.
+        currency: In which amounts must be, ISO 4217; any where it is not given.
         progress: Called with lines for people, as each table is written.
         run_id: Run that the versions belong to.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
-            rows do not add up.
+            rows do not add up; amounts are in another currency.
         ContractError: Rows break the contract of their table.
     """
-    results = []
-    with connect() as connection:
-        for source in description.source:
-            for load in _loads(connection, source, description.folder, key):
-                results.append(_write(store, load, source.name, run_id))
-                for line in results[-1].lines():
-                    progress(line)
+    results: list[IngestResult] = []
+    try:
+        with connect() as connection:
+            for source in description.source:
+                for load in _loads(connection, source, description.folder, key):
+                    results.append(_staged(store, load, source.name, run_id))
+                    _refuse_other_currency(store, results[-1], currency)
+                    for line in results[-1].lines():
+                        progress(line)
+    except (ContractError, SourceError) as error:
+        raise type(error)(f"{error} No table was changed.") from error
+    store.publish_all([result.version for result in results])
     return results
 
 
@@ -109,9 +117,9 @@ def _loads(
         yield mapped_load(connection, source, folder, key=key)
 
 
-def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> IngestResult:
+def _staged(store: TableStore, load: Load, source: str, run_id: str | None) -> IngestResult:
     try:
-        # Built beside the other versions, but not current before its rows are accounted for.
+        # Built beside the other versions, but not current before all tables are.
         staged = store.stage(
             store.root,
             load.table,
@@ -121,6 +129,8 @@ def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> In
             run_id=run_id,
         )
     except ContractError as error:
+        if load.explain is not None:
+            load.explain()
         # The manifest's text with the source's terms is too long for an error's place.
         raise ContractError(
             str(error).replace(f"from {load.origin}", f"from {source!r}")
@@ -128,19 +138,34 @@ def _write(store: TableStore, load: Load, source: str, run_id: str | None) -> In
     if staged.rows != load.expected:
         raise SourceError(
             f"source {source!r}, table {load.table!r}: {staged.rows:,} rows loaded, but the source"
-            f" accounts for {load.expected:,}; the current table was not changed. Report this."
+            f" accounts for {load.expected:,}; expected the same number. Report this."
         )
-    version = store.publish(staged)
     return IngestResult(
-        version,
+        staged,
         source,
         load.read,
         load.expanded,
         load.merged,
         load.rejected,
-        version.rows,
+        staged.rows,
         load.notes,
     )
+
+
+def _refuse_other_currency(store: TableStore, result: IngestResult, currency: str | None) -> None:
+    """Amounts are added up across tables and shown in the workspace's currency, never converted."""
+    version = result.version
+    if currency is None or c.CURRENCY not in version.schema:
+        return
+    sql = f'SELECT DISTINCT {c.CURRENCY} FROM "{version.table}" ORDER BY 1'
+    found = store.query(sql, versions={version.table: version})[c.CURRENCY].dropna().tolist()
+    others = [code for code in found if code != currency]
+    if others:
+        raise SourceError(
+            f"source {result.source!r}, table {version.table!r}: amounts in {others[0]}, but the"
+            f" workspace counts in {currency}; expected one currency. Set currency in"
+            " workbench.toml, or convert the amounts in the source."
+        )
 
 
 def source_fingerprint(description: Sources) -> str:
@@ -267,4 +292,11 @@ def ingest_step(
     description = load_sources(sources or resource(DEMO_SOURCES))
     key = ensure_pseudonym_key(keys_folder(), workspace.workspace_id())
     store = TableStore(workspace.tables)
-    return ingest_sources(store, description, key=key, progress=progress, run_id=run_id)
+    return ingest_sources(
+        store,
+        description,
+        key=key,
+        currency=workspace.currency,
+        progress=progress,
+        run_id=run_id,
+    )

@@ -26,6 +26,8 @@ class Load:
         merged: Rows that were added up with, or were equal to, another one.
         rejected: Rows left out.
         notes: What was done to the rows, one sentence each.
+        explain: Called when the rows break their contract: raises an error that names their place
+            in the source.
     """
 
     table: str
@@ -37,6 +39,7 @@ class Load:
     merged: int = 0
     rejected: int = 0
     notes: tuple[str, ...] = field(default_factory=tuple)
+    explain: Callable[[], None] | None = None
 
     @property
     def expected(self) -> int:

@@ -5,9 +5,15 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from workbench.adapters.files import FILE, ROW, stage_csv, stage_parquet
+from workbench.adapters.files import stage_csv, stage_parquet
 from workbench.adapters.loads import Load, literal, quoted
 from workbench.adapters.pseudonyms import pseudonym_table
+from workbench.adapters.refusals import (
+    EXPECTED,
+    first_place,
+    refuse_breaches,
+    refuse_wrong_types,
+)
 from workbench.adapters.sources import (
     ColumnMapping,
     CsvSource,
@@ -28,14 +34,6 @@ _SQL_TYPES = {
     "boolean": "BOOLEAN",
     "date": "DATE",
     "time": "TIMESTAMP",
-}
-_EXPECTED = {
-    "text": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "date": "a date",
-    "time": "a date and time",
 }
 _PACK_COLUMNS = (c.PACK_COUNT, c.PACK_SIZE, c.PACK_UOM, c.PACK_TEXT)
 
@@ -59,8 +57,10 @@ def mapped_load(
             f"source {source.name!r}: no rows; expected at least one. Check the export, or remove"
             " the source."
         )
-    terms = {column.name: _term(connection, source, column, key) for column in contract.columns}
-    _refuse_wrong_types(connection, source, contract, terms)
+    terms = {
+        column.name: _term(connection, source, folder, column, key) for column in contract.columns
+    }
+    refuse_wrong_types(connection, source, folder, contract, terms)
     selected = ", ".join(f"{term} AS {quoted(name)}" for name, term in terms.items())
     return Load(
         source.table,
@@ -68,6 +68,7 @@ def mapped_load(
         _provenance(source, contract),
         f"{source.name} ({source.kind} {source.path}). Terms: {source.terms}",
         read=read,
+        explain=lambda: refuse_breaches(connection, source, folder, contract, terms),
     )
 
 
@@ -96,12 +97,18 @@ def _stage(
 
 
 def _provenance(source: MappedSource, contract: TableContract) -> dict[str, Origin]:
+    if source.simulated:
+        return dict.fromkeys(contract.names, "simulated")
     parsed = _PACK_COLUMNS[:3] if source.size_text else ()
     return {name: "derived" if name in parsed else "source" for name in contract.names}
 
 
 def _term(
-    connection: duckdb.DuckDBPyConnection, source: MappedSource, column: Column, key: bytes
+    connection: duckdb.DuckDBPyConnection,
+    source: MappedSource,
+    folder: Path,
+    column: Column,
+    key: bytes,
 ) -> str:
     """SQL expression over `raw` for one column of the table; null where a value does not fit."""
     if source.size_text and column.name in _PACK_COLUMNS:
@@ -114,7 +121,7 @@ def _term(
     if mapping.secret:
         return _secret_term(connection, mapping, column, key)
     if column.name == c.UNIT or column.name.endswith("_uom"):
-        return _unit_term(connection, source, mapping)
+        return _unit_term(connection, source, folder, mapping)
     return _typed(mapping, column)
 
 
@@ -148,7 +155,7 @@ def _constant(source: MappedSource, column: Column) -> str:
     if not isinstance(value, accepted) or (isinstance(value, bool) and column.type != "boolean"):
         raise SourceError(
             f"source {source.name!r}: constant {column.name} is {value!r}; expected"
-            f" {_EXPECTED[column.type]}."
+            f" {EXPECTED[column.type]}."
         )
     return f"CAST({literal(str(value))} AS {_SQL_TYPES[column.type]})"
 
@@ -171,15 +178,20 @@ def _secret_term(
 
 
 def _unit_term(
-    connection: duckdb.DuckDBPyConnection, source: MappedSource, mapping: ColumnMapping
+    connection: duckdb.DuckDBPyConnection,
+    source: MappedSource,
+    folder: Path,
+    mapping: ColumnMapping,
 ) -> str:
     known = {}
     for name in _distinct(connection, mapping.column):
         code = unit_code(mapping.units.get(name, name))
         if code is None:
+            spot, such = first_place(connection, source, folder, mapping.column, name)
             raise SourceError(
-                f"source {source.name!r}: unknown unit {name!r} in column {mapping.column!r};"
-                " expected a UN/CEFACT Recommendation 20 code. Map it under 'units' of the column."
+                f"source {source.name!r}: {spot}, unknown unit {name!r} in column"
+                f" {mapping.column!r}{such}; expected a UN/CEFACT Recommendation 20 code. Map it"
+                " under 'units' of the column."
             )
         known[name] = code
     cases = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in known.items())
@@ -206,30 +218,3 @@ def _pack_term(connection: duckdb.DuckDBPyConnection, size_text: str, column: Co
         ),
     )
     return f"(SELECT value FROM {name} WHERE text = CAST(raw.{quoted(size_text)} AS VARCHAR))"
-
-
-def _refuse_wrong_types(
-    connection: duckdb.DuckDBPyConnection,
-    source: MappedSource,
-    contract: TableContract,
-    terms: dict[str, str],
-) -> None:
-    """A value that is there in the source but null after conversion has the wrong type."""
-    for name, mapping in source.columns.items():
-        column = contract.column(name)
-        if column.type == "text":
-            continue
-        value = quoted(mapping.column)
-        wrong = f"{value} IS NOT NULL AND ({terms[name]}) IS NULL"
-        bad = connection.execute(
-            f"SELECT CAST({value} AS VARCHAR), {FILE}, {ROW}, count(*) OVER () FROM raw"
-            f" WHERE {wrong} ORDER BY {FILE}, {ROW} LIMIT 1"
-        ).fetchall()
-        if bad:
-            found, file, row, count = bad[0]
-            form = f" written as {mapping.format}" if mapping.format else ""
-            raise SourceError(
-                f"source {source.name!r}: {file} row {row}, column {mapping.column!r} holds"
-                f" {found!r} ({count} such rows); expected {_EXPECTED[column.type]}{form}. Correct"
-                " the file or the description of the source."
-            )

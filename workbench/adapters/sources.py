@@ -74,6 +74,7 @@ class _Mapped(_Strict):
     name: str = Field(min_length=1)
     table: str
     terms: str = "not stated"
+    simulated: bool = False  # the rows are made up: pages that rest on them say so
     columns: dict[str, ColumnMapping] = Field(min_length=1)
     constants: dict[str, str | int | float | bool] = Field(default_factory=dict)
     size_text: str | None = None
@@ -250,6 +251,13 @@ def _first_problem(error: ValidationError, described: dict[str, Any]) -> str:
         label = str(entry.get("name", f"number {place[0] + 1}")) if isinstance(entry, dict) else ""
         place = place[1:]
     where = ".".join(str(part) for part in place if part not in _KINDS)
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        found = problem.get("ctx", {}).get("tag")
+        kind = "no 'kind'" if found is None else f"kind {found!r}, which is not read"
+        return (
+            f"source {label!r}: {kind}; expected one of {', '.join(_KINDS)}. Save anything else,"
+            " such as a spreadsheet, as csv."
+        )
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     found = problem["input"]
     value = f" (found {found!r})" if isinstance(found, str | int | float) else ""
@@ -257,4 +265,4 @@ def _first_problem(error: ValidationError, described: dict[str, Any]) -> str:
     return f"{spot or 'source'}: {message}{value}; see docs/sources.md for what is expected."
 
 
-_KINDS = frozenset({"csv", "parquet", "duckdb", "sqlite", "completejourney"})
+_KINDS = ("csv", "parquet", "duckdb", "sqlite", "completejourney")

@@ -58,7 +58,7 @@ def _append(
     connection.register("chunk", chunk)
     verb = "CREATE OR REPLACE TEMP TABLE raw AS" if first else "INSERT INTO raw"
     connection.execute(
-        f"{verb} SELECT {names}, {literal(path.name)} AS {FILE},"
+        f"{verb} SELECT {names}, {literal(str(path))} AS {FILE},"
         f" {offset} + row_number() OVER () AS {ROW} FROM chunk"
     )
     connection.unregister("chunk")

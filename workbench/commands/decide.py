@@ -120,7 +120,7 @@ def append(workspace: Workspace, records: "Sequence[DecisionRecord]") -> "Append
     Raises:
         LogError: Somebody else's answer was entered meanwhile, or the log refused.
     """
-    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.service.access import log_client
 
     try:
         return log_client(workspace).append(records)

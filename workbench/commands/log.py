@@ -28,6 +28,10 @@ app.add_typer(log_network.witness_app, name="witness")
 Key = Annotated[
     str, typer.Option(help="Verifier key name+id+base64; default: the one pinned on this machine.")
 ]
+Rotations = Annotated[
+    list[Path] | None,
+    typer.Option(help="Proof of a change of the log's key since --key; for each of them."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
@@ -48,14 +52,18 @@ def verify(
         list[str] | None,
         typer.Option(help="Key of a known witness; default: those of this workspace's settings."),
     ] = None,
+    rotation: Rotations = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute the whole log, or one proof, from its entries; exit 1 at the first false place."""
     if where is not None and where.is_file():
         if since is not None:
             raise typer.BadParameter("--since goes with a log's folder, not with a proof")
-        _verify_bundle(where, key, as_json, log_network.quorum(witness, require_witness))
+        known = log_network.quorum(witness, require_witness)
+        _verify_bundle(where, key, as_json, known, read_texts(rotation))
         return
+    if rotation:
+        raise typer.BadParameter("--rotation goes with a proof; a log's folder has its own")
     known = log_network.quorum(witness, require_witness, own=where is None)
     from workbench.decision_log.verify import CANNOT_SEE, verify_log
 
@@ -76,6 +84,10 @@ def verify(
             **asdict(report.files),
             "cosignatures": [asdict(cosigned) for cosigned in report.cosignatures],
             "pruned": [asdict(run) for run in report.pruned],
+            "rotations": [
+                {"entry": r.index, "old": r.old.encode(), "new": r.new.encode()}
+                for r in report.rotations
+            ],
             "clock_steps": report.clock_steps,
             "consistent_with": report.consistent_with,
             "cannot_see": None if since else CANNOT_SEE,
@@ -104,9 +116,24 @@ def prove(
 
 
 @app.command()
-def key() -> None:
+def key(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the keys before it, oldest first.")
+    ] = False,
+    proofs: Annotated[
+        Path | None, typer.Option(help="New folder for the proof of each change of the key.")
+    ] = None,
+) -> None:
     """Print the log's verifier key, to be given to those who verify."""
-    typer.echo(pinned_key(find_workspace().log_origin()))
+    from workbench.decision_log.keys import retired_keys
+
+    workspace = find_workspace()
+    origin = workspace.log_origin()
+    if proofs is not None:
+        _write_rotations(workspace, proofs)
+    pinned = pinned_key(origin)
+    for text in [*retired_keys(origin), pinned] if every else [pinned]:
+        typer.echo(text)
 
 
 @app.command()
@@ -155,9 +182,7 @@ def pinned_key(origin: str) -> str:
 
 def open_history(workspace: Workspace) -> Any:
     """The decisions of a workspace's log, proven against the key pinned on this machine."""
-    from workbench.decision_log.append import INDEX_FILE
-    from workbench.decision_log.index import LogIndex
-    from workbench.decision_log.index_seal import index_secret
+    from workbench.decision_log.index_file import open_index
     from workbench.decision_log.keys import verifier_key
     from workbench.decision_log.storage import FolderStorage
     from workbench.decision_log.trace import DecisionHistory
@@ -166,19 +191,18 @@ def open_history(workspace: Workspace) -> Any:
         raise LogError(
             f"{workspace.log}: no decision log yet; expected one, it begins with the first run."
         )
-    origin, path = workspace.log_origin(), workspace.data / INDEX_FILE
-    if path.exists() and path.stat().st_uid != os.getuid():  # sealed by, and for, its owner
-        path = keys_folder() / f"{origin.replace('/', '_')}.index.sqlite"
-    index = LogIndex(path, index_secret(origin))
-    return DecisionHistory(FolderStorage(workspace.log), index, verifier_key(origin))
+    key = verifier_key(workspace.log_origin())
+    return DecisionHistory(FolderStorage(workspace.log), open_index(workspace), key)
 
 
-def _verify_bundle(path: Path, key: str, as_json: bool, known: "Quorum") -> None:
+def _verify_bundle(
+    path: Path, key: str, as_json: bool, known: "Quorum", rotations: list[str]
+) -> None:
     from workbench.decision_log.prove import verify_bundle
 
-    text = _read(path).decode("utf-8", errors="replace")
+    (text,) = read_texts([path])
     origin = text.partition("\n\n")[2].partition("\n")[0]
-    proven = verify_bundle(text, key or _pinned_for(origin, path), known)
+    proven = verify_bundle(text, key or _pinned_for(origin, path), known, rotations=rotations)
     if as_json:
         facts = {"verified": True, "entry": proven.index, **_checkpoint_facts(proven.checkpoint)}
         facts["cosignatures"] = [asdict(cosigned) for cosigned in proven.cosignatures]
@@ -223,6 +247,22 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise LogError(f"{path}: cannot be read ({error.strerror}); give another file.") from error
+
+
+def _write_rotations(workspace: Workspace, folder: Path) -> None:
+    refuse_place(folder)
+    rotations = open_history(workspace).rotations()
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise LogError(f"{folder}: cannot be made ({error.strerror}).") from error
+    for entry, proof in rotations:
+        write_whole(folder / f"rotation-{entry.index:09d}.proof", proof.encode())
+
+
+def read_texts(paths: list[Path] | None) -> list[str]:
+    """Files as text; what is no UTF-8 in them verifies as nothing."""
+    return [_read(path).decode("utf-8", errors="replace") for path in paths or []]
 
 
 def refuse_place(path: Path) -> None:

@@ -63,6 +63,7 @@ def check_opening(
     opening: Annotated[Path, typer.Argument(help="File with salt and value of one field.")],
     proof: Annotated[Path, typer.Argument(help="Proof of the decision, of 'workbench log prove'.")],
     key: log.Key = "",
+    rotation: log.Rotations = None,
 ) -> None:
     """Check a value that was opened for you against a proven decision; exit 1 if it differs."""
     from workbench.decision_log.privacy import opening as openings
@@ -71,7 +72,8 @@ def check_opening(
 
     text = _read(proof).decode("utf-8", errors="replace")
     origin = text.partition("\n\n")[2].partition("\n")[0]
-    proven = verify_bundle(text, key or log.pinned_key(origin))
+    rotations = log.read_texts(rotation)
+    proven = verify_bundle(text, key or log.pinned_key(origin), rotations=rotations)
     opened = parse_opening(_read(opening), str(opening))
     openings.check_opening(opened, proven)
     typer.echo(
@@ -95,7 +97,7 @@ def shred(
     from workbench.decision_log.privacy.shredding import Shredder
     from workbench.decision_log.privacy.shredding import shred as shred_subject
     from workbench.decision_log.privacy.vault import open_vault
-    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.service.access import log_client
 
     name = sys.stdin.readline() if subject == "-" else subject
     workspace = find_workspace()
@@ -128,13 +130,11 @@ def prune(
     as_json: log.AsJson = False,
 ) -> None:
     """Remove whole bundles of expired entries, once the log says so; their hashes stay."""
-    from workbench.decision_log.append import INDEX_FILE
-    from workbench.decision_log.index import LogIndex
-    from workbench.decision_log.index_seal import index_secret
+    from workbench.decision_log.index_file import open_index
     from workbench.decision_log.note import parse_verifier
     from workbench.decision_log.privacy.vault import open_vault
     from workbench.decision_log.pruning import Pruner, Retention
-    from workbench.decision_log.service.client import log_client
+    from workbench.decision_log.service.access import log_client
     from workbench.decision_log.storage import FolderStorage
 
     workspace = find_workspace()
@@ -143,7 +143,7 @@ def prune(
     retention = Retention(day, actor or _user(), role, datetime.now(UTC))
     pruner = Pruner(
         FolderStorage(workspace.log),
-        LogIndex(workspace.data / INDEX_FILE, index_secret(workspace.log_origin())),
+        open_index(workspace),
         parse_verifier(log.pinned_key(workspace.log_origin())),
         open_vault(workspace).folder,
     )

@@ -11,6 +11,7 @@ from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
 if TYPE_CHECKING:
+    from workbench.runs.ledger import RunRow
     from workbench.runs.run import RunResult
 
 runs_app = typer.Typer(help="What was run.", no_args_is_help=True)
@@ -85,7 +86,16 @@ def list_runs(
     if not rows:
         typer.echo("No runs yet: 'workbench demo' or 'workbench run NOTEBOOK'.")
     for row in rows:
-        typer.echo(f"{row.started[:19]}  {row.status:<9} {row.job:<30} {row.run_id}")
+        line = f"{row.started[:19]}  {row.status:<9} {row.job:<30} {row.run_id}"
+        typer.echo(f"{line}  {_what_if(row)}".rstrip())
+
+
+def _what_if(row: "RunRow") -> str:
+    """Parameters that are not the notebook's own, as they were given with -p."""
+    from workbench.runs.parameters import changed
+
+    notebook = find_workspace().notebooks / f"{row.job}.ipynb"
+    return " ".join(f"{k}={v}" for k, v in sorted(changed(notebook, row.parameters).items()))
 
 
 @runs_app.command()

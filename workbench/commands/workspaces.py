@@ -35,6 +35,8 @@ def init(
     typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
     typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
     typer.echo(f"Next: cd {folder} && workbench demo")
+    typer.echo("  or, with data of your own: adapt notebooks/sources/example/SOURCES.toml, then")
+    typer.echo("  workbench ingest SOURCES.toml && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
@@ -94,16 +96,19 @@ def _check_workspace() -> tuple[bool, str]:
 
 def _check_key() -> tuple[bool, str]:
     from workbench.commands.log import pinned_key
-    from workbench.decision_log.keys import load_signer
+    from workbench.decision_log.keys import key_files, load_signer, retired_keys
 
     origin = find_workspace().log_origin()
     verifier = pinned_key(origin)
     path = keys_folder() / f"{origin.replace('/', '_')}.key"
     if not path.exists():
         return True, f"{verifier} (no signing key here: this machine verifies only)"
+    if key_files(origin).successor.exists():
+        return False, "a rotation was begun and not finished; run 'workbench log rotate-key' again."
     if load_signer(path).verifier.encode() != verifier:
         return False, f"{path} does not fit the verifier key; restore the pair from a backup."
-    return True, verifier
+    before = len(retired_keys(origin))
+    return True, verifier + (f" (rotated, {before} before it)" if before else "")
 
 
 def _check_reports() -> tuple[bool, str]:
@@ -160,6 +165,7 @@ def lab(
     command += [
         f"--ServerApp.root_dir={workspace.root}",
         "--LabApp.default_url=/lab/tree/notebooks",
+        "--log-level=ERROR",  # the address with its token then stands alone
     ]
     if not browser:
         command.append("--no-browser")

@@ -21,6 +21,7 @@ MAXIMUM_ENTRY_BYTES: Final = 65_535
 Kind = Literal[
     "proposal", "acceptance", "override", "approval", "rejection", "execution", "outcome",
     "merge", "rollout", "model_promotion", "policy_change", "shred", "fact",
+    "key_rotation",
 ]  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 

@@ -71,6 +71,34 @@ UNIT_NAMES: Final[dict[str, str]] = {
 }
 """Codes that this product understands, with their English names."""
 
+_SYMBOLS: Final = {
+    "MGM": "mg", "GRM": "g", "KGM": "kg", "TNE": "t", "ONZ": "oz", "LBR": "lb", "MLT": "ml",
+    "CLT": "cl", "LTR": "l", "MTQ": "m³", "OZA": "fl oz", "MMT": "mm", "CMT": "cm", "MTR": "m",
+    "MTK": "m²",
+}  # fmt: skip
+_PIECES: Final = frozenset({"C62", "EA", "H87"})  # all three count things one by one
+
+
+def unit_name(code: str, quantity: float = 2) -> str:
+    """A unit as people write it beside a quantity: `pieces`, `kg`, `1 case`.
+
+    Args:
+        code: UN/CEFACT Recommendation 20 code; one that is not known stands as it is.
+        quantity: What the unit stands beside; one piece is a piece.
+    """
+    if code in _SYMBOLS:
+        return _SYMBOLS[code]
+    name = "piece" if code in _PIECES else UNIT_NAMES.get(code)
+    if name is None:
+        return code
+    if quantity == 1:
+        return name
+    if name == "dozen":
+        return name
+    word, _, rest = name.partition(" (")
+    plural = word + ("es" if word.endswith(("x", "ch")) else "s")
+    return f"{plural} ({rest}" if rest else plural
+
 
 def _by_name(names: dict[str, str]) -> dict[str, str]:
     return {name: code for code, text in names.items() for name in text.split()}

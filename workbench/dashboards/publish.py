@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.units import unit_name
 from workbench.dashboards import roi, theme
 from workbench.dashboards.report_html import (
     POLICY,
@@ -97,8 +98,8 @@ def styles() -> str:
 
 def head_html(evidence: roi.Evidence) -> str:
     """The sentence that answers, and the facts below it."""
-    words, amount, interval = (html.escape(text) for text in roi.headline(evidence))
-    tiles = [tuple(html.escape(text) for text in tile) for tile in roi.tiles(evidence)]
+    words, amount, interval = (_text(text) for text in roi.headline(evidence))
+    tiles = [tuple(_text(text) for text in tile) for tile in roi.tiles(evidence)]
     return str(
         page_template("executive-head.html.j2").render(
             words=words,
@@ -182,15 +183,24 @@ def _line(row: dict[Any, Any]) -> str:
     name = str(row[c.ITEM_ID]) if pd.isna(described) else str(described)
     site, item = html.escape(str(row[c.LOCATION_ID])), html.escape(str(row[c.ITEM_ID]))
     day = "" if pd.isna(row[c.ORDER_DATE]) else f" · order on {row[c.ORDER_DATE]:%Y-%m-%d}"
-    unit = html.escape(str(row[c.UNIT]))
-    before = "–" if pd.isna(row[c.BEFORE]) else theme.number(float(row[c.BEFORE]))
+    order, before = (
+        "–" if pd.isna(row[name]) else _counted(float(row[name]), str(row[c.UNIT]))
+        for name in (c.PROPOSED, c.BEFORE)
+    )
     money = html.escape(theme.money(float(row[c.MONEY_AT_STAKE]), str(row[c.CURRENCY])))
     return (
         f"<tr><td>{html.escape(name)}<small>{item} at {site}{day}</small></td>"
         f'<td class="num"><strong>{money}</strong></td>'
-        f'<td class="num">{theme.number(float(row[c.PROPOSED]))} {unit}</td>'
-        f'<td class="num">{before} {unit}</td></tr>'
+        f'<td class="num">{order}</td><td class="num">{before}</td></tr>'
     )
+
+
+def _counted(quantity: float, unit: str) -> str:
+    return html.escape(f"{theme.number(quantity)} {unit_name(unit, quantity)}")
+
+
+def _text(words: str) -> str:
+    return html.escape(theme.bound(words))
 
 
 def _caption(evidence: roi.Evidence) -> str:

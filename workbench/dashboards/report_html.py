@@ -24,6 +24,7 @@ POLICY: Final = (
 )  # a file fetches nothing, whatever it contains; plotly's WebGL compiles functions, hence eval
 _TAG: Final = re.compile(r"<[^>]*>")
 _HIDDEN_TAGS: Final = {"injected-parameters"}
+_BESIDE_CODE: Final = "beside-code"  # a remark on code, shown only where the code is
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,12 @@ def _blocks(cells: list[dict[str, Any]]) -> Iterator[str]:
             if first_heading and source.startswith("# "):
                 source = source.partition("\n")[2]
                 first_heading = False
-            yield _markdown(source)
+            beside = _BESIDE_CODE in cell["metadata"].get("tags", [])
+            yield (
+                f'<div class="source-note">{_markdown(source)}</div>'
+                if beside
+                else _markdown(source)
+            )
             continue
         if cell["cell_type"] != "code":
             continue
@@ -174,6 +180,8 @@ def _output(output: dict[str, Any], figures: int) -> str:
         return (
             text if text.startswith('<div class="wb-') else f'<div class="wb-scroll">{text}</div>'
         )
+    if "text/markdown" in data:
+        return _markdown("".join(data["text/markdown"]))
     if "image/png" in data:
         png = "".join(data["image/png"]).replace("\n", "")
         return f'<p><img alt="figure" src="data:image/png;base64,{png}"></p>'

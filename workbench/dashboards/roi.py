@@ -164,14 +164,16 @@ def first_week(evidence: Evidence) -> str:
 
 
 def headline(evidence: Evidence) -> tuple[str, str, str]:
-    """Words before the number, the number, and its interval; a loss is named a loss."""
+    """Words before the number, the number, and its interval; a loss is named a loss.
+
+    Always simulated: both policies were run over the same days after the fact, whatever the data.
+    """
     row = figures.value(evidence.kpis, "saving_total")
     unit, amount = str(row[c.UNIT]), float(row[c.VALUE])
     low, high = float(row[c.LOW]), float(row[c.HIGH])
-    word = "saving"
+    words = "Simulated saving"
     if amount < 0:
-        word, amount, low, high = "loss", -amount, -high, -low
-    words = f"Simulated {word}" if evidence.simulated else word.capitalize()
+        words, amount, low, high = "Simulated loss", -amount, -high, -low
     ends = f"{theme.money(low, unit)} to {theme.money(high, unit)}"
     interval = f"{evidence.level:.0%} interval {ends}"
     if low <= 0:
@@ -280,9 +282,8 @@ def charts(evidence: Evidence) -> dict[str, "Figure"]:
 
 
 def caption(evidence: Evidence) -> str:
-    """The line below a figure: run, digest of `kpis`, whether it rests on simulated tables."""
-    parts = [f"run {evidence.run_id[-8:]}", f"kpis {evidence.digest[:8]}"]
-    return " · ".join([*parts, "simulated"] if evidence.simulated else parts)
+    """The line below a figure: run, digest of `kpis`, and that both policies were simulated."""
+    return f"run {evidence.run_id[-8:]} · kpis {evidence.digest[:8]} · simulated"
 
 
 def _with_marker(figure: "Figure", evidence: Evidence) -> "Figure":

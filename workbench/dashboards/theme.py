@@ -6,6 +6,7 @@ readers; a sign or a word always stands beside a colour that carries meaning.
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,10 +33,13 @@ FONT: Final = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "DejaVu Sans",'
     " sans-serif"
 )
+_AMOUNT: Final = re.compile(r"(?<=[$€£¥]) (?=\d)")
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _HEADER_PIXELS: Final = 76  # title and subtitle
 _FOOTER_PIXELS: Final = 84  # axis title and caption
 _TITLE_CHARACTERS: Final = 62  # fit on one line at 720 px; a page wraps again by its own width
+_CLOSE: Final = 0.15  # of the largest: ends of lines nearer than that have their labels spread
+_LABEL_PIXELS: Final = 15
 CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
 CAPTION_PIXELS: Final = 28
 _MOST_DECIMALS: Final = 4  # of a column
@@ -86,6 +90,16 @@ def figure(
     return result
 
 
+def nothing_to_plot(finding: str, why: str = "") -> "Figure":
+    """A figure without data: says in words what a plot would have shown."""
+    chart = figure(finding, why)
+    chart.update_layout(height=int(chart.layout.margin.t) + CAPTION_PIXELS)
+    chart.update_layout(margin={"b": CAPTION_PIXELS})
+    chart.update_xaxes(visible=False)
+    chart.update_yaxes(visible=False)
+    return chart
+
+
 def caption(
     chart: "Figure", run_id: str, digests: Sequence[str] = (), *, simulated: bool = False
 ) -> "Figure":
@@ -132,6 +146,25 @@ def direct_label(
     )  # fmt: skip
 
 
+def labels_at_ends(chart: "Figure", ends: Sequence[tuple[str, Any, float, str]]) -> None:
+    """Direct labels right of the ends of lines, spread where they would overlap.
+
+    Args:
+        chart: Figure whose lines end there.
+        ends: Text, x, y and colour of each.
+    """
+    ordered = sorted(ends, key=lambda end: end[2])
+    middle = (len(ordered) - 1) / 2
+    values = [end[2] for end in ordered]
+    close = max(values) - min(values) < _CLOSE * max(map(abs, values))
+    for place, (text, x, y, colour) in enumerate(ordered):
+        chart.add_annotation(
+            text=text, x=x, y=y, xanchor="left", showarrow=False, xshift=6,
+            yshift=_LABEL_PIXELS * (place - middle) if close else 0,
+            font={"size": 12, "color": colour},
+        )  # fmt: skip
+
+
 def number(value: float) -> str:
     """Three significant figures, with k, M or bn; a whole number below 10,000 stands in full."""
     if value is None or not math.isfinite(value):
@@ -154,11 +187,12 @@ def _three_figures(size: float) -> str:
 
 
 def money(value: float, currency: str) -> str:
-    """Money with its currency and three significant figures."""
+    """Money with its currency and three significant figures, or two decimals below one."""
     symbol = _SYMBOLS.get(currency, currency)
     if value is None or not math.isfinite(value):
         return "–"
-    text = number(float(f"{value:.3g}"))
+    small = 0 < abs(value) < 1
+    text = f"{value:.2f}".replace("-", "−") if small else number(float(f"{value:.3g}"))
     sign, text = ("−", text[1:]) if text.startswith("−") else ("", text)
     return f"{sign}{symbol} {text}"
 
@@ -175,6 +209,9 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
 
     Numbers of one column have the same decimals, so that they can be compared at a glance.
     """
+    if frame.empty:
+        note = '<p class="wb-note">No rows.</p></div>'
+        return f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>{note}'
     kinds = ["num" if pd.api.types.is_numeric_dtype(kind) else "txt" for kind in frame.dtypes]
     head = "".join(
         f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
@@ -238,7 +275,12 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def bound(text: str) -> str:
+    """Text in which no line ends between a currency and its amount."""
+    return _AMOUNT.sub("\u00a0", text)
+
+
 def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, width) or [""]
+    return textwrap.wrap(bound(text), width) or [""]

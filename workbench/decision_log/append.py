@@ -8,13 +8,15 @@ from typing import Final, Protocol
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
+from workbench.decision_log import rotation
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
-from workbench.decision_log.index_seal import index_secret
+from workbench.decision_log.index_file import open_index
 from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.privacy.sealing import Sealer, has_open_value
 from workbench.decision_log.privacy.vault import open_vault
+from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter, Memory
@@ -22,7 +24,6 @@ from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchErr
 from workbench.merkle import leaf_hash
 from workbench.workspace import Workspace
 
-INDEX_FILE: Final = "log-index.sqlite"
 _PATIENCE_SECONDS: Final = 30.0
 _RECENT: Final = 50_000  # entries that may wait for the index while the log is held
 
@@ -160,7 +161,7 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(record.id, record.unsealed()) for record in records])
+        return self._one([(_free_id(record), record.unsealed()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
@@ -343,7 +344,21 @@ def _checked_id(entry: bytes) -> str:
         raise LogError(f"entry {entry[:40]!r}: no decision record; expected an object with an id.")
     if not isinstance(record.get("kind"), str):
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
+    _refuse_rotation(record["kind"], record["id"])
     return str(record["id"])
+
+
+def _free_id(record: DecisionRecord) -> str:
+    _refuse_rotation(record.kind, record.id)
+    return record.id
+
+
+def _refuse_rotation(kind: str, name: str) -> None:
+    """A rotation that its keys did not sign would make the log unverifiable for ever."""
+    if kind == rotation.KIND:
+        raise LogError(
+            f"decision {name!r}: kind is {kind!r}, which only 'workbench log rotate-key' enters."
+        )
 
 
 def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
@@ -356,8 +371,11 @@ def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:
     Raises:
         KeyFileError: The signing key is unusable.
     """
-    storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve)
+    shared = workspace.log_socket is not None  # others verify while the service writes
+    storage = FolderStorage(
+        workspace.log, patience=_PATIENCE_SECONDS, reserve=reserve, shared=shared
+    )
     origin = workspace.log_origin()
-    index = LogIndex(workspace.data / INDEX_FILE, index_secret(origin))
-    sealer = Sealer(open_vault(workspace))
+    finish_rotation(origin, storage)
+    index, sealer = open_index(workspace), Sealer(open_vault(workspace))
     return DecisionLog(storage, ensure_key(origin), index, KeptCheckpoint(origin), sealer=sealer)

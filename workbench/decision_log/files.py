@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workbench.decision_log.journal import JOURNAL, parse_batch
 from workbench.decision_log.pruned import is_ids_path
-from workbench.decision_log.storage import LOCK, UNFINISHED, Storage
+from workbench.decision_log.storage import LOCK, SERVICE, UNFINISHED, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     TILE_WIDTH,
@@ -75,7 +75,7 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
 
 
 def _group(path: str, size: int) -> str:
-    if path in (CHECKPOINT, LOCK, JOURNAL):
+    if path in (CHECKPOINT, LOCK, SERVICE, JOURNAL):
         return ""
     parsed = parse_path(path)
     if parsed is None and is_ids_path(path, size // TILE_WIDTH):

@@ -12,6 +12,7 @@ class JournalFile:
 
     Args:
         path: Of the file.
+        mode: Who may read it.
         reserve: Bytes to fill with zeros at once. Records that overwrite them change no metadata,
             so that a flush is one write to the disk.
 
@@ -19,8 +20,8 @@ class JournalFile:
         OSError: It cannot be made or written.
     """
 
-    def __init__(self, path: Path, reserve: int = 0) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    def __init__(self, path: Path, reserve: int = 0, *, mode: int = 0o600) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         self._epoch = b""
         self._end = 0
         try:

@@ -4,8 +4,10 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.decision_log.durable import flush_folder, replace_durably
 from workbench.decision_log.note import Signer, generate_signer, parse_signer, parse_verifier
 from workbench.errors import KeyFileError
 from workbench.workspace import keys_folder
@@ -13,6 +15,40 @@ from workbench.workspace import keys_folder
 
 def _path(origin: str, suffix: str) -> Path:
     return keys_folder() / f"{origin.replace('/', '_')}{suffix}"
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Files of one key.
+
+    Attributes:
+        key: Signing half.
+        pinned: Verifier key that this machine trusts.
+        checkpoint: Newest checkpoint that was seen.
+        successor: Signing half of the next key, while a rotation is under way.
+        retired: Verifier keys before this one, a line each.
+    """
+
+    key: Path
+    pinned: Path
+    checkpoint: Path
+    successor: Path
+    retired: Path
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.key, self.pinned, self.checkpoint, self.successor, self.retired
+
+
+def key_files(name: str) -> KeyFiles:
+    """Where the key of that name lies on this machine."""
+    suffixes = (".key", ".pub", ".checkpoint", ".next.key", ".retired")
+    return KeyFiles(*(_path(name, suffix) for suffix in suffixes))
+
+
+def index_beside_key(origin: str) -> Path:
+    """Where the log's service keeps its index when others may write the workspace."""
+    return _path(origin, ".index.sqlite")
 
 
 def ensure_key(origin: str) -> Signer:
@@ -39,6 +75,49 @@ def ensure_key(origin: str) -> Signer:
             " from a backup."
         )
     return signer
+
+
+def ensure_successor(origin: str) -> Signer:
+    """The next key of a log, made at first use; it replaces the current one by `switch_keys`.
+
+    Raises:
+        KeyFileError: It is unusable, or this machine does not hold the log's signing key.
+    """
+    files = key_files(origin)
+    load_signer(files.key)
+    if not files.successor.exists():
+        _create(files.successor, generate_signer(origin).encode(), mode=0o600)
+    return load_signer(files.successor)
+
+
+def switch_keys(origin: str) -> None:
+    """Put the successor in the key's place, and forget the old signing key; may be repeated.
+
+    The pinned verifier key goes first: from then on `finish_switch` completes what a crash left.
+
+    Raises:
+        KeyFileError: A file cannot be written.
+    """
+    files = key_files(origin)
+    old, new = load_signer(files.key).verifier, load_signer(files.successor).verifier
+    try:
+        if old != new and old.encode() not in retired_keys(origin):
+            lines = [*retired_keys(origin), old.encode()]
+            replace_durably(files.retired, ("\n".join(lines) + "\n").encode())
+        replace_durably(files.pinned, f"{new.encode()}\n".encode())
+        files.successor.replace(files.key)
+        flush_folder(files.key.parent)
+    except OSError as error:
+        raise KeyFileError(
+            f"{error.filename or files.key}: cannot be written ({error.strerror}); run 'workbench"
+            " log rotate-key' again, it goes on where it stopped."
+        ) from error
+
+
+def retired_keys(origin: str) -> list[str]:
+    """Verifier keys that the log had before, oldest first, as far as this machine knows."""
+    path = key_files(origin).retired
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
 def has_key(name: str) -> bool:

@@ -7,17 +7,22 @@ the signed checkpoint. Verifying it needs the bundle and the verifier key, nothi
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
+from workbench.contracts.canonical import parse_canonical
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.note import Verifier, parse_verifier
+from workbench.decision_log.rotation import KIND as ROTATION
+from workbench.decision_log.rotation import KeyChain, claimed
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
-from workbench.merkle import leaf_hash, verify_inclusion
+from workbench.merkle import leaf_hash, root_before, verify_inclusion
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 
@@ -96,31 +101,88 @@ def _altered(index: int, size: int) -> VerificationError:
     )
 
 
-def verify_bundle(bundle: str, key: str, quorum: Quorum | None = None) -> ProvenEntry:
+@dataclass(frozen=True)
+class _Bundle:
+    """A bundle as it was written; nothing of it is checked yet but its form."""
+
+    index: int
+    entry: bytes
+    proof: list[bytes]
+    note: bytes
+
+    def checked(self, checkpoint: Checkpoint) -> "_Bundle":
+        """Itself, where the entry is in the tree of a checkpoint.
+
+        Raises:
+            VerificationError: It is not.
+        """
+        size, root = checkpoint.size, checkpoint.root
+        if not verify_inclusion(leaf_hash(self.entry), self.index, size, self.proof, root):
+            raise VerificationError(f"bundle: entry {self.index} is not in the signed tree.")
+        return self
+
+
+def verify_bundle(
+    bundle: str, key: str, quorum: Quorum | None = None, *, rotations: Sequence[str] = ()
+) -> ProvenEntry:
     """Verify a proof bundle with a trusted key, and the cosignatures it carries.
+
+    Args:
+        bundle: The proof.
+        key: Verifier key, name+id+base64, from outside the bundle.
+        quorum: Witnesses known from outside, and how many must have cosigned.
+        rotations: Proofs of the entries by which the log changed its key since `key`.
 
     Raises:
         VerificationError: It is malformed, or the proof or the signature does not hold.
         KeyFileError: The key is malformed.
     """
+    verifier = parse_verifier(key)
+    keys, given = _followed(verifier, rotations), _parsed(bundle)
+    checkpoint = keys.check(given.note, "bundle")
+    cosigned = (quorum or Quorum()).check(given.note, verifier)
+    given.checked(checkpoint)
+    return ProvenEntry(given.index, given.entry, checkpoint, cosigned)
+
+
+def _followed(trusted: Verifier, rotations: Sequence[str]) -> KeyChain:
+    """The keys of a log from the trusted one on, each by the word of the one before."""
+    keys = KeyChain(trusted)
+    bundles = sorted(map(_parsed, rotations), key=lambda bundle: bundle.index)
+    for one in bundles:
+        where = f"rotation at entry {one.index}"
+        tree = claimed(one.note, where)
+        record = _record(one.checked(tree).entry, where)
+        if record.get("kind") != ROTATION:
+            raise VerificationError(f"{where}: is a {record.get('kind')!r}, no change of the key.")
+        root = partial(root_before, one.index, tree.size, one.proof)
+        keys.see(record, one.index, root, where)
+    for one in bundles:
+        keys.check_kept(one.note, f"rotation at entry {one.index}")
+    return keys
+
+
+def _record(entry: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = parse_canonical(entry)
+    except ValueError as error:
+        raise VerificationError(f"{where}: {error}; expected canonical JSON.") from error
+    return record if isinstance(record, dict) else {}
+
+
+def _parsed(bundle: str) -> _Bundle:
     head, gap, note = bundle.partition("\n\n")
     lines = head.split("\n")
     if not gap or len(lines) < 3 or lines[0] != HEADER:
         raise VerificationError(f"bundle: expected {HEADER!r}, extra, index, proof and checkpoint.")
     if not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise VerificationError("bundle: expected an extra line with the entry and an index line.")
-    verifier = parse_verifier(key)
-    checkpoint = open_checkpoint(note.encode(), verifier)
-    cosigned = (quorum or Quorum()).check(note.encode(), verifier)
     index = lines[2].removeprefix("index ")
     if not (index.isascii() and index.isdigit() and len(index) < 19 and str(int(index)) == index):
         raise VerificationError(f"bundle: index {index[:20]!r} is not a number.")
     entry = _canonical_base64(lines[1].removeprefix("extra "))
     proof = [_canonical_base64(line) for line in lines[3:]]
-    leaf = leaf_hash(entry)
-    if not verify_inclusion(leaf, int(index), checkpoint.size, proof, checkpoint.root):
-        raise VerificationError(f"bundle: entry {index} is not in the signed tree.")
-    return ProvenEntry(int(index), entry, checkpoint, cosigned)
+    return _Bundle(int(index), entry, proof, note.encode())
 
 
 def _canonical_base64(text: str) -> bytes:

@@ -33,6 +33,7 @@ from workbench.decision_log.pruned import (
     ids_path,
 )
 from workbench.decision_log.prunings import prunings
+from workbench.decision_log.rotation import KIND as ROTATION
 from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.tiles import (
     TILE_WIDTH,
@@ -45,7 +46,9 @@ from workbench.errors import ConfigError, LogError, PrunedError, VerificationErr
 from workbench.workspace import CONFIG_FILE, Workspace
 
 # What later entries and people lean on for ever.
-LASTING: Final = ("shred", "merge", "policy_change", "model_promotion", "rollout")
+LASTING: Final = (
+    "shred", "merge", "policy_change", "model_promotion", "rollout", ROTATION,
+)  # fmt: skip
 KEEP_DAYS: Final = 365
 Step = Callable[[str], None]
 

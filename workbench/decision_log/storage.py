@@ -16,6 +16,7 @@ from workbench.decision_log.journal_file import JournalFile, flush
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
+SERVICE: Final = ".service"  # held by the log's service as long as it runs
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
 MAXIMUM_FILE: Final = 256 * (2 + 65_535)  # bytes of a full bundle of the largest entries
 _POLL_SECONDS: Final = 0.02
@@ -104,10 +105,14 @@ class FolderStorage:
         root: The folder, made at the first write.
         patience: Seconds to wait for another writer before giving up.
         reserve: Bytes that the journal takes at once, for a writer of many batches.
+        shared: Whether the group, which reads the log, may read its journal too.
     """
 
-    def __init__(self, root: Path, *, patience: float = 0.0, reserve: int = 0) -> None:
+    def __init__(
+        self, root: Path, *, patience: float = 0.0, reserve: int = 0, shared: bool = False
+    ) -> None:
         self.root = root
+        self._mode = 0o640 if shared else 0o600
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
@@ -233,7 +238,7 @@ class FolderStorage:
     def record(self, data: bytes) -> None:
         if self._journal is None:
             with _named(self.root / JOURNAL):
-                self._journal = JournalFile(self.root / JOURNAL, self._reserve)
+                self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
         try:
             self._journal.write(data)
         except OSError as error:

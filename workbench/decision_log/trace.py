@@ -15,6 +15,7 @@ from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex, parsed
 from workbench.decision_log.note import parse_verifier
 from workbench.decision_log.prove import ProvenEntry, ProvingReader
+from workbench.decision_log.rotation import KIND as ROTATION
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.traced import Entry, Node, OrderLine, TracedLine
 from workbench.errors import LogError, PrunedError, VerificationError
@@ -166,6 +167,14 @@ class DecisionHistory:
     def bundle(self, decision_id: str) -> str:
         """Offline proof of a decision, as text (c2sp.org/tlog-proof); raises as `decision`."""
         return self._reader.bundle(self.decision(decision_id).index)
+
+    def rotations(self) -> list[tuple[Entry, str]]:
+        """Changes of the log's key, oldest first, with the proof of each; from the index."""
+        found = self._checked(
+            lambda: self._index.select("kind = ?", [ROTATION]),
+            lambda entry: entry.kind == ROTATION,
+        )
+        return [(entry, self._reader.bundle(entry.index)) for entry in found[::-1]]
 
     def decisions(
         self,

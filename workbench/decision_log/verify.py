@@ -19,6 +19,7 @@ from workbench.decision_log.cosignature import Cosignature, Quorum
 from workbench.decision_log.files import OtherFiles, other_files
 from workbench.decision_log.note import Verifier, parse_verifier
 from workbench.decision_log.pruned import decode_ids, id_digest, ids_path
+from workbench.decision_log.rotation import KeyChain, Rotation, open_or_claimed
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -33,6 +34,7 @@ from workbench.decision_log.verify_pruned import MissingBundles, PrunedRun
 from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
+_KEPT = "checkpoint kept earlier"
 CANNOT_SEE = (
     "From what this machine holds nobody can see that an older, validly signed log was put back"
     " together with what the machine remembers: keep a checkpoint elsewhere, give it with --since."
@@ -51,6 +53,7 @@ class VerificationReport:
         consistent_with: Size of the kept checkpoint that this log extends, if one was given.
         cosignatures: Of the known witnesses that cosigned the checkpoint.
         pruned: Runs of entries of which the log keeps the hashes only.
+        rotations: That lead from the key given to the one in force.
     """
 
     checkpoint: Checkpoint
@@ -60,6 +63,7 @@ class VerificationReport:
     consistent_with: int | None
     cosignatures: tuple[Cosignature, ...] = ()
     pruned: tuple[PrunedRun, ...] = ()
+    rotations: tuple[Rotation, ...] = ()
 
     def summary(self) -> str:
         """For people."""
@@ -73,6 +77,7 @@ class VerificationReport:
         if self.consistent_with is not None:
             lines.append(f"It extends the kept checkpoint of size {self.consistent_with:,}.")
         lines += [run.sentence() for run in self.pruned]
+        lines += [rotation.sentence() for rotation in self.rotations]
         lines += [cosigned.sentence() for cosigned in self.cosignatures]
         if self.clock_steps:
             lines.append(f"{self.clock_steps:,} entries carry a time before the entry they follow.")
@@ -120,26 +125,34 @@ def verify_storage(
     """
     verifier = parse_verifier(key)
     note = storage.read(CHECKPOINT) or b""
-    checkpoint = _open(note, verifier, CHECKPOINT)
+    checkpoint = open_or_claimed(note, verifier, CHECKPOINT)
     cosigned = (quorum or Quorum()).check(note, verifier)
-    kept = _open(since, verifier, "checkpoint kept earlier") if since is not None else None
+    kept = open_or_claimed(since, verifier, _KEPT) if since is not None else None
     if kept and kept.size > checkpoint.size:
         raise VerificationError(
             f"{CHECKPOINT}: size {checkpoint.size} is smaller than {kept.size} of the checkpoint"
             " kept earlier: entries were removed or an older log was put back."
         )
-    rebuilt = _Rebuilder(storage, checkpoint, kept)
+    rebuilt = _Rebuilder(storage, checkpoint, kept, KeyChain(verifier))
     rebuilt.run(progress)
+    rebuilt.keys.check(note, CHECKPOINT)
+    if since is not None:
+        rebuilt.keys.check_kept(since, _KEPT)
     files = other_files(storage, checkpoint.size)
-    if files.beyond and not files.pending and _size_now(storage, verifier) == checkpoint.size:
+    if (
+        files.beyond
+        and not files.pending
+        and _size_now(storage, rebuilt.keys.current) == checkpoint.size
+    ):
         raise VerificationError(
             f"{files.beyond[0]}: lies beyond the checkpoint's {checkpoint.size} entries: an older"
             " checkpoint was put back, or the file was added."
         )
     kept_size = kept.size if kept else None
     return VerificationReport(
-        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned, rebuilt.pruned
-    )
+        checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned,
+        rebuilt.pruned, rebuilt.keys.followed(),
+    )  # fmt: skip
 
 
 def _open(note: bytes, verifier: Verifier, where: str) -> Checkpoint:
@@ -164,9 +177,12 @@ class _Level:
 class _Rebuilder:
     """Rebuilds every tile from the entries and compares."""
 
-    def __init__(self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None) -> None:
+    def __init__(
+        self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None, keys: KeyChain
+    ) -> None:
         self.clock_steps = 0
         self.pruned: tuple[PrunedRun, ...] = ()
+        self.keys = keys
         self._storage = storage
         self._checkpoint = checkpoint
         self._kept = kept
@@ -244,6 +260,7 @@ class _Rebuilder:
             raise VerificationError(f"{where}: {error}; expected canonical JSON.") from error
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise VerificationError(f"{where}: not a decision record; expected an id.")
+        self.keys.see(record, index, self._root, where)
         self._ids.append(_short(record["id"]))
         if record.get("kind") == "fact":
             self._missing.note(record, index)

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
 from workbench.decision_log.note import Signer
+from workbench.decision_log.rotation import RotatedError, countersigned, rotated_to
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -172,11 +173,16 @@ class LogWriter:
         self._state = self._opened(checkpoint)
         return self._state.checkpoint
 
-    def extend(self, entries: Sequence[bytes]) -> Checkpoint:
+    def extend(self, entries: Sequence[bytes], *, successor: Signer | None = None) -> Checkpoint:
         """Append entries to the log that `recover` found; durable on return.
 
         Returns:
             Their checkpoint, which may be published a little later.
+
+        Args:
+            entries: Of any content.
+            successor: A new key of the log that signs this checkpoint too; after it this writer
+                may sign no more.
 
         Raises:
             LogError: An entry is too large, or the storage refused; nothing was acknowledged, and
@@ -193,7 +199,7 @@ class LogWriter:
                 )
         state = self._known()
         self._state = None  # unknown until the batch is through
-        self._journalled(state, entries)
+        self._journalled(state, entries, successor)
         self._state = state
         if state.publishing_is_due():
             self.publish()
@@ -202,10 +208,14 @@ class LogWriter:
             self._settle(last=False)
         return state.checkpoint
 
-    def _journalled(self, state: _State, entries: Sequence[bytes]) -> None:
+    def _journalled(
+        self, state: _State, entries: Sequence[bytes], successor: Signer | None
+    ) -> None:
         state.frontier.extend(leaf_hash(entry) for entry in entries)
         after = Checkpoint(state.checkpoint.origin, state.frontier.size, state.frontier.root())
         note = after.sign(self._signer)
+        if successor is not None:
+            note = countersigned(note, after.text(), successor)
         record = batch_after(state.checkpoint, note, entries).encode()
         self._storage.record(record)
         if not state.pending:
@@ -312,6 +322,7 @@ class LogWriter:
         tree = TreeReader(self._storage, size)
         frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
         self._check_remembered(tree, checkpoint)
+        self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
         return _State(checkpoint, note, frontier, checkpoint, edge, settled=size)
@@ -330,6 +341,15 @@ class LogWriter:
                 f" checkpoint of {kept.size} that this machine saw; an older or another log was"
                 " put back, nothing was appended. Restore the newest backup; to go on from this"
                 f" state knowingly, move {self._memory.path} away."
+            )
+
+    def _refuse_rotated(self, tree: TreeReader, size: int) -> None:
+        """Right after a rotation the old key's signature still stands on the checkpoint."""
+        key = rotated_to(tree.entry(size - 1)) if size else None
+        if key not in (None, self._signer.verifier.encode()):
+            raise RotatedError(
+                f"log {self._signer.verifier.name!r}: its key was rotated at entry {size - 1}, this"
+                " process read an older one; nothing was appended, run again."
             )
 
     def _differing(self, size: int) -> LogError:

@@ -66,6 +66,10 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
     """Demand over the recent level by kind of promotion ahead: observed and forecast.
 
     Only the distribution centre; a promotion counts when it runs in a quarter of stores or more.
+
+    Returns:
+        promotion, observed, forecast (demand over the recent level), forecasts (number); only the
+        kinds that ran, no row where no window has ended yet.
     """
     window = Window(1, window_days)
     rows = []
@@ -81,7 +85,8 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
             [display & mailer, display, mailer], ["display and mailer", "display", "mailer"], "none"
         )
         rows.append(pd.DataFrame({"promotion": kind, "a": actual, "f": mean, "base": base}))
-    table = pd.concat(rows).groupby("promotion").agg(
+    columns = ["promotion", "a", "f", "base"]
+    table = pd.concat([pd.DataFrame(columns=columns), *rows]).groupby("promotion").agg(
         a=("a", "sum"), f=("f", "sum"), base=("base", "sum"), forecasts=("a", "size")
     )  # fmt: skip
     table = table.assign(observed=table["a"] / table["base"], forecast=table["f"] / table["base"])

@@ -224,3 +224,9 @@ def expected_shortage(values: FloatArray, levels: FloatArray, stock: FloatArray)
 def expected_demand(values: FloatArray, levels: FloatArray) -> FloatArray:
     """Mean demand of each series from its quantiles, read as in `expected_shortage`."""
     return expected_shortage(values, levels, np.zeros(len(values)))
+
+
+def quantile_table(series: pd.DataFrame, values: FloatArray, levels: FloatArray) -> pd.DataFrame:
+    """Quantiles (series, level) as people read them: one row per series, one column per level."""
+    quantiles = pd.DataFrame(values.round(1), columns=[f"{level:.1%}" for level in levels])
+    return pd.concat([series[list(SERIES)].reset_index(drop=True), quantiles], axis=1)

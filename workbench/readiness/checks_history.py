@@ -21,7 +21,7 @@ def short(config: ReadinessConfig) -> str:
 
 
 @check(
-    "history-under-a-year", area=HISTORY, severity="warning", reads="sales", unit="days",
+    "history-under-two-years", area=HISTORY, severity="warning", reads="sales", unit="days",
     zero_at=1.0,
     remedy="Load two full years where they exist: one year shows each season only once.",
 )  # fmt: skip

@@ -21,6 +21,7 @@ from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.facts import Facts, check_record
+from workbench.runs.origins import origins
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, find_workspace, open_workspace
@@ -221,7 +222,17 @@ class Run:
 
         Returns:
             The proposals as staged.
+
+        Raises:
+            RunError: A column that every proposal has is missing.
         """
+        needed = [column.name for column in PROPOSALS.columns if not column.nullable]
+        missing = [n for n in needed if n not in {*proposals, c.PROPOSAL_ID, c.RUN_ID}]
+        if missing:
+            raise RunError(
+                f"{self._context.notebook}: proposals without column {missing[0]!r}; expected"
+                f" {', '.join(n for n in needed if n not in (c.PROPOSAL_ID, c.RUN_ID))}. Add it."
+            )
         frame = proposals.assign(**{c.RUN_ID: self.run_id})
         frame[c.REASONS] = [
             value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
@@ -309,6 +320,17 @@ class Run:
         self.save_table(frame, name)
         html = theme.table_html(frame.head(rows), title=title, total=len(frame))
         display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
+
+    def show_inputs(self) -> None:
+        """Say where the tables of this run come from, and which of them are simulated."""
+        frame = origins(self._versions[table] for table in self.tables)
+        self.table(frame, "inputs", "What this page rests on")
+
+    def note(self, markdown: str) -> None:
+        """Display a sentence that depends on results."""
+        from IPython.display import Markdown, display
+
+        display(Markdown(markdown))  # type: ignore[no-untyped-call]
 
     def finish(self) -> None:
         """Show what this run leaves: files with their SHA-256, staged tables with their digest."""

@@ -12,7 +12,8 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.contracts.records import DecisionRecord, ModelReference, RowEvidence
 from workbench.contracts.tables import PROPOSALS
-from workbench.decision_log.service.client import log_client
+from workbench.decision_log.service.access import log_client
+from workbench.decision_log.service.peers import this_process
 from workbench.errors import ContractError, RunError
 from workbench.runs.context import MANIFEST_FILE, STAGED_FOLDER, Context
 from workbench.runs.facts import Facts, check_record
@@ -25,7 +26,7 @@ from workbench.workspace import Workspace
 _EVIDENCE_TABLES: Final = ("forecasts", "policies", "stock", "supplier_items")
 
 
-_OF_THE_RUN: Final = ("recorded_at", "run_ids", "inputs", "evidence", "models")
+_OF_THE_RUN: Final = ("recorded_at", "actor", "run_ids", "inputs", "evidence", "models")
 RECORDS_FILE: Final = "decisions.ndjson"
 
 
@@ -84,7 +85,7 @@ def run_records(
     upstream, models = _upstream(inputs.values(), workspace.reports)
     common = {
         "recorded_at": recorded_at,
-        "actor": "workbench",
+        "actor": _actor(workspace),
         "role": "runner",
         "as_of": context.day,
         "run_ids": (context.run_id, *upstream),
@@ -107,6 +108,11 @@ def run_records(
         default = sha256(f"{context.skip_key}/{context.attempt}/{number}".encode()).hexdigest()[:32]
         records.append(DecisionRecord(**{"id": default, **common, **_dates(fields)}))
     return records
+
+
+def _actor(workspace: Workspace) -> str:
+    """Who answers for a run: in service mode, where the log sees it, the user who started it."""
+    return this_process().name if workspace.log_socket else "workbench"
 
 
 def _not_logged(workspace: Workspace, entries: Mapping[str, bytes]) -> list[bytes]:

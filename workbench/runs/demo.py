@@ -6,8 +6,8 @@ from pathlib import Path
 
 from workbench.adapters.ingest import DEMO_SOURCES
 from workbench.dashboards.publish import publish_executive
-from workbench.decision_log.append import open_log
 from workbench.decision_log.keys import verifier_key
+from workbench.decision_log.service.access import log_client
 from workbench.decision_log.verify import verify_log
 from workbench.resources import resource
 from workbench.runs.batch import parent_run
@@ -86,7 +86,9 @@ def _line(result: RunResult) -> str:
 
 
 def _verify(workspace: Workspace, say: Say) -> None:
-    open_log(workspace).checkpoint()
+    log_client(workspace).append_entries(
+        []
+    )  # completes what a crash left, signs a first checkpoint
     report = verify_log(workspace.log, verifier_key(workspace.log_origin()))
     for line in report.summary().splitlines()[:2]:
         say(line)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.contracts.tables import CONTRACTS
 from workbench.errors import ParameterError
-from workbench.lineage.redaction import REDACTED, Redactor, is_secret_name
+from workbench.lineage.redaction import REDACTED, Redactor, is_secret_name, redacted
 
 Config = TypeVar("Config", bound=BaseModel)
 PARAMETERS_TAG = "parameters"
@@ -123,6 +123,21 @@ def _config(path: Path, name: str) -> type[BaseModel]:
     if not (isinstance(config, type) and issubclass(config, BaseModel)):
         raise ParameterError(f"{path}: config {name!r} is not a pydantic model.")
     return config
+
+
+def changed(path: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Parameters of a run that differ from those of the notebook's cell, as it is now.
+
+    Args:
+        path: Notebook; where it is gone or cannot be read, nothing is known to differ.
+        values: As text, as the ledger has them.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        defaults = redacted(_defaults(path, notebook))
+    except (OSError, ValueError, ParameterError):
+        return {}
+    return {k: v for k, v in values.items() if k in defaults and v != defaults[k]}
 
 
 def _defaults(path: Path, notebook: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.decision_log.append import Appended
-from workbench.decision_log.service.client import log_client
+from workbench.decision_log.service.access import log_client
 from workbench.errors import RunError
 from workbench.folders import replace_durably, sync
 from workbench.lineage.facts import LogRange, ModelUse

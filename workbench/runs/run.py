@@ -16,7 +16,7 @@ from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Conte
 from workbench.runs.decisions import stage_records
 from workbench.runs.facts import Facts
 from workbench.runs.governed import Governed, Parent, governed, keep_partial, no_parent
-from workbench.runs.inputs import business_date, pin_inputs
+from workbench.runs.inputs import business_date, check_business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.manifest import read_manifest, write_manifest
 from workbench.runs.outputs import still_there
@@ -161,6 +161,9 @@ def _plan(
 ) -> _Plan:
     store = TableStore(workspace.tables)
     inputs = pin_inputs(store, declaration.name, declaration.reads, declaration.reads_if_present)
+    if as_of is not None:
+        needed = {table: inputs[table] for table in declaration.reads}
+        check_business_date(store, declaration.name, as_of, needed)
     day = as_of or business_date(store, inputs)
     key = skip_key(
         declaration.name,

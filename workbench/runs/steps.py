@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         return [result.version for result in results]
 
     return Step(
-        name=f"ingest-{sources.stem}",
+        name=_ingest_job(sources),
         does="Reads described sources and writes them as versioned tables.",
         function=run,
         parameters=query_digests(description),
@@ -147,6 +148,13 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         files=[stated, *source_versions(workspace, files)],
         feeds=source_feeds(workspace, table_sources(description, files), stated),
     )
+
+
+def _ingest_job(sources: Path) -> str:
+    """Job name of an ingest: that of its description, or of the folder where that is SOURCES."""
+    generic = sources.stem.lower() == "sources"
+    name = sources.resolve().parent.name if generic else sources.stem
+    return f"ingest-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-') or 'sources'}"
 
 
 def twin_step(workspace: Workspace) -> Step:
@@ -159,14 +167,15 @@ def twin_step(workspace: Workspace) -> Step:
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
         sales, items, locations = (store.read(inputs[table]) for table in twin.READS)
         frames = twin.simulated_tables(sales, items, locations, config)
-        return [
-            store.write(
-                table, frame, provenance=twin.provenance(table),
+        staged = [
+            store.stage(
+                store.root, table, frame, provenance=twin.provenance(table),
                 source="digital twin, simulated from observed sales",
                 parents=list(inputs.values()), run_id=run_id,
             )
             for table, frame in frames.items()
         ]  # fmt: skip
+        return store.publish_all(staged)
 
     return Step(
         name="simulate-supply",

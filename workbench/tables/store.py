@@ -127,6 +127,38 @@ class TableStore:
         check_files(staged)
         return self._publish(staged)
 
+    def publish_all(self, staged: Sequence[TableVersion]) -> list[TableVersion]:
+        """Publish versions of several tables: all of them, or after an error none.
+
+        Every version is checked and lies in the store before the first becomes current; if one
+        cannot, those before it are current again as they were.
+
+        Raises:
+            TableError: As `publish`.
+        """
+        for version in staged:
+            check_files(version)
+        before = {v.table: self._pointer(v.table) for v in staged}
+        try:
+            return [self._publish(version) for version in staged]
+        except BaseException:
+            for table, name in before.items():
+                with contextlib.suppress(OSError):
+                    self._restore(table, name)
+            raise
+
+    def _pointer(self, table: str) -> bytes | None:
+        path = self.root / table / CURRENT
+        return path.read_bytes() if path.is_file() else None
+
+    def _restore(self, table: str, name: bytes | None) -> None:
+        home = self.root / table
+        with locked(home):
+            if name is None:
+                (home / CURRENT).unlink(missing_ok=True)
+            elif self._pointer(table) != name:
+                replace_durably(home / CURRENT, name)
+
     def _build(self, root: Path, table: str, rows: Rows, facts: Facts) -> TableVersion:
         home = root / contracts.contract(table).name
         with _writing(home), work_folder(home) as work:

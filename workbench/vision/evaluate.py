@@ -146,7 +146,7 @@ def evaluate(
 
 def count_error_by_bucket(images: pd.DataFrame) -> pd.DataFrame:
     """Mean absolute error and bias in cartons per image, by number of cartons really there."""
-    labels = ["1-9", "10-19", "20-39", "40 and more"]
+    labels = ["1 to 9", "10 to 19", "20 to 39", "40 and more"]
     bucket = pd.cut(images["actual"], COUNT_BUCKETS, right=False, labels=labels)
     grouped = images.assign(bucket=bucket).groupby("bucket", observed=True)
     return grouped.agg(

@@ -1,6 +1,6 @@
 // Verify_log verifies a decision log with Go's own transparency log packages.
 //
-//	verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] [-pruned] FOLDER|URL
+//	verify_log -key VKEY [-kept FOLDER] [-earlier VKEY,VKEY] [-witness VKEY,VKEY] [-pruned] FOLDER|URL
 //
 // It shares no line with the program that wrote the log: hashing, proofs and
 // signatures are those of golang.org/x/mod/sumdb/tlog and sumdb/note. The log
@@ -44,13 +44,14 @@ func main() {
 	key := flag.String("key", "", "verifier key of the log, name+id+base64")
 	kept := flag.String("kept", "", "folder of checkpoints kept earlier")
 	witness := flag.String("witness", "", "keys of witnesses that must have cosigned, separated by commas")
+	earlier := flag.String("earlier", "", "keys that the log had before, which may have signed kept checkpoints, separated by commas")
 	pruned := flag.Bool("pruned", false, "accept bundles that an entry of the log says were pruned")
 	flag.Parse()
 	if *key == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] [-witness VKEY,VKEY] [-pruned] FOLDER|URL")
+		fmt.Fprintln(os.Stderr, "usage: verify_log -key VKEY [-kept FOLDER] [-earlier VKEY,VKEY] [-witness VKEY,VKEY] [-pruned] FOLDER|URL")
 		os.Exit(2)
 	}
-	line, err := verify(source(flag.Arg(0)), *key, *kept, *witness, *pruned)
+	line, err := verify(source(flag.Arg(0)), *key, *kept, *earlier, *witness, *pruned)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verify_log:", err)
 		os.Exit(1)
@@ -92,7 +93,7 @@ func fetch(client *http.Client, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(answer.Body, maxBytes))
 }
 
-func verify(read reader, key, kept, witness string, pruned bool) (string, error) {
+func verify(read reader, key, kept, before, witness string, pruned bool) (string, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
 		return "", fmt.Errorf("-key: %w", err)
@@ -109,7 +110,11 @@ func verify(read reader, key, kept, witness string, pruned bool) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("checkpoint: %w", err)
 	}
-	earlier, err := keptCheckpoints(kept, verifier)
+	signers, err := withEarlier(verifier, before)
+	if err != nil {
+		return "", fmt.Errorf("-earlier: %w", err)
+	}
+	earlier, err := keptCheckpoints(kept, signers)
 	if err != nil {
 		return "", err
 	}
@@ -132,9 +137,25 @@ func verify(read reader, key, kept, witness string, pruned bool) (string, error)
 		verifier.Name(), tree.N-missing, hashesOnly, len(earlier), cosigned, tree.Hash[:]), nil
 }
 
+// withEarlier adds the keys that the log had before its present one.
+func withEarlier(verifier note.Verifier, keys string) ([]note.Verifier, error) {
+	verifiers := []note.Verifier{verifier}
+	for _, key := range strings.Split(keys, ",") {
+		if key == "" {
+			continue
+		}
+		earlier, err := note.NewVerifier(key)
+		if err != nil {
+			return nil, err
+		}
+		verifiers = append(verifiers, earlier)
+	}
+	return verifiers, nil
+}
+
 // openCheckpoint verifies a signed note and parses c2sp.org/tlog-checkpoint.
-func openCheckpoint(data []byte, verifier note.Verifier) (tlog.Tree, error) {
-	opened, err := note.Open(data, note.VerifierList(verifier))
+func openCheckpoint(data []byte, verifiers ...note.Verifier) (tlog.Tree, error) {
+	opened, err := note.Open(data, note.VerifierList(verifiers...))
 	if err != nil {
 		return tlog.Tree{}, err
 	}
@@ -142,8 +163,8 @@ func openCheckpoint(data []byte, verifier note.Verifier) (tlog.Tree, error) {
 		return tlog.Tree{}, err
 	}
 	lines := strings.Split(opened.Text, "\n")
-	if len(lines) < 4 || lines[0] != verifier.Name() {
-		return tlog.Tree{}, fmt.Errorf("not a checkpoint of %s", verifier.Name())
+	if len(lines) < 4 || lines[0] != verifiers[0].Name() {
+		return tlog.Tree{}, fmt.Errorf("not a checkpoint of %s", verifiers[0].Name())
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
@@ -174,7 +195,7 @@ type keptTree struct {
 	tree tlog.Tree
 }
 
-func keptCheckpoints(folder string, verifier note.Verifier) ([]keptTree, error) {
+func keptCheckpoints(folder string, signers []note.Verifier) ([]keptTree, error) {
 	if folder == "" {
 		return nil, nil
 	}
@@ -188,7 +209,7 @@ func keptCheckpoints(folder string, verifier note.Verifier) ([]keptTree, error) 
 		if err != nil {
 			return nil, err
 		}
-		tree, err := openCheckpoint(data, verifier)
+		tree, err := openCheckpoint(data, signers...)
 		if err != nil {
 			return nil, fmt.Errorf("kept checkpoint %s: %w", file.Name(), err)
 		}

@@ -33,6 +33,7 @@ page.html      Read this first. It opens in any browser and asks nobody.
 proofs/        One file for each entry: the entry itself, its path in the log's Merkle tree
                (RFC 6962) and the signed checkpoint, as a C2SP tlog-proof.
 records/       The same entries as plain JSON, byte for byte as they were signed.
+keys/          If the log ever changed its key: the proof of each change.
 checkpoint     The signed state of the log: {size} entries, root {root}.
 runs/          Manifest of each calculation: parameters, inputs, outputs, digests.
 lineage/       What each calculation said when it began and ended (OpenLineage). Not signed.
@@ -49,7 +50,9 @@ How to verify, without the place that this came from
    Do not take a key from this folder's giver alone: the key is what all trust hangs on.
 2. For each file in proofs/ run
        workbench log verify proofs/FILE --key KEY
-   It needs this folder, the key and no network. Any other program for C2SP tlog-proof does, too.
+   It needs this folder, the key and no network. If the key that you have is an earlier one of this
+   log, add --rotation keys/FILE for each change since: the earlier key vouches for the next.
+   Any other program for C2SP tlog-proof verifies them, too, with the key in force.
    By hand: base64-decode the line "extra", hash a zero byte and that (SHA-256), then go up the
    path as RFC 6962, section 2.1.1 says; the result must be the root in the checkpoint, whose
    signature (Ed25519) must be by the key.
@@ -98,6 +101,8 @@ def _entries(history: "DecisionHistory", facts: dict[str, Any]) -> Iterator[tupl
             proof = history.bundle(node["id"])
             yield f"proofs/{name}.proof", proof.encode()
             yield f"records/{name}.json", history.entry_bytes(node["entry"])
+    for entry, proof in history.rotations():
+        yield f"keys/rotation-{entry.index:09d}.proof", proof.encode()
     yield "checkpoint", history.note
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workbench.commands.tracing.amounts import amount
+from workbench.commands.tracing.amounts import amount, measured
 
 
 def step(node: dict[str, Any]) -> str:
@@ -68,7 +68,7 @@ def _of(node: dict[str, Any]) -> str:
 
 
 def _much(quantity: float, node: dict[str, Any]) -> str:
-    return f"{amount(quantity)} {node.get('unit') or ''}".rstrip()
+    return measured(quantity, node)
 
 
 _WORDS = {

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from workbench.commands.tracing.amounts import amount
+from workbench.commands.tracing.amounts import measured
 
 _SHOWN: Final = 20
 
@@ -40,7 +40,7 @@ def _decision(decision: dict[str, Any]) -> str:
     item, place = decision["item_id"], decision["location_id"]
     about = (f" for item {item}" if item else "") + (f" at {place}" if place else "")
     decided = decision.get("after", decision.get("quantity"))
-    much = "" if decided is None else f"  {amount(decided)} {decision.get('unit') or ''}".rstrip()
+    much = "" if decided is None else f"  {measured(decided, decision)}"
     until = f" until before {decision['valid_to']}" if decision["valid_to"] else ""
     since = f"  from {decision['valid_from']}{until}" if decision["valid_from"] else ""
     return f"entry {decision['entry']:,}  {decision['kind']} {decision['id']}{about}{much}{since}"

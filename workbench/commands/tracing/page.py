@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.commands.tracing.amounts import amount
+from workbench.commands.tracing.amounts import amount, measured
 from workbench.commands.tracing.chain import money, step
 from workbench.commands.tracing.check import mark
 from workbench.commands.tracing.verdict import verdict
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from workbench.decision_log.trace import DecisionHistory
 
 MOST: Final = 50  # decisions on one page
-_UNITS: Final = {"EA": "pieces", "KGM": "kg", "LTR": "l", "MTR": "m"}  # UN/CEFACT Rec 20
 _STYLES: Final = {"proven": "proven", "altered": "altered"}
 _DID: Final = {
     "acceptance": "accepted", "approval": "approved", "rejection": "rejected",
@@ -73,6 +72,10 @@ def _page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
         proofs=tuple(
             (f"Proof of entry {n['entry']:,}, {n['kind']} {n['id']}", history.bundle(n["id"]))
             for n in nodes
+        )
+        + tuple(
+            (f"Proof of entry {entry.index:,}, where the log changed its key", proof)
+            for entry, proof in history.rotations()
         ),
         records=tuple(
             (f"Entry {one['entry']:,}", json.dumps(one["record"], indent=1, ensure_ascii=False))
@@ -87,7 +90,7 @@ def _headline(decision: dict[str, Any], nodes: list[dict[str, Any]]) -> str:
     about = (f" of item {item}" if item else "") + (f" for {place}" if place else "")
     state = decision["settled"] or _own_state(decision)
     quantity = state["quantity"]
-    much = "" if quantity is None else f"{amount(quantity)} {_unit(state)}".rstrip()
+    much = "" if quantity is None else measured(quantity, state)
     kind = state["kind"]
     if kind == "rejection":
         return f"The order{about} was rejected: nothing is to be ordered."
@@ -99,12 +102,6 @@ def _headline(decision: dict[str, Any], nodes: list[dict[str, Any]]) -> str:
         last = outcomes[-1]
         sentence += f", {amount(last.get('quantity') or 0)} received by {last.get('as_of')}"
     return f"{sentence}."
-
-
-def _unit(facts: dict[str, Any]) -> str:
-    """A unit in words, as far as readers of other trades would not know its code."""
-    code = str(facts.get("unit") or "")
-    return _UNITS.get(code, code)
 
 
 def _own_state(decision: dict[str, Any]) -> dict[str, Any]:
@@ -131,14 +128,13 @@ def _facts(decision: dict[str, Any], origin: dict[str, Any]) -> str:
 def _tiles(
     decision: dict[str, Any], nodes: list[dict[str, Any]], origin: dict[str, Any]
 ) -> Iterator[tuple[str, str, str]]:
-    unit = _unit(origin)
     if origin.get("quantity") is not None:
-        yield "Proposed", f"{amount(origin['quantity'])} {unit}", _before(origin)
+        yield "Proposed", measured(origin["quantity"], origin), _before(origin)
     settled = decision["settled"] or _own_state(decision)
     if settled["kind"] in _DID and settled["quantity"] is not None:
         did = {"execution": "ordered", "rejection": "rejected"}
         note = did.get(settled["kind"], "not ordered yet")
-        yield "Decided", f"{amount(settled['quantity'])} {unit}", note
+        yield "Decided", measured(settled["quantity"], origin), note
     if origin.get("money_at_stake") is not None:
         yield (
             "Money at stake",
@@ -165,18 +161,13 @@ def _steps(nodes: list[dict[str, Any]], current: int) -> Iterator[Step]:
         answered = node.get("supersedes")
         beside = f"follows {answered}" if last is not None and answered != last else ""
         yield Step(
-            words=_in_words(words[:1].upper() + words[1:], node),
+            words=words[:1].upper() + words[1:],
             by=f"{node.get('actor')} as {node.get('role')}, {_time(node)}, entry {node['entry']:,}",
             reason=str(reasons[0]) if reasons and node["kind"] != "proposal" else "",
             branch=beside,
             here=node["entry"] == current,
         )
         last = node["id"]
-
-
-def _in_words(words: str, node: dict[str, Any]) -> str:
-    code = str(node.get("unit") or "")
-    return words.replace(f" {code}", f" {_UNITS[code]}") if code in _UNITS else words
 
 
 def _time(node: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from workbench.commands.tracing.amounts import amount
+from workbench.commands.tracing.amounts import amount, measured
 from workbench.commands.tracing.chain import stands, step
 from workbench.commands.tracing.check import CROSS, TICK, mark
 from workbench.commands.tracing.lists import decision_list, line_list
@@ -139,7 +139,7 @@ def _quantity(record: dict[str, Any]) -> str:
     parts = []
     if record.get("quantity") is not None:
         verb = _VERBS.get(record["kind"], "quantity")
-        parts.append(f"{verb} {amount(record['quantity'])} {record.get('unit', '')}".rstrip())
+        parts.append(f"{verb} {measured(record['quantity'], record)}")
     if record.get("after") is not None:
         reason = f" ({record['reason_code']})" if record.get("reason_code") else ""
         parts.append(f"changes it to {amount(record['after'])}{reason}")
@@ -160,16 +160,14 @@ def _interval(record: dict[str, Any]) -> str:
     """The interval, and of what; in whole units where the quantity is whole."""
     whole = float(record.get("quantity") or 0).is_integer()
     low, high = (
-        amount(round(record[name]) if whole else record[name])
-        for name in ("interval_low", "interval_high")
+        round(record[name]) if whole else record[name] for name in ("interval_low", "interval_high")
     )
-    unit = f" {record['unit']}" if record.get("unit") else ""
     level = record.get("interval_level")
     share = f" ({level:.0%})" if level is not None else ""
     detail = record.get("detail")
     of_demand = isinstance(detail, dict) and detail.get("interval_of") == "demand"
     name = "demand until the next delivery" if of_demand else "interval"
-    return f"{name} {low} to {high}{unit}{share}"
+    return f"{name} {amount(low)} to {measured(high, record)}{share}"
 
 
 def _validity(record: dict[str, Any]) -> str:

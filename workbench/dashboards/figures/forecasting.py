@@ -228,11 +228,11 @@ def promotion_effect(effect: pd.DataFrame) -> "Figure":
     """Mean demand over the recent level, with and without promotion: observed and forecast."""
     import plotly.graph_objects as go
 
-    lift = effect.set_index("promotion")["observed"]
-    most = lift.drop("none").idxmax()
+    finding = _promotion_finding(effect.set_index("promotion")["observed"])
+    if len(effect) < 2:
+        return theme.nothing_to_plot(finding, "14 days after each test cutoff, all stores")
     chart = theme.figure(
-        title=f"With {most}, items sell {lift[most] / lift['none']:.1f} times as much as without"
-        " promotion",
+        title=finding,
         subtitle="demand of 14 days over the recent level, all stores; bars: sold, dots: forecast",
         y="demand / recent level",
         height=380,
@@ -256,6 +256,18 @@ def promotion_effect(effect: pd.DataFrame) -> "Figure":
     )  # fmt: skip
     chart.update_xaxes(tickangle=0)
     return chart
+
+
+def _promotion_finding(lift: "pd.Series[float]") -> str:
+    """What promotions did, or why that cannot be told; `lift` by kind of promotion."""
+    kinds = lift.drop("none", errors="ignore").dropna()
+    if kinds.empty:
+        return "No promotion ran in the test weeks: what one adds cannot be told from them"
+    if not lift.get("none", 0.0) > 0:
+        return "Every item was promoted in the test weeks: what that adds cannot be told from them"
+    most = str(kinds.idxmax())
+    times = kinds[most] / lift["none"]
+    return f"With {most}, items sell {times:.1f} times as much as without promotion"
 
 
 def errors_over_time(errors: pd.DataFrame) -> "Figure":
@@ -323,10 +335,13 @@ def inspected(history: pd.DataFrame, smoothing: pd.DataFrame, ours: pd.DataFrame
             )
         )  # fmt: skip
     last = smoothing["date"].iloc[-1]
-    theme.direct_label(chart, "smoothing", x=last, y=smoothing["mean"].iloc[-1],
-                       colour=theme.MUTED)  # fmt: skip
-    theme.direct_label(chart, "global", x=last, y=float(np.asarray(ours["value"])[-1]),
-                       colour=theme.COLOURS["ours"])  # fmt: skip
+    theme.labels_at_ends(
+        chart,
+        [
+            ("smoothing", last, float(smoothing["mean"].iloc[-1]), theme.MUTED),
+            ("global", last, float(np.asarray(ours["value"])[-1]), theme.COLOURS["ours"]),
+        ],
+    )
     chart.update_layout(margin={"r": 80})
     chart.update_yaxes(rangemode="tozero")
     return chart

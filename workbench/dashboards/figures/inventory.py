@@ -28,9 +28,11 @@ def service_targets(targets: pd.Series, rule: pd.Series) -> "Figure":
     """How many series have which service target."""
     import plotly.graph_objects as go
 
+    capped = int((targets >= targets.groupby(rule.to_numpy()).transform("max") - 1e-9).sum())
     figure = theme.figure(
         title=f"Costs ask for {theme.share(float(targets.median()))} in half of all series",
-        subtitle="series by service target: probability that a protection window ends in stock",
+        subtitle="series by service target: probability that a protection window ends in stock;"
+        f" {capped:,} of {len(targets):,} at the highest target of their rule",
         x="service target, %",
         y="series",
     )
@@ -42,12 +44,6 @@ def service_targets(targets: pd.Series, rule: pd.Series) -> "Figure":
             marker={"color": theme.COLOURS["ours"]},
             hovertemplate="%{x:.1f}%: %{y:,} series<extra></extra>",
         )
-    )  # fmt: skip
-    capped = int((targets >= targets.groupby(rule.to_numpy()).transform("max") - 1e-9).sum())
-    figure.add_annotation(
-        x=0.01, y=1, xref="paper", yref="paper", xanchor="left", showarrow=False,
-        text=f"{capped:,} of {len(targets):,} at the highest target of their rule",
-        font={"color": theme.MUTED, "size": 12},
     )  # fmt: skip
     return figure
 
@@ -244,7 +240,8 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     import plotly.graph_objects as go
 
     ranked = proposals.sort_values(c.MONEY_AT_STAKE, ascending=False)
-    top, rest = ranked.head(TOP), ranked.iloc[TOP:]
+    shown = min(TOP, max(1, int((ranked[c.MONEY_AT_STAKE] > 0).sum())))
+    top, rest = ranked.head(shown), ranked.iloc[shown:]
     others = float(rest[c.MONEY_AT_STAKE].sum())
     share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
     label = [

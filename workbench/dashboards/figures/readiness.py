@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SEVERITY_COLOURS = {"error": "bad", "warning": "attention", "info": "reference"}
 _SEVERITY_SIGNS = {"error": "✕", "warning": "!", "info": "i"}
 _ROW_HEIGHT, _FRAME_HEIGHT = 34, 150
+_NAMED_LOCATIONS = 25  # at most, to have their names beside the rows
 
 
 def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
@@ -54,6 +55,8 @@ def gain_by_fix(fixes: pd.DataFrame, *, top: int) -> "Figure":
     """What each repair would add to the total score, largest first, the rest as others."""
     import plotly.graph_objects as go
 
+    if fixes.empty:
+        return theme.nothing_to_plot("Nothing to repair: no check found anything")
     shown = fixes.head(top)
     rest = fixes.iloc[top:]
     rows = pd.DataFrame(
@@ -72,8 +75,11 @@ def gain_by_fix(fixes: pd.DataFrame, *, top: int) -> "Figure":
         rows.loc[len(fixes)] = [others, rest["gain"].sum(), theme.COLOURS["reference"], others]
     rows = rows.iloc[::-1]
     share = shown["gain"].head(3).sum() / max(fixes["gain"].sum(), 1e-9)
+    title = f"Three repairs hold {theme.share(share)} of all points to gain"
+    if len(fixes) <= 3:
+        title = f"Repairs add {fixes['gain'].sum():.1f} points of 100"
     figure = theme.figure(
-        title=f"Three repairs hold {theme.share(share)} of all points to gain",
+        title=title,
         subtitle="points of the total score that a full repair adds; ✕ error, ! warning, i note",
         x="points of 100",
     )
@@ -92,6 +98,8 @@ def money_at_stake(fixes: pd.DataFrame, *, currency: str, top: int) -> "Figure":
     import plotly.graph_objects as go
 
     rows = fixes.dropna(subset=[c.MONEY_AT_STAKE]).nlargest(top, c.MONEY_AT_STAKE)
+    if rows.empty:
+        return theme.nothing_to_plot("No finding touches money that could be counted")
     first = rows.iloc[0]
     amount = theme.money(first[c.MONEY_AT_STAKE], currency)
     figure = theme.figure(
@@ -127,18 +135,19 @@ def weekly_coverage(weekly: pd.DataFrame) -> "Figure":
 
     grid = weekly.pivot(index=c.LOCATION_ID, columns=coverage.WEEK, values=coverage.DAYS)
     grid = grid.loc[grid.sum(axis=1).sort_values(ascending=False).index]
+    named = len(grid) <= _NAMED_LOCATIONS
     steady = int((grid.fillna(0).median(axis=1) >= 6).sum())
     figure = theme.figure(
         title=f"{steady} of {len(grid)} locations sell on six or more days in a usual week",
         subtitle="days with a sale per location and week; blank: none that week",
         x="week that begins on",
-        y="locations, most selling days first",
+        y="" if named else "locations, most selling days first",
     )
     figure.add_trace(
         go.Heatmap(
             z=grid.to_numpy(dtype=float),
             x=grid.columns,
-            y=list(range(1, len(grid) + 1)),
+            y=list(grid.index) if named else list(range(1, len(grid) + 1)),
             customdata=[[location] * grid.shape[1] for location in grid.index],
             zmin=0,
             zmax=7,
@@ -149,9 +158,11 @@ def weekly_coverage(weekly: pd.DataFrame) -> "Figure":
             "<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  " if named else "")
     figure.update_xaxes(showgrid=False)
-    figure.update_layout(height=460)
+    if named:
+        figure.update_yaxes(type="category")
+    figure.update_layout(height=_FRAME_HEIGHT + _ROW_HEIGHT * max(len(grid), 5) if named else 460)
     return figure
 
 
@@ -199,6 +210,8 @@ def size_reading(sizes: pd.DataFrame, *, top: int = 12) -> "Figure":
 
     totals = sizes[[coverage.READ, coverage.NOT_READ, coverage.ABSENT]].sum()
     typed = totals[coverage.READ] + totals[coverage.NOT_READ]
+    if not typed:
+        return theme.nothing_to_plot("No item has a package size that was typed as text")
     rows = sizes.head(top).set_index("department")
     if len(sizes) > top:
         rows.loc[f"{len(sizes) - top} others"] = sizes.iloc[top:].drop(columns="department").sum()

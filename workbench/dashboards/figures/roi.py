@@ -30,11 +30,14 @@ def saving_sentence(kpis: pd.DataFrame, *, level: float) -> str:
     """Headline: the saving with its interval, also where it is a loss."""
     total, share = value(kpis, "saving_total"), value(kpis, "saving_share")
     unit = str(total[c.UNIT])
-    low, high = theme.money(total[c.LOW], unit), theme.money(total[c.HIGH], unit)
+    word, sign, ends = "saving", 1, (c.LOW, c.HIGH)
+    if total[c.VALUE] < 0:
+        word, sign, ends = "loss", -1, (c.HIGH, c.LOW)
+    low, high = (theme.money(sign * total[end], unit) for end in ends)
     return (
-        f"Simulated saving: {theme.money(total[c.VALUE], unit)}"
+        f"Simulated {word}: {theme.money(sign * total[c.VALUE], unit)}"
         f" ({level:.0%} interval {low} to {high}),"
-        f" {theme.share(share[c.VALUE])} of the legacy's cost"
+        f" {theme.share(sign * share[c.VALUE])} of the legacy's cost"
     )
 
 
@@ -72,7 +75,7 @@ def cumulative_saving(kpis: pd.DataFrame, *, level: float) -> "Figure":
         )
     )  # fmt: skip
     figure.add_hline(y=0, line={"color": theme.INK, "width": 1})
-    figure.update_xaxes(tickformat="%Y-%m-%d")
+    figure.update_xaxes(tickformat="%Y-%m-%d", nticks=5)
     return figure
 
 
@@ -179,6 +182,14 @@ def _gain(amount: float, unit: str) -> str:
     return f"{'−' if amount < 0 else '+'}{theme.money(abs(amount), unit)}"
 
 
+def _best_target(tried: pd.DataFrame) -> str:
+    """The target of least cost in words; one at an end of those tried may not be the best."""
+    targets = tried["label"].astype(float)
+    best = float(targets[tried[c.VALUE].idxmin()])
+    place = {targets.min(): "the lowest target tried,", targets.max(): "the highest target tried,"}
+    return f"{place.get(best, 'a target of')} {best:.1%}"
+
+
 def cost_by_target(kpis: pd.DataFrame) -> "Figure":
     """What-if: total cost of both policies as every series gets the same service target."""
     import plotly.graph_objects as go
@@ -188,7 +199,7 @@ def cost_by_target(kpis: pd.DataFrame) -> "Figure":
     ours = rows[rows[c.SCOPE].str.startswith("service_target")]
     best = ours.loc[ours[c.VALUE].idxmin()]
     figure = theme.figure(
-        title=f"Ours would cost least at a target of {float(best['label']):.1%} (simulated)",
+        title=f"Ours would cost least at {_best_target(ours)} (simulated)",
         subtitle=f"total cost in the test period, {unit}, with one target for all series",
         x="service target, %",
         y=unit,

@@ -48,17 +48,12 @@ def revenue_curve(segments: pd.DataFrame, *, dc: str, a_share: float, b_share: f
         figure.add_trace(
             go.Scatter(
                 x=place[thin], y=share[thin], mode="lines", name=name,
-                line={"color": colour, "width": 2.5}, showlegend=False,
+                line={"color": colour, "width": 2.5},
                 hovertemplate="%{x:.1f}% of series<br>%{y:.1f}% of revenue<extra>" + name
                 + "</extra>",
             )
         )  # fmt: skip
-        mark = int(len(share) * (0.28 if name == "stores" else 0.32))
-        figure.add_annotation(
-            x=place[mark], y=share[mark], text=name, showarrow=False, font={"color": colour},
-            xanchor="left" if name == "stores" else "right", xshift=8 if name == "stores" else -8,
-            yshift=-12 if name == "stores" else 10,
-        )  # fmt: skip
+    figure.update_layout(showlegend=True)
     for share_limit, label in ((a_share, "A ends"), (b_share, "B ends")):
         figure.add_hline(
             y=share_limit * 100, line={"color": theme.HAIRLINE, "width": 1},
@@ -127,6 +122,7 @@ def demand_patterns(
     )
     known = segments.dropna(subset=[c.AVERAGE_INTERVAL, "size_cv2"])
     top = float(np.quantile(known["size_cv2"], 0.99)) if len(known) else 1.0
+    top = max(top, 1.5 * size_threshold)  # the upper patterns keep their place where none has them
     centre = known[c.LOCATION_ID] == dc
     groups = (
         ("item-stores", known[~centre], theme.COLOURS["reference"]),

@@ -51,7 +51,8 @@ def error_by_bucket(buckets: pd.DataFrame) -> "Figure":
     worst = buckets.loc[buckets["bias"].abs().idxmax()]
     word = "few" if worst["bias"] < 0 else "many"
     figure = theme.figure(
-        title=f"Most off with {worst['bucket']} cartons: {abs(worst['bias']):.1f} too {word}",
+        title=f"Largest bias with {worst['bucket']} cartons: {abs(worst['bias']):.1f} too {word} an"
+        " image",
         subtitle="mean of counted minus actual, whiskers: one standard deviation between images",
         x="cartons in the image",
         y="error, cartons per image",

@@ -13,7 +13,7 @@
   function wrapped(lines, font, width) {
     var rows = [], row = '';
     ruler.font = font;
-    lines.join(' ').replace(/<[^>]*>/g, '').split(/\s+/).forEach(function (word) {
+    lines.join(' ').replace(/<[^>]*>/g, '').split(/[ \n\t]+/).forEach(function (word) {
       var longer = row ? row + ' ' + word : word;
       if (row && ruler.measureText(longer).width > width) { rows.push(row); row = word; } else { row = longer; }
     });

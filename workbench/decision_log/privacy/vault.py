@@ -33,6 +33,7 @@ from workbench.errors import KeyFileError, LockedError, VerificationError
 from workbench.workspace import Workspace, keys_folder
 
 KEY_BYTES: Final = 32
+VAULT_KEY: Final = "vault.key"
 _NONCE_BYTES: Final = 12
 _NAME: Final = b"workbench subject v1\n"
 _SALT: Final = b"workbench salt v1\n"
@@ -112,6 +113,11 @@ class Vault:
         self.folder = folder
         self.keys = keys
 
+    @property
+    def lock_file(self) -> Path:
+        """Held while values are sealed or shredded."""
+        return self.keys / ".lock"
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Exclusive among processes.
@@ -121,7 +127,7 @@ class Vault:
             KeyFileError: The folder of the keys cannot be written or is open to others.
         """
         self._make_keys_folder()
-        descriptor = os.open(self.keys / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             while not _taken(descriptor):
@@ -178,7 +184,7 @@ class Vault:
 
     def path_of(self, name: str, suffix: str) -> Path | None:
         """A file of a subject among the keys; None while the vault has no key."""
-        path = self.keys / "vault.key"
+        path = self.keys / VAULT_KEY
         if not path.exists():
             return None
         message = _NAME + subject_name(name).encode()
@@ -215,7 +221,7 @@ class Vault:
             ) from error
 
     def _ensure_key(self) -> None:
-        path = self.keys / "vault.key"
+        path = self.keys / VAULT_KEY
         if path.exists():
             return
         if next(self.keys.glob("*.key"), None) is not None:

@@ -2,9 +2,9 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final
 
 from workbench.decision_log.append import Appended, DecisionLog
 from workbench.errors import LogError, WorkbenchError
@@ -12,31 +12,42 @@ from workbench.errors import LogError, WorkbenchError
 _MOST_BYTES: Final = 8 << 20  # of one group
 _WAITING_BYTES: Final = 64 << 20  # beyond, those who ask wait: back-pressure
 _QUIET_SECONDS: Final = 0.005  # without a request, until readers are shown what was appended
-_IDLE_SECONDS: Final = 0.2  # without a request, until the index is brought up to date
+_LINGER_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0  # until it is tried again after the storage refused
 
 
+class StoppingError(LogError):
+    """Refused, nothing of it appended: the service ends, another may be asked."""
+
+
 class GroupCommit:
-    """Appends of many threads, done by one that holds the log open.
+    """Appends of many threads, done by one that holds the log open while there are any.
+
+    When none came for a while it lets the log's lock and journal go, so that who mends the log by
+    hand need not stop it; opening again reads the key anew, which may have been rotated.
 
     Args:
-        log: Opened by this process; held until `close`.
+        open_log: Opens the log in this process.
+        linger: Seconds without a request after which the log is let go.
     """
 
-    def __init__(self, log: DecisionLog) -> None:
-        self._log = log
+    def __init__(
+        self, open_log: Callable[[], DecisionLog], *, linger: float = _LINGER_SECONDS
+    ) -> None:
+        self._open = open_log
+        self._linger = linger
         self._change = threading.Condition()
         self._waiting: deque[tuple[Sequence[bytes], int, Future[Appended]]] = deque()
-        self._questions: deque[tuple[Sequence[str], Future[dict[str, bytes]]]] = deque()
+        self._questions: deque[tuple[Callable[[DecisionLog], Any], Future[Any]]] = deque()
         self._bytes = 0
         self._closing = False
-        self._failed: WorkbenchError | None = None
+        self._failed: Exception | None = None
         self._refused = False  # by the storage: readers may lack what was acknowledged
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="append", daemon=True)
 
     def start(self) -> None:
-        """Take the log's lock and begin.
+        """Open the log, complete what a crash left, and begin.
 
         Raises:
             WorkbenchError: The log is locked, damaged or unwritable.
@@ -69,11 +80,23 @@ class GroupCommit:
         Raises:
             WorkbenchError: The log cannot be read.
         """
-        answer: Future[dict[str, bytes]] = Future()
+        found: dict[str, bytes] = self._ask(lambda log: log.entries_of(ids))
+        return found
+
+    def publish(self) -> None:
+        """Return when readers see all that was acknowledged.
+
+        Raises:
+            WorkbenchError: The storage refused; nothing acknowledged is lost.
+        """
+        self._ask(_publish)
+
+    def _ask(self, question: Callable[[DecisionLog], Any]) -> Any:
+        answer: Future[Any] = Future()
         with self._change:
             if self._closing:
                 raise _stopping()
-            self._questions.append((ids, answer))
+            self._questions.append((question, answer))
             self._change.notify_all()
         return answer.result()
 
@@ -86,68 +109,75 @@ class GroupCommit:
 
     def _run(self) -> None:
         try:
-            with self._log.held():
-                self._log.checkpoint()
-                self._ready.set()
-                while self._wait():
-                    self._reply()
-                    self._commit(self._next())
-        except WorkbenchError as error:
+            self._open().checkpoint()
+        except Exception as error:
             self._failed = error
+            return
+        finally:
+            self._ready.set()
+        try:
+            while self._wait(_RETRY_SECONDS if self._refused else None) or self._retries():
+                self._hold()
         finally:
             self._abandon()
-            self._ready.set()
+
+    def _retries(self) -> bool:
+        return self._refused and not self._closing
 
     def _abandon(self) -> None:
         """Nobody waits for a thread that is gone."""
         with self._change:
             self._closing = True
-            self._change.notify_all()
-        for _, _, append in self._waiting:
-            append.set_exception(_stopping())
-        for _, question in self._questions:
-            question.set_exception(_stopping())
+        self._refuse(_stopping())
 
-    def _wait(self) -> bool:
-        """Until there is something to do; False when all is done and nothing more may come."""
-        quiet: float | None = _QUIET_SECONDS
-        while not self._asked(quiet):
-            quiet = self._rest()
+    def _hold(self) -> None:
+        """Serve requests until none came for a while."""
+        try:
+            log = self._open()
+            with log.held():
+                log.checkpoint()  # completes what the storage refused earlier
+                self._refused = False
+                while self._serve(log):
+                    pass
+        except Exception as error:  # what is acknowledged is durable; who waits must hear of it
+            self._refused = True
+            self._refuse(error)
+
+    def _serve(self, log: DecisionLog) -> bool:
+        """Serve what waits; show readers what was appended once it is quiet."""
+        if not self._wait(_QUIET_SECONDS):
+            log.publish()
+            if not self._wait(self._linger):
+                return False
+        self._reply(log)
+        self._commit(log, self._next())
+        return True
+
+    def _wait(self, patience: float | None = None) -> bool:
+        """Until there is something to do; False when nothing came, or nothing more may come."""
         with self._change:
+            self._change.wait_for(
+                lambda: self._waiting or self._questions or self._closing, patience
+            )
             return bool(self._waiting or self._questions)
 
-    def _rest(self) -> float | None:
-        """While nobody asks: show readers what was appended, then bring the index up to date.
-
-        Returns:
-            Seconds to wait for the next step; None where nothing is left to do.
-        """
-        try:
-            if self._log.unpublished or self._refused:
-                self._log.checkpoint()  # completes the journal if anything was refused
-                self._log.publish()
-                self._refused = False
-                return _IDLE_SECONDS
-            self._log.index()
-        except WorkbenchError:  # whoever appends next is told
-            self._refused = True
-            return _RETRY_SECONDS
-        return None
-
-    def _asked(self, seconds: float | None) -> bool:
-        """Wait until somebody asks for something; False when it took too long."""
+    def _refuse(self, error: Exception) -> None:
         with self._change:
-            return bool(
-                self._change.wait_for(
-                    lambda: self._waiting or self._questions or self._closing, seconds
-                )
-            )
+            appends, questions = list(self._waiting), list(self._questions)
+            self._waiting.clear()
+            self._questions.clear()
+            self._bytes = 0
+            self._change.notify_all()
+        for _, _, appended in appends:
+            appended.set_exception(error)
+        for _, found in questions:
+            found.set_exception(error)
 
-    def _reply(self) -> None:
+    def _reply(self, log: DecisionLog) -> None:
         while self._questions:
-            ids, answer = self._questions.popleft()
+            question, answer = self._questions.popleft()
             try:
-                answer.set_result(self._log.entries_of(ids))
+                answer.set_result(question(log))
             except Exception as error:
                 answer.set_exception(error)
 
@@ -164,11 +194,13 @@ class GroupCommit:
             self._change.notify_all()
         return group
 
-    def _commit(self, group: list[tuple[Sequence[bytes], Future[Appended]]]) -> None:
+    def _commit(
+        self, log: DecisionLog, group: list[tuple[Sequence[bytes], Future[Appended]]]
+    ) -> None:
         if not group:
             return
         try:
-            outcomes = self._log.append_group([entries for entries, _ in group])
+            outcomes = log.append_group([entries for entries, _ in group])
         except Exception as error:  # whoever asked must hear of it, and the next be served
             self._refused = True
             for _, answer in group:
@@ -181,5 +213,10 @@ class GroupCommit:
                 answer.set_result(outcome)
 
 
-def _stopping() -> LogError:
-    return LogError("the log's service is stopping; run again.")
+def _publish(log: DecisionLog) -> None:
+    log.checkpoint()  # takes up what was acknowledged before a batch that the storage refused
+    log.publish()
+
+
+def _stopping() -> StoppingError:
+    return StoppingError("the log's service is stopping; run again.")

@@ -41,6 +41,17 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[bytes]] | N
         LogError: It is malformed or too large, or the connection ended within it.
         OSError: The connection broke.
     """
+    lengths = receive_lengths(connection)
+    return receive_rest(connection, *lengths) if lengths else None
+
+
+def receive_lengths(connection: socket.socket) -> tuple[int, int] | None:
+    """Lengths of the next message's head and body; None when the other side closed.
+
+    Raises:
+        LogError: They are larger than a message may be, or the connection ended within them.
+        OSError: The connection broke.
+    """
     lengths = _exactly(connection, _LENGTHS, whole=False)
     if lengths is None:
         return None
@@ -48,6 +59,18 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[bytes]] | N
     body_length = int.from_bytes(lengths[4:], "big")
     if head_length > MAXIMUM_HEAD or body_length > MAXIMUM_BODY:
         raise LogError(f"message of {head_length + body_length} bytes: too large.")
+    return head_length, body_length
+
+
+def receive_rest(
+    connection: socket.socket, head_length: int, body_length: int
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Head and entries of a message whose lengths were read.
+
+    Raises:
+        LogError: It is malformed, or the connection ended within it.
+        OSError: The connection broke.
+    """
     text = _exactly(connection, head_length) or b""
     body = _exactly(connection, body_length) or b""
     try:
@@ -73,9 +96,9 @@ def _exactly(connection: socket.socket, count: int, *, whole: bool = True) -> by
     return b"".join(parts)
 
 
-def error_head(error: WorkbenchError) -> dict[str, Any]:
-    """An error as an answer."""
-    return {"error": type(error).__name__, "message": str(error)}
+def error_head(error: WorkbenchError, *, again: bool = False) -> dict[str, Any]:
+    """An error as an answer; `again` says that another service may be asked the same."""
+    return {"error": type(error).__name__, "message": str(error), "again": again}
 
 
 def raise_error(head: dict[str, Any]) -> None:

@@ -1,15 +1,15 @@
 """Records that only the service's own user may append: what they say, others act upon."""
 
-import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from workbench.decision_log.service.peers import Peer, this_process
 from workbench.errors import ContractError
 
-if TYPE_CHECKING:
-    from workbench.decision_log.service.server import Peer
 
-
-def reserved_for_the_operator(record: dict[str, Any], peer: "Peer") -> None:
+def reserved_for_the_operator(
+    record: Mapping[str, Any], peer: Peer, find: Callable[[str], Mapping[str, Any] | None]
+) -> None:
     """Shredding and pruning are recorded by the user who holds keys and files.
 
     Raises:
@@ -17,7 +17,7 @@ def reserved_for_the_operator(record: dict[str, Any], peer: "Peer") -> None:
     """
     detail = record.get("detail")
     pruning = isinstance(detail, dict) and "pruned" in detail
-    if (record["kind"] == "shred" or pruning) and peer.uid != os.getuid():
+    if (record["kind"] == "shred" or pruning) and peer.uid != this_process().uid:
         what = "pruned" if pruning else "shredded"
         raise ContractError(
             f"decision {record['id']!r}: says that something was {what};"

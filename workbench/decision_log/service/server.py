@@ -1,97 +1,84 @@
-"""The service: one process that holds the log's key and lock and appends for its clients."""
+"""The service: one process that holds the log's key and appends for its clients."""
 
 import contextlib
+import errno
+import json
 import os
-import pwd
 import signal
 import socket
 import stat
-import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.contracts.record_checks import check_entry
 from workbench.decision_log.append import DecisionLog
-from workbench.decision_log.service.group import GroupCommit
-from workbench.decision_log.service.messages import error_head, receive, send
-from workbench.decision_log.service.reserved import reserved_for_the_operator
-from workbench.errors import ContractError, LogError, WorkbenchError
+from workbench.decision_log.service.checks import Check, check_all
+from workbench.decision_log.service.group import GroupCommit, StoppingError
+from workbench.decision_log.service.limits import Limits, TooManyError
+from workbench.decision_log.service.messages import (
+    error_head,
+    receive_lengths,
+    receive_rest,
+    send,
+)
+from workbench.decision_log.service.peers import Peer, address_of, peer_of
+from workbench.errors import LogError, WorkbenchError
 
 _BACKLOG: Final = 64
 _POLL_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True)
-class Peer:
-    """The process at the other end, as the kernel names it."""
-
-    pid: int
-    uid: int
-    name: str
-
-
-Check = Callable[[dict[str, Any], Peer], None]
-
-
-def actor_is_peer(record: dict[str, Any], peer: Peer) -> None:
-    """Another OS user signs with its own name; the service's user runs what has other names.
-
-    Raises:
-        ContractError: The record names somebody else.
-    """
-    if peer.uid != os.getuid() and record["actor"] != peer.name:
-        raise ContractError(
-            f"decision {record['id']!r}: actor is {record['actor']!r}; expected {peer.name!r}, the"
-            " user who sends it."
-        )
+_PATIENCE_SECONDS: Final = 30.0  # with a client that sends or reads slowly
+_PARTING_SECONDS: Final = 10.0
+_OWNER_ONLY: Final = 0o600
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
 
 
 class LogServer:
     """Listens on a unix socket.
 
     Args:
-        log: The log that this process writes.
+        open_log: Opens the log in this process.
         path: Of the socket; its folder must exist.
         checks: Run on every record before it is appended; each raises to refuse.
         idle: Seconds without a client after which the service stops; None: never.
+        mode: Of the socket: who may connect.
     """
 
     def __init__(
         self,
-        log: DecisionLog,
+        open_log: Callable[[], DecisionLog],
         path: Path,
         *,
-        checks: Sequence[Check] = (actor_is_peer, reserved_for_the_operator),
+        checks: Sequence[Check],
         idle: float | None = None,
+        mode: int = _OWNER_ONLY,
     ) -> None:
-        self._log = log
         self._path = path
         self._checks = checks
         self._idle = idle
-        self._group = GroupCommit(log)
+        self._mode = mode
+        self._group = GroupCommit(open_log)
+        self._limits = Limits()
         self._stopping = threading.Event()
-        self._clients: set[socket.socket] = set()
+        self._clients: dict[socket.socket, threading.Thread] = {}
         self._guard = threading.Lock()
         self._last_seen = time.monotonic()
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop` or a signal; then finish what was received and let the log go.
+        """Serve until `stop` or a signal; then answer what was received and let the log go.
 
         Raises:
             WorkbenchError: The log is locked, damaged or unwritable, or the socket is taken.
         """
         self._group.start()
         try:
-            with _listening(self._path) as listener:
+            with _listening(self._path, self._mode) as listener:
                 started()
                 while not self._stopping.is_set() and not self._idle_too_long():
-                    with contextlib.suppress(TimeoutError):
-                        connection, _ = listener.accept()
-                        self._begin(connection)
+                    self._accept(listener)
+                self._last_calls(listener)
         finally:
             self._finish()
 
@@ -111,77 +98,122 @@ class LogServer:
                 return False
             return time.monotonic() - self._last_seen > self._idle
 
-    def _begin(self, connection: socket.socket) -> None:
+    def _accept(self, listener: socket.socket) -> bool:
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            return False
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            time.sleep(_POLL_SECONDS)  # who waits is served when others have gone
+            return False
         connection.settimeout(None)
+        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
         with self._guard:
-            self._clients.add(connection)
-        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            self._last_seen = time.monotonic()
+            self._clients[connection] = thread
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had
+            with self._guard:
+                self._clients.pop(connection)
+            connection.close()
+        return True
+
+    def _last_calls(self, listener: socket.socket) -> None:
+        """Take who found the socket before its name goes; who comes later finds none."""
+        _remove(self._path)
+        listener.settimeout(0.0)
+        with contextlib.suppress(BlockingIOError):
+            while self._accept(listener):
+                pass
 
     def _finish(self) -> None:
+        """Append what waits, refuse what comes, and see every answer off."""
         self._group.close()
         with self._guard:
-            for connection in self._clients:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RD)
+            clients = dict(self._clients)
+        for connection in clients:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        deadline = time.monotonic() + _PARTING_SECONDS
+        for thread in clients.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection:
-                peer = _peer(connection)
-                while (message := receive(connection)) is not None:
-                    self._answer(connection, peer, *message)
+                peer = peer_of(connection)
+                try:
+                    with self._limits.connection(peer.uid):
+                        while self._serve_one(connection, peer):
+                            pass
+                except TooManyError as error:
+                    send(connection, error_head(error))
         except (OSError, WorkbenchError):
-            pass  # a client that breaks off or sends no message is let go
+            pass  # a client that breaks off, or sends no message, is let go
         finally:
             with self._guard:
-                self._clients.discard(connection)
+                self._clients.pop(connection, None)
 
-    def _answer(
-        self, connection: socket.socket, peer: Peer, head: dict[str, Any], entries: list[bytes]
-    ) -> None:
-        try:
-            answer, found = self._do(peer, head, entries)
-        except WorkbenchError as error:
-            answer, found = error_head(error), []
-        send(connection, answer, found)
+    def _serve_one(self, connection: socket.socket, peer: Peer) -> bool:
+        """Answer one request; False when there is none any more."""
+        connection.settimeout(None)
+        lengths = receive_lengths(connection)
+        if lengths is None:
+            return False
+        connection.settimeout(_PATIENCE_SECONDS)
+        with self._limits.room(peer.uid, sum(lengths)):
+            head, entries = receive_rest(connection, *lengths)
+            try:
+                answer, found = self._do(peer, head, entries)
+            except WorkbenchError as error:
+                answer, found = error_head(error, again=isinstance(error, StoppingError)), []
+            send(connection, answer, found)
+        return True
 
     def _do(
         self, peer: Peer, head: dict[str, Any], entries: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
         wish = head.get("do")
         if wish == "append":
-            for entry in entries:
-                record = check_entry(entry)
-                for check in self._checks:
-                    check(record, peer)
+            check_all(entries, peer, self._checks, self._find)
             return asdict(self._group.append(entries)), []
         if wish == "entries_of":
-            known = self._group.entries_of([entry.decode() for entry in entries])
+            known = self._group.entries_of(_names(entries))
             return {"ids": list(known)}, list(known.values())
-        raise LogError(f"request {str(wish)[:40]!r}: unknown; expected append or entries_of.")
+        if wish == "publish":
+            self._group.publish()
+            return {}, []
+        raise LogError(
+            f"request {str(wish)[:40]!r}: unknown; expected append, entries_of or publish."
+        )
+
+    def _find(self, name: str) -> Mapping[str, Any] | None:
+        entry = self._group.entries_of([name]).get(name)
+        return json.loads(entry) if entry else None
 
 
-def _peer(connection: socket.socket) -> Peer:
-    """Who connected (Linux, SO_PEERCRED): as of the connection, not forgeable by the client."""
-    facts = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", facts)
+def _names(entries: Sequence[bytes]) -> list[str]:
     try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = str(uid)
-    return Peer(pid, uid, name)
+        return [entry.decode() for entry in entries]
+    except UnicodeDecodeError as error:
+        raise LogError("request: an id is not UTF-8; expected ids of decisions.") from error
 
 
 @contextlib.contextmanager
-def _listening(path: Path) -> Any:
-    """A listening socket; a dead one left by a crash is replaced, since the log's lock is ours."""
+def _listening(path: Path, mode: int) -> Iterator[socket.socket]:
+    """A listening socket; a dead one that a crash left is replaced, a live one never."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound = False
     try:
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(path.lstat().st_mode):
-                raise LogError(f"{path}: is no socket; expected a free path for the log's service.")
-            path.unlink()
-        listener.bind(str(path))
+        with address_of(path) as address:
+            _clear(path, address)
+            os.fchmod(listener.fileno(), mode)  # its file is born with it: never open to more
+            listener.bind(address)
+            bound = True
+            Path(address).chmod(mode)  # the umask may have taken what the group needs
         listener.listen(_BACKLOG)
         listener.settimeout(_POLL_SECONDS)
         yield listener
@@ -191,5 +223,27 @@ def _listening(path: Path) -> Any:
         ) from error
     finally:
         listener.close()
-        with contextlib.suppress(OSError):
+        if bound:
+            _remove(path)
+
+
+def _clear(path: Path, address: str) -> None:
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise LogError(f"{path}: is no socket; expected a free path for the log's service.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError:  # its process is dead
             path.unlink()
+            return
+        raise LogError(
+            f"{path}: process {peer_of(probe).pid} listens there already; expected a free path,"
+            " give another with --socket."
+        )
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
