@@ -178,8 +178,8 @@ def report(arguments: argparse.Namespace) -> str:
         "",
         "History: 40 jobs and 120 tables, run every day. Wide: areas of 40 jobs, each run once. A"
         f" run reads {READS} tables and writes {WRITES}; every fourth names {COLUMNS} columns"
-        " of each. Each time is of a whole question: open the store, look for new events, ask, half as"
-        " of the past.",
+        " of each. Each time is of a whole question: open the store, look for new events, ask, half"
+        " as of the past.",
         "",
         "## Milliseconds per question: median, 95th percentile",
         "",
