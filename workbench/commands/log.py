@@ -223,8 +223,16 @@ def _pinned(folder: Path, given: Path | None) -> str:
     The claim only selects among keys pinned on this machine, and verification prints it.
     """
     note = folder / "checkpoint"
+    if not folder.exists():
+        raise VerificationError(
+            f"{folder}: not found; expected a decision log's folder, or a proof of it as a file. A"
+            " workspace has a log once a notebook has proposed orders."
+        )
     if not note.is_file():
-        raise VerificationError(f"{note}: not found; expected the folder of a decision log.")
+        raise VerificationError(
+            f"{note}: not found; expected the folder of a decision log. A workspace has one once a"
+            " notebook has proposed orders; else name the folder that holds the checkpoint."
+        )
     if given is None:
         return _pinned_for(find_workspace().log_origin(), note)
     return _pinned_for(_read(note).decode("utf-8", errors="replace").partition("\n")[0], note)
