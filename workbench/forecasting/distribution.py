@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from workbench.forecasting import losses
+
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 _LOG_STEP = np.log(1.015)  # quantiles are tabulated at means this far apart
@@ -189,5 +191,4 @@ def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) ->
     whole = np.round(actual)
     at = special.betainc(size, whole + 1, success)  # the negative binomial's distribution function
     below = np.where(whole > 0, special.betainc(size, np.maximum(whole, 1), success), 0.0)
-    draw = np.random.default_rng(seed).random(len(whole))
-    return np.asarray(below + draw * (at - below), dtype=np.float64)
+    return losses.randomised_pit(below, at, seed=seed)
