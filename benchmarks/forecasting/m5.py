@@ -25,7 +25,7 @@ import pandas as pd
 from benchmarks.forecasting import m5_data, m5_families, m5_page
 from benchmarks.forecasting.m5_data import CUTS, HORIZON, M5
 from benchmarks.forecasting.m5_model import Forecast, M5Config, forecast
-from benchmarks.forecasting.m5_quantiles import LEVELS, absolute_scale, quantiles
+from benchmarks.forecasting.m5_quantiles import LEVELS, absolute_scale, quantiles, scale_error
 from workbench.forecasting import losses
 
 Array = npt.NDArray[np.float64]
@@ -43,6 +43,7 @@ class Scores:
         wspl: Weighted scaled pinball loss, shape (levels, quantiles).
         coverage: Share of outcomes at or below each quantile, shape (levels, quantiles).
         pit: Share of outcomes below each quantile, ties counted by half, same shape.
+        scale_error: Of `absolute_scale` on one store and department: see `scale_error`.
     """
 
     wrmsse: dict[str, Array]
@@ -50,6 +51,7 @@ class Scores:
     wspl: Array
     coverage: Array
     pit: Array
+    scale_error: tuple[float, float, float]
 
 
 def cached(m5: M5, known: int, config: M5Config, folder: Path | None) -> Forecast:
@@ -113,6 +115,7 @@ def score(m5: M5, window: str, now: Forecast, spread: Array) -> Scores:
         {name: wrmsse(m5, window, points) for name, (points, _) in made.items()},
         {name: seconds for name, (_, seconds) in made.items()},
         losses.weighted(loss, 12 * scoring.weight, level), covered, (covered + strictly) / 2,
+        scale_error(m5, now.known, scoring.scale),
     )  # fmt: skip
 
 

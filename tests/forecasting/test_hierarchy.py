@@ -1,7 +1,4 @@
-"""Grouped hierarchies against pandas, and M5's own nodes and weights."""
-
-import os
-from pathlib import Path
+"""Grouped hierarchies against pandas."""
 
 import numpy as np
 import pandas as pd
@@ -63,24 +60,3 @@ def test_a_bottom_that_merges_series_is_refused():
 def test_an_unknown_level_is_named():
     with pytest.raises(KeyError, match="'shelf'"):
         hierarchy(KEYS, LEVELS).nodes("shelf")
-
-
-@pytest.fixture(scope="module")
-def m5():
-    from benchmarks.forecasting import m5_data
-
-    folder = Path(os.environ.get("WORKBENCH_SHARED", "../shared")) / "data"
-    if not (folder / "m5").exists():
-        pytest.skip(f"the M5 data are not at {folder}")
-    return m5_data.load(folder)
-
-
-def test_m5_has_the_competitions_42840_nodes(m5):
-    assert len(m5.tree.level) == 42_840
-
-
-def test_m5_weights_are_revenue_of_the_last_four_weeks(m5):
-    # Published weights, computed by the organisers, against ours from sales and prices.
-    revenue = m5.tree.sums((m5.units * m5.price[:, :447])[:, 391:419].sum(axis=1, keepdims=True))
-    ours = revenue[:, 0] / (12 * revenue[0, 0])
-    assert ours == pytest.approx(m5.scoring("validation").weight, abs=2e-8)
