@@ -266,7 +266,8 @@ def main() -> None:
         begun = time.monotonic()
         tally = spread(kills, options.logs, 3600 * options.hours)
         lines.append(
-            f"| {tally.kills.total():,} | {tally.acknowledged:,} | {tally.lost} | {len(tally.failures)} |"
+            f"| {tally.kills.total():,} | {tally.acknowledged:,} | {tally.lost} |"
+            f" {len(tally.failures)} |"
             f" {tally.slowest * 1000:.0f} | {tally.entries:,} | {tally.verified} |"
             f" {time.monotonic() - begun:.0f} |"
         )
