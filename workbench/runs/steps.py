@@ -127,8 +127,13 @@ def step_row(
 
 def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
     """Ingest the described sources."""
-    from workbench.adapters.ingest import fingerprints, query_digests, source_files, table_sources
     from workbench.adapters.ingest import ingest_step as ingest
+    from workbench.adapters.source_files import (
+        fingerprints,
+        query_digests,
+        source_files,
+        table_sources,
+    )
     from workbench.adapters.sources import load_sources
 
     description = load_sources(sources)
