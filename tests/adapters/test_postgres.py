@@ -72,7 +72,7 @@ def test_what_does_not_answer_is_one_sentence(store, ingest, source, change, mes
 
 def test_a_wrong_password_is_never_echoed(store, ingest, source, monkeypatch):
     monkeypatch.setenv("ERP_PASSWORD", "wrong-9c2e")
-    with pytest.raises(SourceError, match="password authentication failed.*check the user") as no:
+    with pytest.raises(SourceError, match=r"password authentication failed.*check the user") as no:
         ingest(source)
     assert "wrong-9c2e" not in str(no.value)
 
@@ -81,7 +81,7 @@ def test_a_table_without_permission_says_what_to_ask_for(
     postgres, store, ingest, source, monkeypatch
 ):
     monkeypatch.setenv("ERP_PASSWORD", "pw-stranger-81f3")
-    with pytest.raises(SourceError, match="permission denied for table stock.*ask for SELECT"):
+    with pytest.raises(SourceError, match=r"permission denied for table stock.*ask for SELECT"):
         ingest(source | {"connection": postgres.connection("stranger")})
 
 

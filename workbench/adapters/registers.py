@@ -7,7 +7,7 @@ is still accounted for. They are written with the tables that they speak of, und
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -67,6 +67,35 @@ def staged(
     if len(bad) or len(_known(store, QUARANTINE)):
         written.append(_write(store, QUARANTINE, bad, run_id))
     return written
+
+
+def bad_rows(store: TableStore, names: Sequence[str] = ()) -> pd.DataFrame:
+    """Bad rows that current versions lack, of the named tables or of all.
+
+    Raises:
+        ContractError: A name is not a table's.
+    """
+    for name in names:
+        tables.contract(name)
+    frame = _known(store, QUARANTINE)
+    current = {table: store.current(table).version for table in store.tables()}
+    in_force = frame[c.LOADED_VERSION] == frame[c.LOADED_TABLE].map(current)
+    return frame[in_force & (frame[c.LOADED_TABLE].isin(names) if names else True)]
+
+
+def reasons(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per table, column and reason: number of rows, and where the first one stands."""
+    keys = [c.LOADED_TABLE, c.COLUMN, c.REASON]
+    found = []
+    for (table, column, reason), rows in frame.groupby(keys, dropna=False, sort=True):
+        first = rows.sort_values([c.FILE, c.ROW]).iloc[0]
+        about = f"column {column!r}: " if isinstance(column, str) else ""
+        value = f", {first[c.VALUE]!r}" if isinstance(first[c.VALUE], str) else ""
+        place = f"{first[c.FILE]}:{first[c.ROW]}{value}"
+        found.append(
+            {"table": table, "rows": len(rows), "reason": f"{about}{reason}", "first": place}
+        )
+    return sorted(found, key=lambda row: (row["table"], -row["rows"], row["reason"]))
 
 
 def _known(store: TableStore, table: str) -> pd.DataFrame:

@@ -131,3 +131,12 @@ def _files_of(source: Source, folder: Path) -> list[Path]:
     ending = "-wal" if source.kind == "sqlite" else ".wal"
     written_ahead = found[0].with_name(found[0].name + ending)  # rows not in the file itself yet
     return [path for path in (found[0], written_ahead) if path.is_file()]
+
+
+def incremental_tables(description: Sources) -> list[str]:
+    """Tables to which a load adds rows."""
+    return [
+        source.table
+        for source in description.source
+        if not isinstance(source, CompleteJourneySource) and source.incremental
+    ]
