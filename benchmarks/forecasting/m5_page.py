@@ -138,8 +138,8 @@ def _uncertainty(result: "Scores") -> list[str]:
         "The competition's scale is the mean absolute daily change over all 1,941 days. Here it is"
         " that of the known days times the root of published over own squared scale. Against the"
         " exact scale of the 823 series of FOODS_3 in TX_3, whose full history is at hand, it is"
-        f" off by {result.scale_error[0]:.1%} in the median and {result.scale_error[1]:.1%} at the 90th"
-        f" percentile; by {result.scale_error[2]:.1%} for their sum, a series of level 9.",
+        f" off by {result.scale_error[0]:.1%} in the median and {result.scale_error[1]:.1%} at the"
+        f" 90th percentile; by {result.scale_error[2]:.1%} for their sum, a series of level 9.",
         "",
         *_table("forecast"),
         _row("ours", result.wspl.mean(axis=1)),
