@@ -35,7 +35,7 @@ class M5Config:
         origins: Weekly origins to learn from.
         blend: Weight of LightGBM's sums against the structural model, on the log scale.
         structural: Penalties of the structural model.
-        upper_origins: Past origins, two weeks apart, that give the upper nodes' errors.
+        upper_origins: Past origins, a week apart, that give the upper nodes' errors.
         seed: Of all sampling.
     """
 
@@ -44,7 +44,7 @@ class M5Config:
     origins: int = 24
     blend: float = 0.2
     structural: StructuralConfig = field(default_factory=StructuralConfig)
-    upper_origins: int = 8
+    upper_origins: int = 6
     seed: int = 1
 
 

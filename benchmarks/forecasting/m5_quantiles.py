@@ -1,7 +1,7 @@
 """Nine quantiles of every M5 node and day, calibrated on windows that have ended.
 
-Upper nodes: past errors of the reconciled structural model, on a ratio scale, pooled by level and
-week ahead (split conformal). Item levels: negative binomial counts around the forecast, their
+Upper nodes: past errors of the reconciled structural model, on a ratio scale, pooled by level
+(split conformal). Item levels: negative binomial counts around the forecast, their
 spread and levels learned from the last 28 known days, forecast without them.
 """
 
@@ -23,8 +23,7 @@ from workbench.forecasting.distribution import (
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 LEVELS = np.array([0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995])
-WEEK = 7
-_STEP = 14  # days between the origins of past errors
+_STEP = 7  # days between the origins of past errors
 _SPREAD_DAYS = 91
 _LEAST_MEAN = 1e-3
 
@@ -62,7 +61,9 @@ def learn_upper(m5: M5, known: int, config: M5Config) -> RatioQuantiles:
         base = upper_forecast(m5, origin, config)
         forecasts.append(reconcile.reconcile_weighted(top, base, variance))
         actual.append(units[:, origin : origin + HORIZON])
-    return fit_ratio_quantiles(np.stack(forecasts), np.stack(actual), top.level, LEVELS, block=WEEK)
+    return fit_ratio_quantiles(
+        np.stack(forecasts), np.stack(actual), top.level, LEVELS, block=HORIZON
+    )
 
 
 def learn_items(m5: M5, past: Forecast, config: M5Config) -> CountDistribution:
@@ -92,7 +93,8 @@ def absolute_scale(m5: M5, known: int, squared: Array) -> Array:
     """Mean absolute daily change of each node, shape (nodes,).
 
     The competition takes it over all 1,941 days, of which 447 are at hand. Here it is that of the
-    known days, times the root of how much the published squared scale differs from theirs.
+    known days, times the root of how much the published squared scale differs from theirs; the root
+    of the published one where the known days show no change.
 
     Args:
         m5: Sales.
@@ -101,7 +103,8 @@ def absolute_scale(m5: M5, known: int, squared: Array) -> Array:
     """
     history = m5.tree.sums(m5.units[:, :known])
     ratio = squared / losses.naive_scale(history)
-    return np.asarray(losses.naive_scale(history, power=1) * np.sqrt(ratio))
+    scale = losses.naive_scale(history, power=1) * np.sqrt(ratio)
+    return np.asarray(np.where(np.isnan(scale), np.sqrt(squared), scale))
 
 
 def scale_error(m5: M5, known: int, squared: Array) -> tuple[float, float, float]:
