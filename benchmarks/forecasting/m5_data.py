@@ -26,7 +26,7 @@ LEVELS: dict[str, list[str]] = {
     "11 item, state": ["item_id", "state_id"], "12 item, store": ["item_id", "store_id"],
 }  # fmt: skip
 UPPER = "9 store, department"  # the lowest level forecast by a model of its own
-_EVENTS = {"Sporting": 1, "Cultural": 2, "National": 3, "Religious": 4}
+CLOSED = "Christmas"  # all shops are shut
 _OLD = -10_000  # a column long before the first: on sale since the start of the data
 Array = npt.NDArray[np.float64]
 
@@ -112,17 +112,13 @@ def load(folder: Path) -> M5:
 
 
 def day_covariates(calendar: pd.DataFrame) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
-    """Names and values of what is known of each state's days, shape (states, days, covariates)."""
-    event = calendar["event_type_1"].map(_EVENTS).fillna(0).to_numpy()
-    names = ("snap", "day_of_month", "event", "event_tomorrow", "event_yesterday")
-    days = [
-        np.column_stack([
-            calendar[f"snap_{state}"], calendar["date"].dt.day, event, np.r_[event[1:], 0],
-            np.r_[0, event[:-1]],
-        ])
-        for state in STATES
-    ]  # fmt: skip
-    return names, np.stack(days).astype(np.float32)
+    """Names and values of what is known of each state's days, shape (states, days, covariates).
+
+    Events are left to the model of the upper nodes: in 447 days each comes once or twice, and trees
+    take one for another.
+    """
+    days = [np.column_stack([calendar[f"snap_{s}"], calendar["date"].dt.day]) for s in STATES]
+    return ("snap", "day_of_month"), np.stack(days).astype(np.float32)
 
 
 def _prices(

@@ -6,14 +6,16 @@ and store series directly; its sums are a second opinion on the upper nodes. The
 reconciled, and the items are scaled to it.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.forecasting.m5_data import HORIZON, M5, STATES, UPPER
+from benchmarks.forecasting.m5_data import CLOSED, HORIZON, M5, STATES, UPPER
 from workbench.forecasting import direct, reconcile
 from workbench.forecasting.structural import (
     StructuralConfig,
@@ -22,7 +24,6 @@ from workbench.forecasting.structural import (
 )
 
 Array = npt.NDArray[np.float64]
-_FIRST_ORIGIN = 112  # days that the longest mean of an origin looks back
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class M5Config:
 
     rows: int = 1_500_000
     trees: int = 150
-    origins: int = 24
+    origins: int = 52
     blend: float = 0.2
     structural: StructuralConfig = field(default_factory=StructuralConfig)
     upper_origins: int = 6
@@ -67,13 +68,38 @@ class Forecast:
     cpu_seconds: float
 
 
-def forecast(m5: M5, known: int, config: M5Config) -> Forecast:
-    """Forecast the 28 days after the first `known` days; later sales are not looked at."""
-    m5, started = m5.until(known), time.process_time()
-    items = item_forecast(m5, known, config)
+def forecast(m5: M5, known: int, config: M5Config, cache: Path | None = None) -> Forecast:
+    """Forecast the 28 days after the first `known` days; later sales are not looked at.
+
+    Args:
+        m5: The data.
+        known: Days known.
+        config: The configuration.
+        cache: Folder where LightGBM's part is kept, with the CPU seconds that it cost.
+    """
+    m5 = m5.until(known)
+    items, spent = cached_items(m5, known, config, cache)
+    started = time.process_time()
     upper = upper_forecast(m5, known, config)
     nodes = coherent(m5, items, upper, config)
-    return Forecast(known, items, upper, nodes, time.process_time() - started)
+    return Forecast(known, items, upper, nodes, spent + time.process_time() - started)
+
+
+def cached_items(m5: M5, known: int, config: M5Config, cache: Path | None) -> tuple[Array, float]:
+    """`item_forecast` and its CPU seconds, or what an earlier run of the same code kept of them."""
+    what = (known, config.rows, config.trees, config.origins, config.seed)
+    digest = hashlib.sha256(repr(what).encode() + Path(direct.__file__).read_bytes()).hexdigest()
+    path = cache / f"m5-items-{known}-{digest[:16]}.npz" if cache else None
+    if path and path.exists():
+        kept = np.load(path)
+        return kept["items"], float(kept["cpu_seconds"])
+    started = time.process_time()
+    items = item_forecast(m5, known, config)
+    spent = time.process_time() - started
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, items=items, cpu_seconds=spent)
+    return items, spent
 
 
 def item_forecast(m5: M5, known: int, config: M5Config) -> Array:
@@ -81,8 +107,11 @@ def item_forecast(m5: M5, known: int, config: M5Config) -> Array:
     panel = m5.panel(known)
     leads = range(1, HORIZON + 1)
     origins = [known - 1 - HORIZON - 7 * k for k in range(config.origins)]
-    origins = [origin for origin in origins if origin >= _FIRST_ORIGIN]
-    sample = direct.training_sample(panel, origins, leads, rows=config.rows, seed=config.seed)
+    origins = [origin for origin in origins if origin >= direct.FIRST_ORIGIN]
+    closed = np.flatnonzero(m5.calendar["event_name_1"] == CLOSED).tolist()
+    sample = direct.training_sample(
+        panel, origins, leads, rows=config.rows, seed=config.seed, closed=closed
+    )
     booster = direct.fit_direct(panel, sample, trees=config.trees, seed=config.seed)
     return direct.forecast_direct(panel, booster, known - 1, leads)
 
@@ -96,7 +125,7 @@ def upper_forecast(m5: M5, known: int, config: M5Config) -> Array:
     events = np.column_stack(
         [(calendar["event_name_1"] == n) | (calendar["event_name_2"] == n) for n in names]
     ).astype(float)
-    open_ = (calendar["event_name_1"] != "Christmas").to_numpy()[:known]
+    open_ = (calendar["event_name_1"] != CLOSED).to_numpy()[:known]
     result = np.zeros((len(units), HORIZON))
     state = node_state(m5)
     for place in range(-1, len(STATES)):

@@ -29,7 +29,7 @@ def test_without_effects_it_is_the_kalman_filters_local_level():
     wanted = model.smooth([1.0, 1 / 50]).forecast(1)[0]
     none = Effects(np.zeros((121, 0)), np.zeros(0))
     found = forecast_structural(
-        np.exp(y)[None, :], none, ahead=1, step=50.0, counted=np.ones(120, dtype=bool)
+        np.exp(y)[None, :], none, ahead=1, step=50.0, counted=np.ones(120, dtype=bool), mean=False
     )
     assert np.log(found[0, 0]) == pytest.approx(wanted, abs=1e-6)
 
@@ -61,6 +61,19 @@ def test_closed_days_tell_nothing():
         for d in (demand, shut)
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_the_mean_is_forecast_not_the_median():
+    # log-normal noise of deviation 0.5: the mean is exp(0.125) times the median of 100
+    noise = np.random.default_rng(3).normal(0, 0.5, (40, DAYS))
+    found = forecast_structural(100 * np.exp(noise), effects(), ahead=28, step=1e4, counted=COUNTED)
+    assert found.mean() == pytest.approx(100 * np.exp(0.125), rel=0.03)
+
+
+def test_growth_goes_on():
+    demand = 100 * np.exp(0.3 * np.arange(300) / 365)
+    found = forecast_structural(demand[None, :DAYS], effects(), ahead=28, step=1e4, counted=COUNTED)
+    assert found[0] == pytest.approx(demand[DAYS:], rel=0.02)
 
 
 def test_series_are_forecast_apart():

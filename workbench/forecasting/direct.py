@@ -9,6 +9,7 @@ few passes over the series, whatever the windows.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 LEAST_LEVEL = 0.02  # units a day
+FIRST_ORIGIN = 56  # days that the longest mean of a weekday looks back
+_OLD = 500  # days on sale after which an item is not new any more
 WINDOWS = (7, 14, 28, 56, 112)
 WEEKS = (4, 8)
 PARAMETERS: dict[str, Any] = {
@@ -113,7 +116,8 @@ class Origin:
 
 def origin_at(panel: DailyPanel, column: int) -> Origin:
     """What is known at the end of day `column`; later demand is not looked at."""
-    age = np.clip(column + 1 - panel.listed, 1, None)
+    listed = np.clip(column + 1 - panel.listed, 1, None)
+    age = np.minimum(listed, column + 1)  # days of which demand is known
     mean = {n: _window(panel.sums, column, n) / np.minimum(age, n) for n in WINDOWS}
     level = np.maximum(0.6 * mean[28] + 0.4 * mean[112], LEAST_LEVEL)
     days = np.minimum(age, 28)
@@ -124,7 +128,7 @@ def origin_at(panel: DailyPanel, column: int) -> Origin:
         *(mean[n] / level for n in WINDOWS), level, (mean[14] + 0.01) / (mean[56] + 0.01),
         np.sqrt(np.maximum(variance, 0)) / level, _window(panel.selling, column, 28) / days,
         _window(panel.selling, column, 112) / np.minimum(age, 112),
-        column - panel.last_sale[:, column], np.minimum(age, 500),
+        column - panel.last_sale[:, column], np.minimum(listed, _OLD),
         item[0] / level, (item[0] + 0.01) / (item[1] + 0.01), department[0] / department[1],
     ]  # fmt: skip
     weekdays = np.stack([_same_weekday(panel.units, column, ahead) for ahead in range(1, 8)])
@@ -167,9 +171,23 @@ class Sample:
 
 
 def training_sample(
-    panel: DailyPanel, origins: Sequence[int], leads: Sequence[int], *, rows: int, seed: int
+    panel: DailyPanel,
+    origins: Sequence[int],
+    leads: Sequence[int],
+    *,
+    rows: int,
+    seed: int,
+    closed: Sequence[int] = (),
 ) -> Sample:
     """Rows of past origins, sampled evenly over origins, leads and series on sale.
+
+    Args:
+        panel: Demand and covariates.
+        origins: Columns from which to forecast, `FIRST_ORIGIN` or later.
+        leads: Days ahead.
+        rows: Most rows.
+        seed: Of the sample.
+        closed: Columns of days that tell nothing, for example when all shops were shut.
 
     Raises:
         ValueError: A day ends after the panel: its demand is not known.
@@ -180,21 +198,18 @@ def training_sample(
             f" {panel.units.shape[1]} days; expected origins whose days have ended."
         )
     rng = np.random.default_rng(seed)
-    share = min(1.0, rows / (len(origins) * len(leads) * len(panel.units)))
-    return _joined(list(_parts(panel, origins, leads, share, rng)))
+    pairs = [(o, lead) for o in origins for lead in leads if o + lead not in set(closed)]
+    share = min(1.0, rows / (len(pairs) * len(panel.units)))
+    return _joined(list(_parts(panel, pairs, share, rng)))
 
 
 def _parts(
-    panel: DailyPanel,
-    origins: Sequence[int],
-    leads: Sequence[int],
-    share: float,
-    rng: np.random.Generator,
+    panel: DailyPanel, pairs: Sequence[tuple[int, int]], share: float, rng: np.random.Generator
 ) -> Iterator[Sample]:
-    for column in origins:
+    for column, group in groupby(pairs, key=lambda pair: pair[0]):
         origin = origin_at(panel, column)
         known = panel.listed <= column
-        for lead in leads:
+        for _, lead in group:
             on_sale = known & ~np.isnan(panel.price[:, column + lead])
             chosen = np.flatnonzero(on_sale & (rng.random(len(known)) < share))
             yield Sample(
