@@ -43,7 +43,7 @@ class M5Config:
     rows: int = 1_500_000
     trees: int = 150
     origins: int = 52
-    blend: float = 0.2
+    blend: float = 0.1
     structural: StructuralConfig = field(default_factory=StructuralConfig)
     upper_origins: int = 6
     seed: int = 1
