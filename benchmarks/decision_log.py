@@ -239,19 +239,19 @@ def appends(single: int) -> Iterator[str]:
 DESIGNS = """
 ## What bounds single appends
 
-The target is 80% of SQLite's rate for single appends (50% for batches), and it is not reached. SQLite
-adds a row; this log checks the entry's canonical form, looks its id up, hashes the path to a new
-root, signs it and only then writes; what the table above shows without the disk is about as long as
+The target is 80% of SQLite's rate for single appends (50% for batches), and it is not reached.
+SQLite adds a row; this log checks the entry's canonical form, looks its id up, hashes the path to a
+new root, signs it and only then writes: what the table shows without the disk is about as long as
 all that SQLite does. The more a flush costs, the nearer the two come. Tried, with what it gave:
 
 - files of the log published together after a tenth of a second, not at each append: 27% to 62%
 - no tile per append; the index out of the path; msgspec for the canonical form: to 62 to 72%
 - RWF_DSYNC on the journal through the page cache: nothing
-- O_DIRECT with O_DSYNC on whole blocks of a reserve (in use): half the time of a write and a flush
+- O_DIRECT with O_DSYNC on whole blocks of a reserve (in use): half of a write and a flush
 - libsodium in place of OpenSSL for the signature (in use): 24 in place of 37 microseconds
-- key id, SQL of the lookup and rare tests of the canonical form made once (in use): 3 to 5 microseconds
-- the signature made in a thread while the entry is flushed: not built. Handing over and back takes 10
-  microseconds of the 24, and the signature must be in that same flush, or an acknowledged
+- key id, SQL of the lookup and rare tests of the canonical form made once (in use): 3 to 5
+- the signature made in a thread while the entry is flushed: not built. Handing over and back takes
+  10 microseconds of the 24, and the signature must be in that same flush, or an acknowledged
   checkpoint would be durable only as something to be signed again
 - one process of the same code with other work on the machine pays 50 microseconds more than its
   parts: between two flushes other processes take the processor's caches

@@ -20,7 +20,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,14 +200,22 @@ class Laboratory:
 
     def calls(self, name: str) -> dict[str, int]:
         """How often a scenario makes each call."""
-        trace = self._folder / "trace"
-        self._run(name, ["-e", f"trace={','.join(CALLS)}", "-o", str(trace)])
-        names = re.findall(r"^(?:\d+ )?(\w+)\(", trace.read_text(), re.MULTILINE)
+        names = re.findall(r"^(?:\d+ )?(\w+)\(", self._trace(name, CALLS), re.MULTILINE)
         return dict(collections.Counter(names))
+
+    def number_of(self, name: str, call: str, given: str) -> int:
+        """Which of a scenario's calls of one kind is the first that is given something."""
+        lines = self._trace(name, [call]).splitlines()
+        return 1 + next(number for number, line in enumerate(lines) if given in line)
+
+    def _trace(self, name: str, calls: Sequence[str]) -> str:
+        trace = self._folder / "trace"
+        self._run(name, ["-e", f"trace={','.join(calls)}", "-o", str(trace)])
+        return trace.read_text()
 
     def run(self, name: str, call: str, fault: str, number: int) -> Outcome:
         """Run a scenario with one fault, and examine what is left."""
-        inject = f"inject={call}:{FAULTS[fault]}:when={number}"
+        inject = f"inject={call}:{FAULTS.get(fault, f'error={fault}')}:when={number}"
         folder, told = self._run(name, ["-e", f"trace={call}", "-e", inject, "-o", "/dev/null"])
         return examine(folder, self.signer, told)
 
