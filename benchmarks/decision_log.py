@@ -111,7 +111,7 @@ def alternating(folder: Path, size: int, count: int, rounds: int = 9) -> list[li
         for number in range(rounds):
             first = 1 + number * count
             batches = split([entry(first + i) for i in range(count)], size)
-            with undisturbed():
+            with undisturbed(REALTIME):
                 found[0].append(rate(peer.append, batches))
                 begun = time.perf_counter()
                 for batch in batches:
@@ -182,7 +182,7 @@ def growth(folder: Path, sizes: list[int]) -> Iterator[str]:
                 log.append_entries([entry(i) for i in range(start, min(size, start + BATCH))])
         built = time.perf_counter() - begun
         have = size
-        with undisturbed():
+        with undisturbed(REALTIME):
             begun = time.perf_counter()
             verify_log(folder / "log", key)
             verified = time.perf_counter() - begun
@@ -305,14 +305,14 @@ def anatomy(folder: Path) -> Iterator[tuple[str, float]]:
 
 def each(work: Callable[[Any], object], given: list[Any]) -> float:
     """Median microseconds."""
-    with undisturbed():
+    with undisturbed(REALTIME):
         return statistics.median(timed(lambda one=one: work(one)) for one in given) * 1000
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """With `--realtime`: other work on this machine does not count."""
-    if not REALTIME:
+def undisturbed(realtime: bool) -> Iterator[None]:
+    """Within, other work on this machine does not count."""
+    if not realtime:
         yield
         return
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(5))
