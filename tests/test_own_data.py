@@ -120,3 +120,17 @@ def test_log_and_lineage_of_own_data_hold(business):
     shop, keys, _ = business
     assert "all 96 entries are included" in _run("log", "verify", folder=shop, keys=keys)
     _run("lineage", "validate", folder=shop, keys=keys)
+
+
+def test_the_shipped_example_goes_through_every_notebook(tmp_path):
+    shop, keys = tmp_path / "corner shop", tmp_path / "keys"
+    printed = _run("init", str(shop), "--name", "corner", folder=tmp_path, keys=keys)
+    assert f"cd '{shop}' && workbench demo" in printed
+    example = "notebooks/sources/example/SOURCES.toml"
+    assert f"workbench ingest {example} && workbench run --all" in printed
+    _run("ingest", example, folder=shop, keys=keys)
+    _run("run", "--all", folder=shop, keys=keys)
+    report = dict(_reports(shop))["10-forecast-demand"] / "report.html"
+    assert "200 days of history are short: tried on 6 weekly cutoffs" in _visible(
+        report.read_text(encoding="utf-8")
+    )

@@ -37,15 +37,20 @@ def population_stability_index(reference: Array, current: Array, *, bins: int = 
                 f"{name} period: no rows; expected at least one, choose another period."
             )
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1]))
-    p = _shares(reference, edges)
-    q = _shares(current, edges)
+    counts = np.array([_counts(reference, edges), _counts(current, edges)])
+    counts = np.maximum(counts[:, counts.any(axis=0)], 0.5)
+    p, q = counts / counts.sum(axis=1, keepdims=True)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def _shares(sample: Array, edges: Array) -> Array:
-    counts = np.bincount(np.searchsorted(edges, sample, side="right"), minlength=len(edges) + 1)
-    counted = np.maximum(counts, 0.5)
-    return np.asarray(counted / counted.sum(), dtype=np.float64)
+def _counts(sample: Array, edges: Array) -> npt.NDArray[np.int64]:
+    """Rows between the edges and, a bin each, on them.
+
+    A value that many rows share, such as no promotion or a price that never changes, is an edge: it
+    needs a bin of its own, or a rise from it would stay in the same bin.
+    """
+    place = np.searchsorted(edges, sample, "left") + np.searchsorted(edges, sample, "right")
+    return np.bincount(place, minlength=2 * len(edges) + 1)
 
 
 def input_drift(
