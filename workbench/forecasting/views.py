@@ -103,8 +103,8 @@ def headline(panel: Panel, scores: pd.DataFrame) -> str:
     if centre:
         forecast = f"{centre:,} items at the centre and {shops:,} in single stores"
     return (
-        f"{forecast} forecast: {_less(best['vw_mape_skill'])} value-weighted error and"
-        f" {_less(best['vw_pinball_skill'])} pinball loss than seasonal naive"
+        f"{forecast} forecast: {_less(float(best['vw_mape_skill']))} value-weighted error and"
+        f" {_less(float(best['vw_pinball_skill']))} pinball loss than seasonal naive"
     )
 
 
