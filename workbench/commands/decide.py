@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
+from workbench.contracts.printable import one_line
 from workbench.errors import ImmutableError, LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -148,7 +149,8 @@ def show(done: "Appended", records: "Sequence[DecisionRecord]", *, as_json: bool
         typer.echo(json.dumps({"entered": done.new, "size": done.size, "records": facts}, indent=1))
         return
     for fact in facts[:20]:
-        typer.echo(f"entry {fact['entry']:,}  {fact['kind']} {fact['id']} of {fact['answers']}")
+        named = f"{fact['kind']} {fact['id']} of {fact['answers']}"
+        typer.echo(one_line(f"entry {fact['entry']:,}  {named}"))
     if len(facts) > 20:
         typer.echo(f"and {len(facts) - 20:,} more")
     before = len(facts) - done.new
