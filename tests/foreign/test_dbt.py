@@ -5,91 +5,35 @@ file → our `signals`. `make foreign-dbt` installs dbt and runs this.
 """
 
 import json
-import os
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from workbench.cli import app
 from workbench.lineage.validate import validate_journal
-from workbench.tables.store import TableStore
 from workbench.workspace import open_workspace
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PROJECT = Path(__file__).resolve().parent / "dbt_project"
-DBT = Path(os.environ.get("WORKBENCH_DBT", ROOT / ".venv-dbt")).absolute() / "bin" / "dbt-ol"
-SOURCES = """
-[[source]]
-name = "weekly units of dbt"
-kind = "parquet"
-path = "../exports/weekly_units.parquet"
-table = "signals"
-[source.columns]
-name = "name"
-location_id = "location_id"
-date = "date"
-value = "value"
-"""
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `dbt_shop`
 
-
-def _settings(root):
-    space = f"duckdb://{root / 'warehouse.duckdb'}"
-    return f"""[workspace]
-name = "shop"
-[lineage.symlinks]
-sales = {{ namespace = "{space}", name = "warehouse.main.sales" }}
-"exports/weekly_units.parquet" = {{ namespace = "{space}", name = "warehouse.main.weekly_units" }}
-"""
+from dbt_shop import DBT, build, done
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A workspace with the example's tables, exported by dbt and ingested again."""
     if not DBT.exists():
         pytest.skip(f"no dbt at {DBT}; 'make foreign-dbt' installs it")
     root = tmp_path_factory.mktemp("dbt") / "shop"
-    (root / "exports").mkdir(parents=True)
-    (root / "workbench.toml").write_text(_settings(root))
-    (root / "dbt").mkdir()
-    (root / "dbt" / "SOURCES.toml").write_text(SOURCES)
+    root.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.delenv("WORKBENCH_WORKSPACE", raising=False)
-        _done("ingest", ROOT / "notebooks/sources/example/SOURCES.toml")
-        _run_dbt(root)
-        _done("lineage", "import", "dbt.ndjson")
-        _done("ingest", "dbt/SOURCES.toml")
+        build(root)
         yield open_workspace(root)
 
 
-def _done(*command):
-    result = CliRunner().invoke(app, [str(part) for part in command])
-    assert result.exit_code == 0, result.output or result.exception
-    return result.output
-
-
-def _run_dbt(root):
-    project = shutil.copytree(PROJECT, root / "project")
-    sales = TableStore(root / "data" / "tables").current("sales")
-    transport = {"type": "file", "log_file_path": str(root / "dbt.ndjson"), "append": True}
-    environment = {
-        "PATH": f"{DBT.parent}:{os.environ['PATH']}", "HOME": str(root), "DO_NOT_TRACK": "1",
-        "DBT_PROFILES_DIR": str(project), "WAREHOUSE": str(root / "warehouse.duckdb"),
-        "SALES_FILES": str(sales.path / "part-*.parquet"), "LANG": "C.UTF-8",
-        "EXPORT": str(root / "exports" / "weekly_units.parquet"), "OPENLINEAGE_NAMESPACE": "dbt",
-        "OPENLINEAGE__TRANSPORT": json.dumps(transport),
-    }  # fmt: skip
-    ran = subprocess.run(
-        [DBT, "run"], cwd=project, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
 def _graph(*command):
-    return json.loads(_done("lineage", "graph", *command, "--json"))
+    return json.loads(done("lineage", "graph", *command, "--json"))
 
 
 def _last(names):
@@ -127,7 +71,7 @@ def test_the_whole_journal_is_valid(shop, shared):
 
 
 def test_importing_again_changes_nothing(shop):
-    assert "0 events imported, 6 known already" in _done("lineage", "import", "dbt.ndjson")
+    assert "0 events imported, 6 known already" in done("lineage", "import", "dbt.ndjson")
 
 
 def test_an_import_after_our_ingest_gives_the_same_graph(shop, tmp_path):
@@ -144,5 +88,5 @@ def test_an_import_after_our_ingest_gives_the_same_graph(shop, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(late)
         assert "till.csv" not in _last(_graph("signals")["upstream"])
-        _done("lineage", "import", shop.root / "dbt.ndjson")
+        done("lineage", "import", shop.root / "dbt.ndjson")
         assert _graph("signals")["upstream"] == before
