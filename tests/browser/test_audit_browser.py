@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from workbench.commands import auditing
+from workbench.dashboards import audit
 from workbench.runs.run import run_notebook
+from workbench.workspace import open_workspace
 
 pytestmark = pytest.mark.browser
 RUNS = Path(__file__).resolve().parent.parent / "runs"
@@ -124,3 +127,22 @@ def test_the_live_page_shows_the_way_of_a_decision(browser, offline, live, audit
     assert "auditing.finder" not in page.content()  # sources stay here
     assert problems == []
     page.context.close()
+
+
+def test_a_log_that_was_changed_is_told_at_the_top(audited, tmp_path):
+    shutil.copytree(audited.root, tmp_path / "copy")
+    space = open_workspace(tmp_path / "copy")
+    assert auditing.health(space).holds is True
+    (bundle,) = (path for path in (space.log / "tile" / "entries").rglob("*") if path.is_file())
+    bundle.chmod(0o644)
+    bundle.write_bytes(bundle.read_bytes().replace(b'"I2"', b'"I3"'))
+    health = auditing.health(space)
+    assert health.holds is False
+    assert "✗ The log does not hold" in audit.head_html(health)
+
+
+def test_without_a_log_the_page_says_so(tmp_path):
+    (tmp_path / "workbench.toml").write_text("[workspace]\n")
+    space = open_workspace(tmp_path)
+    assert "No decision is logged yet" in auditing.publish(space).read_text()
+    assert "no decision log yet" in auditing.finder(space)("x").words
