@@ -3,7 +3,7 @@
 Run: python -m benchmarks.item_duplicates [--seeds 5] [--out FILE]
 
 Seeded into a catalogue whose neighbours differ in a word or in size (`seeded_duplicates.py` beside
-the tests): eight ways of writing an item otherwise, 50 of each, for several seeds. The peer compares
+the tests): eight ways of writing an item otherwise, 50 of each, several seeds. The peer compares
 whole names of all pairs with rapidfuzz's `token_sort_ratio`; it is given the cut-off with the best
 F1 on the same data, which no user could choose. Growth: catalogues with made-up words, ten times as
 large.
