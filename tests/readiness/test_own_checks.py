@@ -1,10 +1,14 @@
 """Checks that a workspace adds in files of its own."""
 
+import pandas as pd
 import pytest
 
 from tests.readiness.test_audit import audited
 from workbench.errors import ConfigError
+from workbench.readiness.audit import Surroundings, audit
 from workbench.readiness.checks import all_checks
+from workbench.readiness.config import ReadinessConfig
+from workbench.tables.store import TableStore
 
 OWN = '''
 from workbench.readiness.checks import STOCK, check
@@ -59,7 +63,16 @@ def test_a_check_described_wrongly_is_refused_by_name(tmp_path, change, message)
         all_checks(own(tmp_path, OWN.replace(*change)))
 
 
-def test_sql_that_fails_names_the_file_and_the_check(tmp_path, store):
+def test_sql_that_fails_names_the_file_and_the_check(tmp_path):
+    store = TableStore(tmp_path / "tables")
+    stock = pd.DataFrame(
+        {"item_id": "I", "location_id": "L", "date": pd.to_datetime(["2024-01-01"]),
+         "on_hand": 1.0, "on_order": 0.0}
+    )  # fmt: skip
+    store.write("stock", stock, provenance="source", source="a test")
     folder = own(tmp_path, OWN.replace("on_hand %", "on_hands %"))
     with pytest.raises(ConfigError, match=r"mine.py: check 'stock-in-tens': its SQL fails"):
-        store(folder)
+        audit(
+            store.query, store.tables(), config=ReadinessConfig(),
+            surroundings=Surroundings(contracts_kept=True, own_checks=folder),
+        )  # fmt: skip

@@ -253,7 +253,7 @@ def terms_missing(config: ReadinessConfig) -> str:
 def cost_above_price(config: ReadinessConfig) -> str:
     """{affected} of {checked} supplier terms cost as much as the item sells for, or more."""
     return """
-        SELECT t.supplier_id, t.item_id, t.unit_cost, i.unit_price,
+        SELECT t.supplier_id, t.item_id, t.location_id, t.unit_cost, i.unit_price,
             t.unit_cost >= i.unit_price AS affected
         FROM supplier_items t JOIN items i USING (item_id) WHERE i.unit_price > 0"""
 
@@ -266,7 +266,7 @@ def cost_above_price(config: ReadinessConfig) -> str:
 def lead_time_odd(config: ReadinessConfig) -> str:
     """{affected} of {checked} supplier terms state a lead time of zero or beyond a year."""
     return """
-        SELECT supplier_id, item_id, lead_time_days,
+        SELECT supplier_id, item_id, location_id, lead_time_days,
             lead_time_days <= 0 OR lead_time_days > 365 AS affected FROM supplier_items"""
 
 
@@ -279,8 +279,8 @@ def lead_time_odd(config: ReadinessConfig) -> str:
 def lead_time_untrue(config: ReadinessConfig) -> str:
     """{affected} of {checked} supplier terms state a lead time far from the one measured."""
     return f"""{_RECEIVED}, measured AS (
-            SELECT supplier_id, item_id, median(first - ordered) AS days, count(*) AS receipts
+            SELECT supplier_id, item_id, location_id, median(first - ordered) AS days
             FROM joined WHERE first IS NOT NULL GROUP BY ALL HAVING count(*) >= 5)
-        SELECT supplier_id, item_id, lead_time_days AS stated, days AS measured,
+        SELECT supplier_id, item_id, location_id, lead_time_days AS stated, days AS measured,
             abs(lead_time_days - days) > greatest(0.5 * days, 7) AS affected
-        FROM supplier_items JOIN measured USING (supplier_id, item_id)"""
+        FROM supplier_items JOIN measured USING (supplier_id, item_id, location_id)"""
