@@ -70,14 +70,14 @@ def audit_clean(tables: Tables) -> Audit:
         )
         return audit(
             lambda sql: connection.execute(sql).df(), list(tables), config=CONFIG,
-            surroundings=Surroundings(loads=loads),
+            surroundings=Surroundings(deliveries=loads),
         )  # fmt: skip
 
 
 def affected_keys(tables: Tables, check_id: str, key: list[str]) -> set[tuple[str, ...]]:
     check = next(item for item in all_checks() if item.id == check_id)
     day = day_after(tables)
-    with warehouse(tables, [name for name in check.reads if name != "loads"]) as connection:
+    with warehouse(tables, [name for name in check.reads if name != "deliveries"]) as connection:
         columns = ", ".join(f'"{name}"' for name in key)
         rows = connection.execute(
             f"WITH audit_day AS (SELECT DATE '{day:%Y-%m-%d}' AS today)"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.readiness.conftest import daily_loads
 from workbench.contracts.checks import check_frame
 from workbench.contracts.tables import FINDINGS
-from tests.readiness.conftest import daily_loads
 from workbench.readiness.audit import Surroundings, audit, fix_list
 from workbench.readiness.checks import AREAS, KEYS, LOADS, all_checks
 from workbench.readiness.config import ReadinessConfig
@@ -17,7 +17,7 @@ CHECKS = {item.id: item for item in all_checks()}
 
 def audited(warehouse, **surroundings):
     available = [name for (name,) in warehouse.execute("SHOW TABLES").fetchall()]
-    known = Surroundings(**({"loads": daily_loads()} | surroundings))
+    known = Surroundings(**({"deliveries": daily_loads()} | surroundings))
     ask = lambda sql: warehouse.execute(sql).df()  # noqa: E731
     return audit(ask, available, config=CONFIG, surroundings=known)
 
@@ -239,7 +239,7 @@ def test_what_the_store_refuses_is_listed_and_neither_asked_nor_scored(warehouse
     ],
 )
 def test_deliveries_are_judged_by_their_own_rhythm(warehouse, check_id, loads, tables):
-    checks = audited(warehouse, loads=daily_loads(**loads)).checks.set_index("check_id")
+    checks = audited(warehouse, deliveries=daily_loads(**loads)).checks.set_index("check_id")
     assert checks.loc[check_id, "rows_affected"] == tables
 
 

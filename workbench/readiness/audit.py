@@ -11,7 +11,7 @@ from workbench.contracts import columns as c
 from workbench.contracts import tables
 from workbench.contracts.relation_checks import literal
 from workbench.errors import ConfigError, TableError
-from workbench.readiness.checks import LOADS_TABLE, Check, all_checks
+from workbench.readiness.checks import DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
 from workbench.readiness.score import (
     KEPT,
@@ -36,7 +36,7 @@ EXPECTED, ACTUAL = "expected", "actual"
 EXAMPLE = "example"
 GAIN = "gain"
 SHORT_FORM = [c.FINDING, c.REMEDY, GAIN, c.MONEY_AT_STAKE]  # columns of a fix list that people read
-LOADS_COLUMNS = ("table_name", "loaded", "last_observed")
+DELIVERY_COLUMNS = ("table_name", "loaded", "last_observed")
 
 Ask = Callable[[str], pd.DataFrame]
 
@@ -66,14 +66,14 @@ class Surroundings:
     """What an audit knows beside the rows.
 
     Attributes:
-        loads: One row for each version of each table: table_name, loaded (time), last_observed
+        deliveries: One row for each version of each table: table_name, loaded (time), last_observed
             (day or none). None: checks of freshness and of the future are not measured.
         contracts_kept: The tables are versions of the table store, which refuses rows that break
             their contract: what it refuses is not asked for again.
         own_checks: Folder with checks of the workspace's own.
     """
 
-    loads: pd.DataFrame | None = None
+    deliveries: pd.DataFrame | None = None
     contracts_kept: bool = False
     own_checks: Path | None = None
 
@@ -96,7 +96,7 @@ def audit(
     Raises:
         ConfigError: A check of the workspace's own is described wrongly or its SQL fails.
     """
-    prefix, given = _context(surroundings.loads)
+    prefix, given = _context(surroundings.deliveries)
     known = set(available) | given
     rows, examples = [], []
     for item in all_checks(surroundings.own_checks):
@@ -112,18 +112,18 @@ def audit(
     return Audit(checks, _findings(checks), areas, total_score(areas), shown)
 
 
-def _context(loads: pd.DataFrame | None) -> tuple[str, set[str]]:
+def _context(deliveries: pd.DataFrame | None) -> tuple[str, set[str]]:
     """SQL that names what checks may read beside the tables, and which of it there is."""
-    if loads is None or loads.empty:
+    if deliveries is None or deliveries.empty:
         return "", set()
-    names = ", ".join(LOADS_COLUMNS)
+    names = ", ".join(DELIVERY_COLUMNS)
     rows = ", ".join(
         f"({literal(str(row.table_name))}, TIMESTAMP {literal(str(row.loaded))},"
         f" {_day(row.last_observed)})"
-        for row in loads.itertuples(index=False)
+        for row in deliveries.itertuples(index=False)
     )
-    today = f"SELECT {_day(loads['loaded'].max())} AS today"
-    return f"WITH loads({names}) AS (VALUES {rows}), audit_day AS ({today}) ", {LOADS_TABLE}
+    today = f"SELECT {_day(deliveries['loaded'].max())} AS today"
+    return f"WITH deliveries({names}) AS (VALUES {rows}), audit_day AS ({today}) ", {DELIVERIES}
 
 
 def _day(value: Any) -> str:

@@ -14,8 +14,8 @@ the run's lineage follow from that:
 
 A further column `money`, explained by `money_means`, is the money at stake in that row, in the
 workspace's currency; all other columns are shown for the worst rows. Beside the tables, SQL may
-read `audit_day` (one row: `today`, the day of the newest load) and `loads` (`table_name`,
-`loaded`, `last_observed`: one row for each version of each table).
+read `audit_day` (one row: `today`, the day of the newest load) and `deliveries`
+(`table_name`, `loaded`, `last_observed`: one row for each version of each table).
 '''
 
 import importlib.util
@@ -42,7 +42,7 @@ STOCK: Final = "stock and receipts"
 KEYS: Final = "keys and values"
 LOADS: Final = "loads"
 AREAS: Final = (KEYS, ITEMS, SALES, HISTORY, PRICES, STOCK, LOADS)
-LOADS_TABLE: Final = "loads"  # not a table of the store: what the audit knows of its versions
+DELIVERIES: Final = "deliveries"  # not a table of the store: what the audit knows of its versions
 CHECKS_FOLDER: Final = "governance/readiness"  # in a workspace: its own checks and its answers
 _MODULES: Final = (
     "checks_keys",
@@ -68,7 +68,7 @@ class Check:
         id: Stable name, used in findings and in other people's scripts.
         area: Part of the score that it counts for.
         severity: How bad an affected row is.
-        reads: Tables that the query needs; `loads` where it reads `loads` or `audit_day`.
+        reads: Tables that the query needs; `deliveries` where it reads them or `audit_day`.
         unit: What is counted, plural.
         remedy: What to do about it.
         money_means: What the money at stake is, empty if the check states none.
@@ -156,7 +156,7 @@ def _refuse_unknown(
     if severity not in _ZERO_AT:
         raise ConfigError(f"{where}: severity {severity!r}; expected one of {', '.join(_ZERO_AT)}.")
     for table in reads.split():
-        if table == LOADS_TABLE:
+        if table == DELIVERIES:
             continue
         try:
             tables.contract(table)

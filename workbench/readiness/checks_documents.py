@@ -57,7 +57,7 @@ def orders_at_midnight(config: ReadinessConfig) -> str:
 
 
 @check(
-    "orders-in-future", area=SALES, severity="error", reads="orders loads", unit="orders",
+    "orders-in-future", area=SALES, severity="error", reads="orders deliveries", unit="orders",
     remedy="Correct the clock or the date's format: day and month are often swapped.",
 )  # fmt: skip
 def orders_in_future(config: ReadinessConfig) -> str:

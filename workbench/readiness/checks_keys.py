@@ -23,13 +23,21 @@ def _register(contract: TableContract) -> None:
     table = contract.name
     rows = f"{table.replace('_', ' ')} rows"
     check(
-        f"{table.replace('_', '-')}-key-repeated", area=KEYS, severity="error", reads=table,
-        unit=rows, kept_at_load=True,
+        f"{table.replace('_', '-')}-key-repeated",
+        area=KEYS,
+        severity="error",
+        reads=table,
+        unit=rows,
+        kept_at_load=True,
         remedy="Add rows of one key up, or drop the repeats: joins count them twice.",
     )(_documented(_repeated_keys(contract), f"{{affected}} of {{checked}} {rows} repeat a key."))
     check(
-        f"{table.replace('_', '-')}-value-invalid", area=KEYS, severity="error", reads=table,
-        unit=rows, kept_at_load=True,
+        f"{table.replace('_', '-')}-value-invalid",
+        area=KEYS,
+        severity="error",
+        reads=table,
+        unit=rows,
+        kept_at_load=True,
         remedy="Correct these rows in the source; the table's contract says what is allowed.",
     )(
         _documented(

@@ -101,7 +101,7 @@ def gaps(config: ReadinessConfig) -> str:
 @check(
     "stock-frozen", area=STOCK, severity="warning", reads="stock sales",
     unit="items at locations with stock and sales", zero_at=0.2,
-    remedy="Find out whether the location's stock is still booked: a record that never moves is old.",
+    remedy="Find out whether the location still books its stock: a record that never moves is old.",
 )  # fmt: skip
 def frozen(config: ReadinessConfig) -> str:
     """{affected} of {checked} items at a location sell while their stock record never changes."""

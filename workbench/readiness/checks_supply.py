@@ -150,7 +150,8 @@ def without_order(config: ReadinessConfig) -> str:
 
 
 @check(
-    "receipts-in-future", area=STOCK, severity="error", reads="receipts loads", unit="receipts",
+    "receipts-in-future", area=STOCK, severity="error", reads="receipts deliveries",
+    unit="receipts",
     remedy="Correct the date's format: day and month are often swapped.",
 )  # fmt: skip
 def receipts_in_future(config: ReadinessConfig) -> str:
