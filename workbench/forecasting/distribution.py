@@ -82,11 +82,23 @@ class CountDistribution:
     ) -> Array:
         """Uniform if the forecasts are calibrated, shape (n,); after both mappings of levels."""
         pit = _pit(actual, mean * self.scale[group], self.dispersion[group], seed=seed)
+        return self._calibrated(pit, group, segment)
+
+    def cumulative(self, counts: Array, mean: Array, group: Groups, segment: Groups) -> Array:
+        """Probability of demand of at most each count, shape (n, counts); of whole units."""
+        shape = (len(mean), len(counts))
+        every = np.broadcast_to(np.floor(counts), shape).ravel()
+        scaled = np.repeat(mean * self.scale[group], len(counts))
+        raw = _below(every + 1, scaled, np.repeat(self.dispersion[group], len(counts)))
+        return self._calibrated(raw.reshape(shape), group, segment)
+
+    def _calibrated(self, probability: Array, group: Groups, segment: Groups) -> Array:
+        """Through both mappings of levels: what past outcomes say a probability is worth."""
         for each, maps in ((group, self.mapped), (segment, self.asked)):
             for place in np.unique(each):
                 rows = each == place
-                pit[rows] = _through(pit[rows], maps[place], self.levels)
-        return pit
+                probability[rows] = _through(probability[rows], maps[place], self.levels)
+        return probability
 
 
 def fit_distribution(
@@ -184,10 +196,15 @@ def _dispersion(actual: Array, mean: Array) -> float:
 
 
 def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) -> Array:
-    size = 1 / np.asarray(dispersion, dtype=float)
-    success = size / (size + np.maximum(mean, 1e-6))
     whole = np.round(actual)
-    at = special.betainc(size, whole + 1, success)  # the negative binomial's distribution function
-    below = np.where(whole > 0, special.betainc(size, np.maximum(whole, 1), success), 0.0)
+    at, below = (_below(count, mean, dispersion) for count in (whole + 1, whole))
     draw = np.random.default_rng(seed).random(len(whole))
     return np.asarray(below + draw * (at - below), dtype=np.float64)
+
+
+def _below(count: Array, mean: Array, dispersion: Array | float) -> Array:
+    """Negative binomial probability of fewer units than `count`."""
+    size = 1 / np.asarray(dispersion, dtype=float)
+    success = size / (size + np.maximum(mean, 1e-6))
+    probability = special.betainc(size, np.maximum(count, 1), success)
+    return np.asarray(np.where(count > 0, probability, 0.0), dtype=np.float64)

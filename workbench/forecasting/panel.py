@@ -11,6 +11,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
+from workbench.forecasting.censoring import recover
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
@@ -42,6 +43,8 @@ class Panel:
             a public holiday, shape (2, days + ahead).
         left_out: item_id, location_id and reason of series that sell often enough and still cannot
             be forecast here.
+        recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
+            `censoring.Recovered.effect`.
     """
 
     series: pd.DataFrame
@@ -54,6 +57,7 @@ class Panel:
     left_out: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=[*SERIES, "reason"])
     )
+    recovered: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def last_day(self) -> pd.Timestamp:
@@ -86,8 +90,9 @@ def build_panel(
 ) -> Panel:
     """Read sales, promotions, calendar and items into a panel.
 
-    Only items of demand count. Days without a row are days without a sale; where an item was out of
-    stock in reality, demand was higher. The price ahead of the last day is taken to stay. Without
+    Only items of demand count. Days without a row are days without a sale. Where `in_stock` says
+    that a day ran out, demand is recovered (`censoring.py`); without that, what sold stands for
+    demand. The price ahead of the last day is taken to stay. Without
     a promotions or calendar table nothing is known ahead.
 
     Args:
@@ -113,16 +118,18 @@ def build_panel(
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
     count = _choose(connection, series)
     total = units.sum(axis=1)
+    found = recover(units.astype(float), _hidden(connection, units.shape, first, dc))
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     return Panel(
         series=series.assign(price=mean_price.astype(float)),
-        units=units,
+        units=found.units.astype(np.float32),
         price=_last_price(units, revenue),
         promoted=_promotions(connection, count, days + ahead, first, dc),
         first_day=first,
         is_dc=(series[c.LOCATION_ID] == dc).to_numpy(),
         events=_events(connection, days + ahead, first),
         left_out=left_out.reset_index(drop=True),
+        recovered=found.effect(units.astype(float), series),
     )
 
 
@@ -193,6 +200,27 @@ def _daily(
     units[frame["series"], frame["day"]] = frame["units"]
     revenue[frame["series"], frame["day"]] = frame["revenue"]
     return units, revenue
+
+
+def _hidden(
+    connection: Connection, shape: tuple[int, ...], first: pd.Timestamp, dc: str
+) -> npt.NDArray[np.bool_]:
+    """Days that ran out: at one store, or at any store for the location of all stores."""
+    hidden = np.zeros(shape, dtype=bool)
+    query = """SELECT count(*) FROM information_schema.columns
+        WHERE table_name = 'sales' AND column_name = 'in_stock'"""
+    if connection.execute(query).fetchone()[0]:
+        frame = connection.execute(
+            """
+            SELECT DISTINCT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day
+            FROM sales s JOIN chosen c
+              ON c.item_id = s.item_id AND c.location_id IN (s.location_id, ?)
+            WHERE NOT s.in_stock
+            """,
+            [first.date(), dc],
+        ).fetchnumpy()
+        hidden[frame["series"], frame["day"]] = True
+    return hidden
 
 
 def _last_price(units: Array, revenue: Array) -> Array:
