@@ -118,8 +118,8 @@ def report(arguments: argparse.Namespace) -> str:
         f"`python -m benchmarks.forecasting.censored` on {os.cpu_count()} cores,"
         f" {platform.system()}, Python {platform.python_version()}. {len(truth):,} series of M5"
         f" that sell {LEAST_MEAN:g} units a day or more, {truth.shape[1]} days; their sales are the"
-        " truth, stock is simulated on top (reviewed weekly, three days' lead time) or fails for 7 to 28"
-        " days, twice a series.",
+        " truth, stock is simulated on top (reviewed weekly, three days' lead time) or fails for"
+        " 7 to 28 days, twice a series.",
         "",
         "## What was asked for",
         "",

@@ -39,3 +39,19 @@ class ForecastConfig(BaseModel):
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)
+
+
+class SenseConfig(BaseModel):
+    """How first sales update a forecast.
+
+    Attributes:
+        shares: Of a usual day's sales: forecasts are updated when so much is in, ascending.
+        learning_share: Of the cutoffs, the first, on which updating is learned.
+        seed: Of randomised PIT.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shares: list[Level] = [0.1, 0.25, 0.5, 0.75]
+    learning_share: float = Field(default=0.5, gt=0, lt=1)
+    seed: int = Field(default=1, ge=0)

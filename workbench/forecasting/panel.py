@@ -112,11 +112,11 @@ def build_panel(
     first, last = connection.execute("SELECT min(date), max(date) FROM sales").fetchone()
     first, last = pd.Timestamp(first), pd.Timestamp(last)
     days = (last - first).days + 1
-    units, revenue = _daily(connection, _choose(connection, series), days, first, dc)
+    units, revenue = daily_demand(connection, choose_series(connection, series), days, first, dc)
     whole = (units == np.round(units)).all(axis=1)
     left_out = series.loc[~whole, SERIES].assign(reason="sold in fractions of its base unit")
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
-    count = _choose(connection, series)
+    count = choose_series(connection, series)
     total = units.sum(axis=1)
     found = recover(units.astype(float), _hidden(connection, units.shape, first, dc))
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
@@ -165,7 +165,7 @@ def _select(
     return frame
 
 
-def _choose(connection: Connection, series: pd.DataFrame) -> int:
+def choose_series(connection: Connection, series: pd.DataFrame) -> int:
     """Put the keys of the series into a temporary table that queries join; returns their number."""
     connection.execute("CREATE OR REPLACE TEMP TABLE chosen (series INTEGER, item_id VARCHAR,"
                        " location_id VARCHAR)")  # fmt: skip
@@ -182,9 +182,10 @@ def _has(connection: Connection, table: str) -> bool:
     return bool(connection.execute(query, [table]).fetchone()[0])
 
 
-def _daily(
+def daily_demand(
     connection: Connection, count: int, days: int, first: pd.Timestamp, dc: str
 ) -> tuple[Array, Array]:
+    """Units and revenue of the chosen series, shape (series, days) each."""
     frame = connection.execute(
         """
         SELECT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day,
