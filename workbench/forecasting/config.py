@@ -55,3 +55,19 @@ class SenseConfig(BaseModel):
     shares: list[Level] = [0.1, 0.25, 0.5, 0.75]
     learning_share: float = Field(default=0.5, gt=0, lt=1)
     seed: int = Field(default=1, ge=0)
+
+
+class ItemConfig(BaseModel):
+    """Which item is inspected.
+
+    Attributes:
+        item_id: Item; empty takes the one with most revenue.
+        location_id: Location; empty takes all stores together.
+        window_days: Length of the windows on which models are compared; the nearest forecast one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    item_id: str = ""
+    location_id: str = ""
+    window_days: int = Field(default=14, ge=2, le=56)

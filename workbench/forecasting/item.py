@@ -52,7 +52,12 @@ class Decomposition:
 
 
 def find_row(panel: Panel, item_id: str, location_id: str) -> int:
-    """Row of an item at a location; of the item with most revenue where no item is named.
+    """Row of an item; of the one with most revenue where no item is named.
+
+    Args:
+        panel: All series.
+        item_id: Item, or empty.
+        location_id: Location, or empty for all stores together.
 
     Raises:
         ContractError: The panel has no such series.
@@ -60,7 +65,8 @@ def find_row(panel: Panel, item_id: str, location_id: str) -> int:
     if not item_id:
         return top_series(panel, 1)[0]
     keys = panel.series
-    found = np.flatnonzero((keys[c.ITEM_ID] == item_id) & (keys[c.LOCATION_ID] == location_id))
+    here = keys[c.LOCATION_ID] == location_id if location_id else panel.is_dc
+    found = np.flatnonzero((keys[c.ITEM_ID] == item_id) & here)
     if not len(found):
         places = keys.loc[keys[c.ITEM_ID] == item_id, c.LOCATION_ID].tolist()
         there = f"it is forecast at {', '.join(places[:5])}" if places else "it is not forecast"
@@ -240,11 +246,11 @@ def pattern_name(panel: Panel, row: int) -> str:
 
 
 def smoothing_residuals(panel: Panel, row: int) -> pd.DataFrame:
-    """Errors of exponential smoothing one day ahead, by what the day was like.
+    """Errors of exponential smoothing one day ahead, on days promoted more than usual and not.
 
     Returns:
-        weekday, promoted (share of stores above a tenth), mean_error (sold minus expected),
-        days.
+        promoted (`more than usual`: in more stores than on its median day), mean_error (sold minus
+        expected), days.
     """
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
@@ -254,13 +260,11 @@ def smoothing_residuals(panel: Panel, row: int) -> pd.DataFrame:
         warnings.simplefilter("ignore")
         model = ETSModel(pd.Series(units, dates), seasonal="add", seasonal_periods=SEASON)
         error = units - model.fit(disp=False).fittedvalues.to_numpy()
-    promoted = panel.promoted[:, row, : len(units)].max(axis=0) > 0.1
-    frame = pd.DataFrame(
-        {"weekday": dates.dayofweek, "promoted": promoted, "error": error}
-    ).iloc[2 * SEASON :]  # fmt: skip
+    share = panel.promoted[:, row, : len(units)].max(axis=0)
+    promoted = np.where(share > np.median(share), "more than usual", "as usual or less")
+    frame = pd.DataFrame({"promoted": promoted, "error": error}).iloc[2 * SEASON :]
     table = frame.groupby("promoted")["error"].agg(["mean", "size"]).reset_index()
-    table.columns = pd.Index(["promoted", "mean_error", "days"])
-    return table
+    return table.set_axis(["promoted", "mean_error", "days"], axis=1)
 
 
 def _nearest(levels: list[float], wanted: float) -> float:

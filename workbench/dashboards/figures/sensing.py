@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from workbench.dashboards import theme
@@ -64,7 +65,7 @@ def course_of_the_day(course: pd.DataFrame, total: float, *, name: str, days: in
         return theme.nothing_to_plot("No order carries a time of day: no day to follow")
     levels = [column for column in course if isinstance(column, float)]
     low, lower, middle, upper, high = (
-        min(levels, key=lambda level, wanted=wanted: abs(level - wanted))
+        levels[int(np.abs(np.array(levels) - wanted).argmin())]
         for wanted in (0.1, 0.25, 0.5, 0.75, 0.9)
     )
     first, last = course[middle].iloc[0], course[middle].iloc[-1]
@@ -93,9 +94,11 @@ def course_of_the_day(course: pd.DataFrame, total: float, *, name: str, days: in
             )
         )  # fmt: skip
     chart.add_hline(y=total, line={"color": theme.MUTED, "width": 1})
+    theme.direct_label(chart, f"{total:,.0f} in the end", x=0, y=total, colour=theme.MUTED,
+                       above=True)  # fmt: skip
     end = float(x.iloc[-1])
     ends = [("median", end, float(last), theme.COLOURS["ours"]),
             ("sold so far", end, float(course["sold"].iloc[-1]), theme.INK)]  # fmt: skip
     theme.labels_at_ends(chart, ends)
-    chart.update_yaxes(rangemode="tozero")
+    chart.update_yaxes(range=[0, 1.15 * max(total, float(course[high].max()), 1.0)])
     return chart
