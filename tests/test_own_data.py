@@ -67,7 +67,8 @@ def _visible(page: str) -> str:
 def test_every_notebook_runs(business):
     shop, _, printed = business
     assert [name for name, _ in _reports(shop)] == [
-        "00-audit-readiness", "10-forecast-demand", "20-segment-items",
+        "00-audit-readiness", "10-forecast-demand", "12-sense-demand", "14-forecast-item",
+        "20-segment-items",
         "30-set-replenishment-policy", "40-evaluate-vision-models", "50-explain-forecast",
         "60-monitor-drift", "70-measure-roi",
     ]  # fmt: skip
