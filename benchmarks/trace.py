@@ -26,6 +26,7 @@ from workbench.contracts.records import DecisionRecord, ModelReference, RowEvide
 from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.note import Signer, generate_signer
+from workbench.decision_log.standing import standing
 from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.trace import DecisionHistory, Entry, OrderLine
 
@@ -94,7 +95,8 @@ def opened(folder: Path, signer: Signer) -> DecisionHistory:
 
 def whole(history: DecisionHistory, entry: Entry) -> int:
     """What a trace asks around a decision; gives how many entries it has."""
-    return len(history.tree(entry).entries()) + sum(map(len, history.rivals(entry)))
+    others = vars(standing(history, entry)).values()
+    return len(history.tree(entry).entries()) + sum(map(len, others))
 
 
 def look_up(history: DecisionHistory, kind: str, number: int) -> None:
