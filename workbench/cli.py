@@ -24,7 +24,7 @@ from workbench.commands import (
     trace,
     workspaces,
 )
-from workbench.commands.ingest import ingest
+from workbench.commands.ingest import ingest, quarantine
 from workbench.commands.log_service import rotate_key, service, service_setup
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
@@ -60,6 +60,7 @@ app.command()(workspaces.doctor)
 app.command()(workspaces.demo)
 app.command()(workspaces.lab)
 app.command()(ingest)
+app.command()(quarantine)
 app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)

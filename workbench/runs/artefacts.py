@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.tables import PROPOSALS, contract
@@ -289,7 +290,7 @@ class Run:
 
     def save_table(self, frame: pd.DataFrame, name: str) -> Path:
         """Keep a frame in the report folder as CSV and, for exact rereading, as Parquet."""
-        self.save_file(f"tables/{name}.csv", _safe_csv(frame))
+        self.save_file(f"tables/{name}.csv", safe_csv(frame))
         path = self._folder / f"tables/{name}.parquet"
         frame.to_parquet(path, index=False)
         return path
@@ -370,13 +371,3 @@ def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:
         hashlib.sha256("\n".join([seed, *row]).encode()).hexdigest()[:32]
         for row in about.itertuples(index=False)
     ]
-
-
-def _safe_csv(frame: pd.DataFrame) -> str:
-    """CSV whose text cells no spreadsheet takes for a formula."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if safe[name].dtype == object:
-            text = safe[name].map(lambda v: isinstance(v, str) and v[:1] in "=+-@\t\r" and v != "")
-            safe.loc[text, name] = "'" + safe.loc[text, name].astype(str)
-    return str(safe.to_csv(index=False))

@@ -6,7 +6,7 @@ A copy of a workspace then names its own files, not those of the place it was co
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from workbench.adapters.ingest import SourceFile, TableSources
+from workbench.adapters.source_files import SourceFile, TableSources
 from workbench.lineage.facts import ColumnSource, Feed, FileVersion
 from workbench.lineage.names import namespace, workspace_file
 from workbench.tables.versions import sha256_of
