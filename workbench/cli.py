@@ -26,6 +26,7 @@ from workbench.commands import (
 )
 from workbench.commands.ingest import ingest, quarantine
 from workbench.commands.log_service import rotate_key, service, service_setup
+from workbench.contracts.printable import printable
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
 
@@ -94,7 +95,7 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        print(f"workbench: {redacted_text(str(error))}", file=sys.stderr)
+        print(f"workbench: {printable(redacted_text(str(error)))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _say_interrupted()

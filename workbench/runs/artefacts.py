@@ -20,6 +20,7 @@ from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
+from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
@@ -49,8 +50,14 @@ def _interactive() -> "Run":
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     folder = workspace.reports / _INTERACTIVE / moment
     folder.mkdir(parents=True, exist_ok=True)
+    on_record = session.current()
+    if on_record is not None and on_record.workspace == workspace:
+        run_id, told = on_record.run_id, f"on record as run {on_record.run_id}"
+        on_record.use_folder(folder)
+    else:
+        run_id, told = f"{_INTERACTIVE}-{moment}", "nothing is on record (%load_ext workbench does)"
     context = Context(
-        run_id=f"{_INTERACTIVE}-{moment}",
+        run_id=run_id,
         notebook=_INTERACTIVE,
         as_of=max(days, default=date.today()).isoformat(),
         folder=str(folder),
@@ -60,7 +67,7 @@ def _interactive() -> "Run":
         skip_key=_INTERACTIVE,
         attempt=0,
     )
-    print(f"Interactive: a draft under {folder}; nothing is logged.")
+    print(f"Interactive: a draft under {folder}; no decision is logged, {told}.")
     return Run(context, workspace, governed=False)
 
 
