@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.readiness.audit import SHARE
-from workbench.readiness.score import MEASURED, STATUS
+from workbench.readiness.score import KEPT, MEASURED, STATUS
 
 CHANGE: Final = "change"
 BEFORE, NOW = "before", "now"
@@ -33,6 +33,8 @@ def compare_audits(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     both = pd.DataFrame({BEFORE: shares[0][SHARE], NOW: shares[1][SHARE]})
     severity = shares[1][c.SEVERITY].combine_first(shares[0][c.SEVERITY])
     both[c.SEVERITY] = severity
+    kept = [frame.index[frame[STATUS] == KEPT] for frame in shares]
+    both = both.drop(kept[0].union(kept[1]), errors="ignore")
     both = both[(both[BEFORE] != both[NOW]) & both[[BEFORE, NOW]].notna().any(axis=1)]
     both[CHANGE] = [_word(one, other) for one, other in zip(both[BEFORE], both[NOW], strict=True)]
     size = (both[NOW].fillna(0) - both[BEFORE].fillna(0)).abs()

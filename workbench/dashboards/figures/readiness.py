@@ -377,8 +377,10 @@ def share_affected(checks: pd.DataFrame, area: str, *, top: int) -> "Figure":
             textposition="outside", cliponaxis=False, hovertext=found[c.FINDING], hoverinfo="text",
         )
     )  # fmt: skip
-    top_share = max(0.05, 1.25 * float(found["share"].max()))
-    figure.update_xaxes(tickformat=".0%", range=[0, min(1.2, top_share)])
+    longest = float(found["share"].max())
+    figure.update_xaxes(tickformat=".0%", range=[0, min(1.15, max(0.05, 1.25 * longest))])
+    if longest > 0.8:
+        figure.update_xaxes(tickvals=[0, 0.25, 0.5, 0.75, 1])
     return _bars(figure, len(found))
 
 
