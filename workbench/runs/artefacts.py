@@ -22,6 +22,7 @@ from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
 from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
+from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
 from workbench.tables.store import TableStore
@@ -169,6 +170,10 @@ class Run:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
         self._note_simulated(self._versions.values())
         return self._store.connect(versions=self._versions, as_of=self.as_of)
+
+    def deliveries(self) -> pd.DataFrame:
+        """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
+        return deliveries(self._store, self._versions.values())
 
     def upstream_report(self, table: str) -> Path:
         """Report folder of the run that wrote a pinned table.
