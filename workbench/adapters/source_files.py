@@ -17,6 +17,7 @@ from workbench.adapters.sources import (
     Sources,
     tables_of,
 )
+from workbench.contracts.tables import ITEM_ALIASES
 from workbench.tables.versions import sha256_of
 
 
@@ -134,9 +135,11 @@ def _files_of(source: Source, folder: Path) -> list[Path]:
 
 
 def incremental_tables(description: Sources) -> list[str]:
-    """Tables to which a load adds rows."""
-    return [
-        source.table
-        for source in description.source
-        if not isinstance(source, CompleteJourneySource) and source.incremental
-    ]
+    """Tables that a load depends on: those to which it adds rows, and the aliases of items."""
+    found: list[str] = []
+    for source in description.source:
+        if not isinstance(source, CompleteJourneySource):
+            aliases = source.system or source.table == ITEM_ALIASES.name
+            found += [source.table] if source.incremental else []
+            found += [ITEM_ALIASES.name] if aliases else []
+    return list(dict.fromkeys(found))

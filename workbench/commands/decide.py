@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
+from workbench.contracts.printable import one_line
 from workbench.errors import ImmutableError, LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -164,7 +165,8 @@ def show(
         typer.echo(json.dumps(entered, indent=1))
         return
     for fact in facts[:20]:
-        typer.echo(f"entry {fact['entry']:,}  {fact['kind']} {fact['id']} of {fact['answers']}")
+        named = f"{fact['kind']} {fact['id']} of {fact['answers']}"
+        typer.echo(one_line(f"entry {fact['entry']:,}  {named}"))
     if len(facts) > 20:
         typer.echo(f"and {len(facts) - 20:,} more")
     for line in replaced:

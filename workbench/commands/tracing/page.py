@@ -36,7 +36,7 @@ def html_page(history: "DecisionHistory", facts: dict[str, Any]) -> str:
             f"page of {len(decisions)} decisions; expected 1 to {MOST}, ask for fewer with"
             " --decision, --location or --line."
         )
-    pages = [_page(history, decision) for decision in decisions]
+    pages = [decision_page(history, decision) for decision in decisions]
     return decisions_html(pages, **facts["checkpoint"])
 
 
@@ -47,7 +47,8 @@ def chain_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from chain_nodes(follower)
 
 
-def _page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
+def decision_page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
+    """The words of the page of one decision, from what was found about it."""
     nodes = list(chain_nodes(decision["chain"]))
     answers = [decision, *decision["answers"]]
     found = verdict([decision])
