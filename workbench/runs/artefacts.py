@@ -18,6 +18,7 @@ from workbench.contracts import columns as c
 from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
+from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.contracts.units import unit_name
 from workbench.errors import RunError
@@ -161,6 +162,10 @@ class Run:
         """Rows of the pinned version that were known on `as_of`."""
         version = self.version(table)
         return self._store.read(version, columns=columns, where=where, as_of=self.as_of)
+
+    def distribution_centre(self, named: str = "") -> str:
+        """The location that stands for all stores; see `sites.distribution_centre`."""
+        return distribution_centre(self.read("locations"), named)
 
     def query(self, sql: str) -> pd.DataFrame:
         """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
