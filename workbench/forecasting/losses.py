@@ -33,8 +33,10 @@ def naive_scale(history: Array, length: int = 1, *, power: int = 2) -> Array:
         length: Days in a window.
         power: 1 for absolute changes, 2 for squared ones.
     """
-    total = np.cumsum(np.pad(history, ((0, 0), (1, 0))), axis=1)
-    windows = total[:, length:] - total[:, :-length]
+    windows = history
+    if length > 1:
+        total = np.cumsum(np.pad(history, ((0, 0), (1, 0))), axis=1)
+        windows = total[:, length:] - total[:, :-length]
     change = np.abs(windows[:, length:] - windows[:, :-length]) ** power
     listed = (np.cumsum(history > 0, axis=1) > 0)[:, : change.shape[1]]
     counted = listed.sum(axis=1)
