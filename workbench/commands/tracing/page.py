@@ -181,6 +181,15 @@ def _others(decision: dict[str, Any]) -> Iterator[str]:
             f"For days they share it is superseded by the {later['kind']} {later['id']}, entry"
             f" {later['entry']:,}."
         )
+    for order in decision["ordered_otherwise"][:3]:
+        yield f"The same {order['sentence']}, by another decision."
+    for before in decision["waits_behind"][:1]:
+        yield f"It waits for an answer; in force is {before['id']}, which {before['sentence']}."
+    for newer in decision["newer_proposals"][:1]:
+        yield (
+            f"A newer proposal, {newer['id']}, entry {newer['entry']:,}, waits for an answer and"
+            " changes nothing until then."
+        )
     for earlier in decision["replaces"][:3]:
         yield f"It supersedes the {earlier['kind']} {earlier['id']}, entry {earlier['entry']:,}."
 
