@@ -143,7 +143,10 @@ def _measured(
             f" count(*) AS checked, {total} AS money FROM ({item.query(config)})",
         ).iloc[0]  # fmt: skip
         affected, checked = int(answer["affected"]), int(answer["checked"])
-        money = float(answer["money"]) if affected and pd.notna(answer["money"]) else money
+        # To the cent: in which order DuckDB's threads add is another one each time.
+        money = (
+            round(float(answer["money"]), 2) if affected and pd.notna(answer["money"]) else money
+        )
     is_measured = checked > 0
     return _described(item) | {
         STATUS: MEASURED if is_measured else NOT_MEASURED,
@@ -198,7 +201,7 @@ def _answer(item: Check, ask: Ask, sql: str) -> pd.DataFrame:
 
 def _examples(item: Check, ask: Ask, config: ReadinessConfig, prefix: str) -> pd.DataFrame:
     """The worst rows of a finding: most money first, else in order of their columns."""
-    rank, hidden = ("-coalesce(money, 0)", ", money") if item.money_means else ("0", "")
+    rank, hidden = ("-coalesce(round(money, 2), 0)", ", money") if item.money_means else ("0", "")
     rows = _answer(
         item, ask, f"{prefix}SELECT {rank} AS _rank, * EXCLUDE (affected{hidden})"
         f" FROM ({item.query(config)}) WHERE affected ORDER BY ALL LIMIT {config.examples}",

@@ -191,7 +191,7 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
         workspace, _row(plan), job, parameters=plan.parameters,
         inputs=list(plan.inputs.values()), parent=manner.parent(), force=manner.force,
     ) as run:  # fmt: skip
-        context = _context(workspace, plan, run)
+        context = _context(workspace, plan, run, manner.threads)
         folder = Path(context.folder)
         run.report = workspace.reports / declaration.name / context.as_of / context.run_id
         try:
@@ -210,7 +210,7 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
     return _result(workspace, row, "complete", began, decisions)
 
 
-def _context(workspace: Workspace, plan: _Plan, run: Governed) -> Context:
+def _context(workspace: Workspace, plan: _Plan, run: Governed, threads: int) -> Context:
     return Context(
         run_id=run.row.run_id,
         notebook=plan.declaration.name,
@@ -221,6 +221,7 @@ def _context(workspace: Workspace, plan: _Plan, run: Governed) -> Context:
         writes=plan.declaration.writes,
         skip_key=plan.key,
         attempt=run.row.attempt,
+        threads=threads,
     )
 
 
