@@ -9,3 +9,6 @@ done
 for name in intermittent censored; do  # those of forecasts that need no workspace
   echo "== forecasting.$name"; .venv/bin/python -m "benchmarks.forecasting.$name"
 done
+echo "== forecasting.m5"
+.venv/bin/python -m benchmarks.forecasting.m5 --window validation --out data/m5-validation.parquet \
+  --page benchmarks/results/m5.md

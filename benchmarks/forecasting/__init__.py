@@ -1,1 +1,1 @@
-"""Benchmarks of forecasts."""
+"""Forecasts measured on public data."""

@@ -11,7 +11,7 @@ class ForecastConfig(BaseModel):
     """What to forecast and how it is tried.
 
     Attributes:
-        dc: Location that stands for all stores of an item.
+        dc: Location that stands for all stores of an item; empty takes the one of kind `dc`.
         minimum_days_dc: Selling days that an item needs.
         minimum_days_store: Selling days that an item-store needs.
         windows_days: Lengths of the windows whose cumulative demand is forecast.
@@ -27,7 +27,7 @@ class ForecastConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dc: str = Field(default="DC1", min_length=1)
+    dc: str = ""
     minimum_days_dc: int = Field(default=100, ge=14)
     minimum_days_store: int = Field(default=26, ge=7)
     windows_days: list[Annotated[int, Field(ge=2, le=56)]] = [9, 10, 14, 21]

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from workbench.forecasting import losses
+
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 _LOG_STEP = np.log(1.015)  # quantiles are tabulated at means this far apart
@@ -226,8 +228,7 @@ def _dispersion(actual: Array, mean: Array) -> float:
 def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) -> Array:
     whole = np.round(actual)
     at, below = (probability_below(count, mean, dispersion) for count in (whole + 1, whole))
-    draw = np.random.default_rng(seed).random(len(whole))
-    return np.asarray(below + draw * (at - below), dtype=np.float64)
+    return losses.randomised_pit(below, at, seed=seed)
 
 
 def probability_below(count: Array, mean: Array, dispersion: Array | float) -> Array:

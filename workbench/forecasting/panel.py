@@ -72,6 +72,11 @@ class Panel:
         """Index of a day's column."""
         return int((pd.Timestamp(day) - self.first_day).days)
 
+    @property
+    def widest(self) -> npt.NDArray[np.bool_]:
+        """The series at the distribution centre; all where there is none."""
+        return self.is_dc if self.is_dc.any() else np.ones_like(self.is_dc)
+
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
         known = self.column(day) + 1
@@ -97,7 +102,7 @@ def build_panel(
 
     Args:
         connection: A view per table; its sales end on the as-of date.
-        dc: Location that stands for all stores of an item.
+        dc: Location that stands for all stores of an item; empty: shops stand alone.
         minimum_days_dc: Selling days that an item needs.
         minimum_days_store: Selling days that an item-store needs.
         max_series: Keep only so many, those with most selling days; 0 keeps all.
@@ -143,21 +148,21 @@ def _select(
         WITH sold AS (
           SELECT s.item_id, s.location_id, s.date, coalesce(i.category, 'unknown') AS category
           FROM sales s JOIN items i USING (item_id)
-          WHERE i.is_demand AND s.quantity > 0 AND s.date <= ?
+          WHERE i.is_demand AND s.quantity > 0 AND s.date <= $by
         ), counted AS (
-          SELECT item_id, ? AS location_id, any_value(category) AS category,
+          SELECT item_id, $dc AS location_id, any_value(category) AS category,
                  count(DISTINCT date) AS days, 1 AS wide
-          FROM sold GROUP BY item_id HAVING count(DISTINCT date) >= ?
+          FROM sold WHERE $dc <> '' GROUP BY item_id HAVING count(DISTINCT date) >= $wide
           UNION ALL
           SELECT item_id, location_id, any_value(category), count(DISTINCT date), 0
-          FROM sold GROUP BY item_id, location_id HAVING count(DISTINCT date) >= ?
+          FROM sold GROUP BY item_id, location_id HAVING count(DISTINCT date) >= $narrow
         )
         SELECT item_id, location_id, category FROM (
           SELECT *, row_number() OVER (PARTITION BY wide ORDER BY days DESC, item_id, location_id)
             AS place FROM counted
-        ) WHERE ? = 0 OR place <= ceil(? / 2) ORDER BY item_id, location_id
+        ) WHERE $most = 0 OR place <= ceil($most / 2) ORDER BY item_id, location_id
         """,
-        [by or date.max, dc, *minimum, most, most],
+        {"by": by or date.max, "dc": dc, "wide": minimum[0], "narrow": minimum[1], "most": most},
     ).df()
     if frame.empty:
         raise ContractError(

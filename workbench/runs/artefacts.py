@@ -18,10 +18,13 @@ from workbench.contracts import columns as c
 from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
+from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
+from workbench.contracts.units import unit_name
 from workbench.errors import RunError
 from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
+from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
 from workbench.tables.store import TableStore
@@ -160,6 +163,10 @@ class Run:
         version = self.version(table)
         return self._store.read(version, columns=columns, where=where, as_of=self.as_of)
 
+    def distribution_centre(self, named: str = "") -> str:
+        """The location that stands for all stores; see `sites.distribution_centre`."""
+        return distribution_centre(self.read("locations"), named)
+
     def query(self, sql: str) -> pd.DataFrame:
         """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
         self._note_simulated(self._versions.values())
@@ -169,6 +176,10 @@ class Run:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
         self._note_simulated(self._versions.values())
         return self._store.connect(versions=self._versions, as_of=self.as_of)
+
+    def deliveries(self) -> pd.DataFrame:
+        """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
+        return deliveries(self._store, self._versions.values())
 
     def upstream_report(self, table: str) -> Path:
         """Report folder of the run that wrote a pinned table.
@@ -252,7 +263,8 @@ class Run:
             return frame
         self.write(PROPOSALS.name, pd.concat([*self._proposed, frame], ignore_index=True))
         self._proposed.append(frame)
-        self.save_table(pd.concat(self._proposed, ignore_index=True), PROPOSALS.name)
+        whole = pd.concat(self._proposed, ignore_index=True)
+        self.save_table(_for_planners(whole), PROPOSALS.name)
         return frame
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -367,6 +379,15 @@ class Run:
 
     def _save(self) -> None:
         self._facts.save(self._folder / FACTS_FILE)
+
+
+def _for_planners(proposals: pd.DataFrame) -> pd.DataFrame:
+    """Proposals by money at stake, with their unit in words too."""
+    by = [name for name in (c.MONEY_AT_STAKE, c.PROPOSED) if name in proposals]
+    ranked = proposals.sort_values(by, ascending=False, kind="stable")
+    place = list(ranked.columns).index(c.UNIT) + 1
+    ranked.insert(place, "unit_name", [unit_name(str(code)) for code in ranked[c.UNIT]])
+    return ranked
 
 
 def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:
