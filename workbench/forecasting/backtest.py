@@ -6,9 +6,9 @@ In time, without overlap:
 
 A first model is trained before the calibration period, on which spread, bias and levels are learned
 from its errors. Over the test cutoffs the model is refitted every few weeks, as it would be in use,
-and calibrated every week on all errors known by then. The last, refitted on all history, makes the forecast,
-calibrated on the test cutoffs. The families were compared, and one was chosen, on the last weeks of
-the calibration period only.
+and calibrated every week on all errors known by then. The last, refitted on all history, makes the
+forecast, calibrated on the test cutoffs. The families were compared, and one was chosen, on the
+last weeks of the calibration period only.
 
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
