@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scipy import special
 
 from workbench.forecasting.distribution import levels_needed, probability_below, through
-from workbench.forecasting.losses import mean_of_quantiles
+from workbench.forecasting.losses import mean_of_quantiles, randomised_pit
 
 Array = npt.NDArray[np.float64]
 _SIZES = np.geomspace(0.1, 100, 31)  # sizes of the gamma that are tried
@@ -64,7 +64,7 @@ class Belief:
         """Randomised PIT of the whole target's demand, shape (n,)."""
         rest = total - self.sold
         at, below = (probability_below(rest + k, self.mean, 1 / self.size) for k in (1, 0))
-        return np.asarray(below + np.random.default_rng(seed).random(len(rest)) * (at - below))
+        return randomised_pit(below, at, seed=seed)
 
     def log_score(self, total: Array) -> Array:
         """Log probability of what the rest turned out to be, shape (n,)."""
