@@ -142,3 +142,23 @@ def test_a_merge_is_in_the_log_and_orders_nothing(tmp_path, call):
     assert "included under the signed checkpoint" in call("log", "verify")
     with pytest.raises(LogError, match="no decision waits for its order"):
         call("orders", "export", tmp_path / "orders.csv")
+
+
+def test_units_are_told_with_clashes_and_what_is_not_read(tmp_path, call):
+    erp = SOURCES.split("[[source]]")[1].replace("constants", 'size_text = "text"\nconstants')
+    packs = """
+[[source]]
+name = "packs"
+kind = "csv"
+path = "packs.csv"
+table = "uom_conversions"
+columns = { item_id = "no", from_uom = "from", to_uom = "to", factor = "n" }
+"""
+    (tmp_path / "packs.csv").write_text("no,from,to,n\n471,CASE,EA,12\n471,EA,CASE,0.1\n")
+    (tmp_path / "exports.toml").write_text(f"[[source]]{erp}{packs}")
+    call("ingest", tmp_path / "exports.toml")
+    told = call("items", "units")
+    assert "package sizes: 0 of 3 read (0.0%)" in told
+    assert "'Salt' (1 items): not recognised" in told
+    assert "conflict: item 471: EA to XCS to EA gives 1.2, expected 1" in told
+    assert json.loads(call("items", "units", "--json"))["clashes"][0]["kind"] == "conflict"

@@ -9,6 +9,7 @@ from pathlib import Path
 from workbench.adapters import completejourney
 from workbench.adapters.files import matching, no_access
 from workbench.adapters.mapping import column_sources
+from workbench.adapters.postgres import database_of
 from workbench.adapters.sources import (
     CompleteJourneySource,
     PostgresSource,
@@ -29,6 +30,7 @@ class SourceFile:
         source: Name of the source.
         digest: SHA-256 of its bytes, in hex.
         package: Name and version of the Python package that it belongs to.
+        database: Of what is no file but a server's: namespace and name as in OpenLineage.
     """
 
     source: str
@@ -37,6 +39,7 @@ class SourceFile:
     size: int
     format: str
     package: str = ""
+    database: tuple[str, str] | None = None
 
 
 def source_files(description: Sources) -> list[SourceFile]:
@@ -45,7 +48,12 @@ def source_files(description: Sources) -> list[SourceFile]:
     Raises:
         SourceError: A file is missing.
     """
-    return [
+    databases = [
+        SourceFile(source.name, Path(), "", 0, source.kind, database=database_of(source))
+        for source in description.source
+        if isinstance(source, PostgresSource)
+    ]
+    return databases + [
         SourceFile(
             source.name,
             path,

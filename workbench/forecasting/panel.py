@@ -119,7 +119,9 @@ def build_panel(
     days = (last - first).days + 1
     units, revenue = daily_demand(connection, choose_series(connection, series), days, first, dc)
     whole = (units == np.round(units)).all(axis=1)
-    left_out = series.loc[~whole, SERIES].assign(reason="sold in fractions of its base unit")
+    number = np.isfinite(units[~whole]).all(axis=1)
+    reason = np.where(number, "sold in fractions of its base unit", "a quantity is no number")
+    left_out = series.loc[~whole, SERIES].assign(reason=reason)
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
     count = choose_series(connection, series)
     total = units.sum(axis=1)

@@ -65,6 +65,16 @@ def choice_reading(choice: pd.DataFrame) -> str:
     )
 
 
+def panel_reading(panel: Panel) -> str:
+    """What the panel holds, in one sentence."""
+    return (
+        f"{len(panel.series):,} series, {int(panel.is_dc.sum()):,} of them at the distribution"
+        f" centre, {panel.first_day:%Y-%m-%d} to {panel.last_day:%Y-%m-%d}; left out for another"
+        f" reason: {len(panel.left_out):,}; demand recovered from stockouts:"
+        f" {len(panel.recovered):,}"
+    )
+
+
 def history_reading(asked: ForecastConfig, used: ForecastConfig, panel: Panel) -> str:
     """How much of the trial that was asked for the history allows, in one sentence."""
     days = panel.units.shape[1]

@@ -18,11 +18,13 @@ from workbench.contracts import columns as c
 from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
+from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.contracts.units import unit_name
 from workbench.errors import RunError
 from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
+from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
 from workbench.tables.store import TableStore
@@ -161,6 +163,10 @@ class Run:
         version = self.version(table)
         return self._store.read(version, columns=columns, where=where, as_of=self.as_of)
 
+    def distribution_centre(self, named: str = "") -> str:
+        """The location that stands for all stores; see `sites.distribution_centre`."""
+        return distribution_centre(self.read("locations"), named)
+
     def query(self, sql: str) -> pd.DataFrame:
         """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
         self._note_simulated(self._versions.values())
@@ -170,6 +176,10 @@ class Run:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
         self._note_simulated(self._versions.values())
         return self._store.connect(versions=self._versions, as_of=self.as_of)
+
+    def deliveries(self) -> pd.DataFrame:
+        """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
+        return deliveries(self._store, self._versions.values())
 
     def upstream_report(self, table: str) -> Path:
         """Report folder of the run that wrote a pinned table.

@@ -11,6 +11,7 @@ from typing import Any
 from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
 from workbench.lineage.redaction import Redactor
+from workbench.readiness.checks import CHECKS_FOLDER
 from workbench.runs import parameters as declarations
 from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
 from workbench.runs.decisions import stage_records
@@ -25,7 +26,7 @@ from workbench.runs.progress import Progress
 from workbench.runs.publish import finish, move_into_reports, point_latest
 from workbench.runs.recover import recover
 from workbench.runs.secrets import redact_artefacts, without_secrets
-from workbench.runs.skip import config_digest, models_digest, skip_key
+from workbench.runs.skip import config_digest, models_digest, readiness_digest, skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -174,6 +175,7 @@ def _plan(
         extra={
             "edge_models": models_digest(workspace.edge_models),
             "config": config_digest(declaration.config),
+            "readiness": readiness_digest(workspace.root / CHECKS_FOLDER, declaration.config),
         },
     )
     return _Plan(declaration, values, inputs, day, key)
