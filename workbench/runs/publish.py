@@ -36,6 +36,11 @@ from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 
 LATEST: Final = "latest"
+LATEST_PAGE: Final = "latest.html"
+_LEADING: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Latest report</title>'
+    '<meta http-equiv="refresh" content="0; url={0}"><a href="{0}">Latest report</a></html>\n'
+)
 LOG_FILE: Final = "decision-log.json"
 # What others read, in events by digest; the manifest has the digests of the rest.
 _OWN_FILES: Final = (MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE)
@@ -137,9 +142,13 @@ def models_of(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) ->
 
 
 def point_latest(report: Path) -> None:
-    """`reports/<notebook>/latest` names the newest report, as text: as_of/run_id."""
-    home = report.parent.parent
-    replace_durably(home / LATEST, f"{report.parent.name}/{report.name}\n".encode())
+    """`reports/<notebook>/latest` names the current report, as text: as_of/run_id.
+
+    `latest.html` beside it opens that report in a browser, under one address for bookmarks.
+    """
+    home, place = report.parent.parent, f"{report.parent.name}/{report.name}"
+    replace_durably(home / LATEST, f"{place}\n".encode())
+    replace_durably(home / LATEST_PAGE, _LEADING.format(f"{place}/{REPORT_FILE}").encode())
 
 
 def latest_report(workspace: Workspace, notebook: str) -> Path:
