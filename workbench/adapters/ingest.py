@@ -7,16 +7,16 @@ current ones. An ingest that fails leaves every table as it was.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from workbench.adapters import completejourney
+from workbench.adapters import completejourney, completejourney_columns
 from workbench.adapters.files import matching
 from workbench.adapters.loads import Load, Progress, connect
-from workbench.adapters.mapping import column_sources, mapped_load
+from workbench.adapters.mapping import made_from, mapped_load
 from workbench.adapters.pseudonyms import ensure_pseudonym_key
 from workbench.adapters.sources import (
     CompleteJourneySource,
@@ -27,6 +27,7 @@ from workbench.adapters.sources import (
     tables_of,
 )
 from workbench.contracts import columns as c
+from workbench.contracts.made_from import MadeFrom
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
 from workbench.tables.store import TableStore
@@ -219,12 +220,12 @@ class TableSources:
 
     Attributes:
         files: Files that hold its rows.
-        columns: Its columns, each with the column of these files that it is made from and whether
-            that is masked; None for a constant. Empty where the columns are not known one by one.
+        made_from: Its columns; files by their name without ending. None where the columns are not
+            known one by one.
     """
 
     files: tuple[SourceFile, ...]
-    columns: Mapping[str, tuple[str, bool] | None]
+    made_from: MadeFrom | None
 
 
 def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, TableSources]:
@@ -236,9 +237,9 @@ def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, Ta
             if isinstance(source, CompleteJourneySource):
                 stems = completejourney.MADE_FROM[table]
                 held = tuple(file for file in own if file.path.stem in stems)
-                found[table] = TableSources(held, {})
+                found[table] = TableSources(held, completejourney_columns.MADE_FROM[table])
             else:  # what a query answers are no columns of a file
-                mapped = {} if isinstance(source, QuerySource) else column_sources(source)
+                mapped = None if isinstance(source, QuerySource) else made_from(source)
                 found[table] = TableSources(own, mapped)
     return found
 

@@ -23,6 +23,7 @@ from workbench.adapters.sources import (
 from workbench.adapters.sql import stage_query
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.made_from import EVERY_FILE, MadeFrom, Use, Uses
 from workbench.contracts.schema import Column, Origin, TableContract
 from workbench.contracts.units import PackSize, parse_size, unit_code
 from workbench.errors import SourceError
@@ -72,18 +73,19 @@ def mapped_load(
     )
 
 
-def column_sources(source: MappedSource) -> dict[str, tuple[str, bool] | None]:
-    """Of each column of the table, the source's column and whether it is masked; None: of none."""
-    found: dict[str, tuple[str, bool] | None] = {}
+def made_from(source: MappedSource) -> MadeFrom:
+    """Of each column of the table the source's column, as the description maps it."""
+    found: dict[str, Uses] = {}
     for name in tables.contract(source.table).names:
         if source.size_text and name in _PACK_COLUMNS:
-            found[name] = (source.size_text, False)
+            found[name] = (Use(EVERY_FILE, source.size_text, "TRANSFORMATION"),)
         elif name in source.columns:
             mapping = source.columns[name]
-            found[name] = (mapping.column, bool(mapping.secret))
+            use = Use(EVERY_FILE, mapping.column, "TRANSFORMATION", masked=bool(mapping.secret))
+            found[name] = (use,)
         else:
-            found[name] = None
-    return found
+            found[name] = ()
+    return MadeFrom(found)
 
 
 def _stage(

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.lineage.facts import Feed, FileVersion, JobDescription
+from workbench.lineage.facts import Feed, FileVersion, Found, JobDescription
+from workbench.runs.feeds import table_feed
 from workbench.runs.files import file_notes, file_version, source_feeds, source_versions
 from workbench.runs.governed import Parent, governed, no_parent
 from workbench.runs.ledger import Ledger, RunRow
@@ -76,7 +77,8 @@ def governed_step(
         force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
-        run.lineage.complete(outputs, feeds=step.feeds)
+        replaced = {version.table for version in outputs if store.has_others(version)}
+        run.lineage.complete(outputs, feeds=step.feeds, found=Found(replaced=replaced))
         ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
     return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
@@ -159,7 +161,7 @@ def _ingest_job(sources: Path) -> str:
 
 def twin_step(workspace: Workspace) -> Step:
     """Simulate the supply side that the data does not hold."""
-    from workbench.inventory import twin
+    from workbench.inventory import twin, twin_columns
     from workbench.inventory.config import TwinConfig
 
     store, config = TableStore(workspace.tables), TwinConfig()
@@ -183,5 +185,8 @@ def twin_step(workspace: Workspace) -> Step:
         function=run,
         reads=twin.READS,
         parameters=config.model_dump(),
-        feeds={table: Feed(tables=read) for table, read in twin.MADE_FROM.items()},
+        feeds={
+            table: table_feed(twin_columns.COLUMNS[table], tables=read)
+            for table, read in twin.MADE_FROM.items()
+        },
     )
