@@ -2,11 +2,11 @@
 
 Run: python -m benchmarks.column_lineage [--folder FOLDER] [--steps NAME ...] [--out FILE]
 
-A part of the demo's data (30 items that sell often and a few pseudo-items, at 3 stores) goes through
-the real steps of the demo, once: these events are judged. Then every column of every input of every
-step is changed in several ways, the step is run again, and what differs in its tables is compared
-with what the events say (`column_oracle.py`). With `--folder` observations are kept there, and steps
-that have some are not observed again.
+A part of the demo's data (30 items that sell often and a few pseudo-items, at 3 stores) goes
+through the real steps of the demo, once: these events are judged. Then every column of every input
+of every step is changed in several ways, the step is run again, and what differs in its tables is
+compared with what the events say (`column_oracle.py`). With `--folder` observations are kept there,
+and steps that have some are not observed again.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from unittest import mock
 import duckdb
 
 from benchmarks import column_oracle as oracle
-from benchmarks.column_oracle import ROWS, Column, Observed
+from benchmarks.column_changes import ROWS, row_key
+from benchmarks.column_oracle import Column, Observed
 from workbench.adapters import completejourney
 from workbench.adapters.ingest import DEMO_SOURCES
 from workbench.contracts.tables import contract
@@ -44,7 +45,7 @@ FILES: Final = ("transactions", "products", "promotions")
 # Fewer windows, levels, cutoffs and trees: which column matters does not depend on how many.
 SMALL: Final[Mapping[str, Mapping[str, Any]]] = {
     "10": {
-        "windows_days": [9, 14], "horizon_days": 7, "trees": 8, "test_cutoffs": 4,
+        "windows_days": [9, 14], "horizon_days": 7, "trees": 10, "test_cutoffs": 4,
         "quantiles": [0.1, 0.25, 0.5, 0.75, 0.9, 0.975], "calibration_weeks": 4, "refit_weeks": 4,
     },
     "30": {
@@ -53,6 +54,7 @@ SMALL: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "70": {"resamples": 100},
 }  # fmt: skip
+ITEMS: Final = {"10": 10}  # fits dozens of models for each experiment
 FROM_KEY: Final = {"receipts": ("po_id", "line"), "promotions": ("valid_to",)}
 Pair = tuple[Column, Column]  # column of an input, column of an output
 
@@ -94,7 +96,7 @@ def small_demo(folder: Path) -> Workspace:
     command = [sys.executable, "-m", "workbench", "init", str(place)]
     subprocess.run(command, check=True, capture_output=True)
     workspace = open_workspace(place)
-    with mock.patch.object(completejourney, "data_folder", lambda: folder / "source"):
+    with mock.patch.object(completejourney, "data_folder", return_value=folder / "source"):
         step = ingest_step(workspace, resource(DEMO_SOURCES), say=lambda _: None)
         governed_step(workspace, step)
     governed_step(workspace, twin_step(workspace))
@@ -117,7 +119,8 @@ def step_of(workspace: Workspace, name: str, folder: Path) -> oracle.Step:
     if name == TWIN:
         return oracle.twin_step(workspace)
     path = notebook(workspace, name)
-    return oracle.notebook_step(workspace, path, SMALL.get(name, {}), scratch)
+    options = {"items": ITEMS.get(name, 0)}
+    return oracle.notebook_step(workspace, path, SMALL.get(name, {}), scratch, **options)
 
 
 # --- what events say ----------------------------------------------------------------------------
@@ -225,7 +228,7 @@ def pairs(said: Mapping[str, Stated]) -> dict[Column, set[Column]]:
 def key_columns(table: str) -> set[str]:
     """Columns that follow from which row it is: they are judged together, as the rows."""
     of = contract(table)
-    return {*oracle.row_key(table), *of.key, *of.run_columns, *FROM_KEY.get(table, ())}
+    return {*row_key(table), *of.key, *of.run_columns, *FROM_KEY.get(table, ())}
 
 
 # --- results ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import duckdb
 
@@ -30,6 +31,7 @@ from workbench.contracts import columns as c
 from workbench.contracts.made_from import MadeFrom
 from workbench.errors import ContractError, SourceError
 from workbench.resources import resource
+from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion, sha256_of
 from workbench.workspace import Workspace, keys_folder
@@ -78,6 +80,7 @@ def ingest_sources(
     currency: str | None = None,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
+    asked: Progress = lambda _: None,
 ) -> list[IngestResult]:
     """Write one version of every table that the sources fill, or of none.
 
@@ -88,6 +91,7 @@ def ingest_sources(
         currency: In which amounts must be, ISO 4217; any where it is not given.
         progress: Called with lines for people, as each table is written.
         run_id: Run that the versions belong to.
+        asked: Called with each query over files; what databases are asked, their sources state.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
@@ -98,7 +102,10 @@ def ingest_sources(
     try:
         with connect() as connection:
             for source in description.source:
-                for load in _loads(connection, source, description.folder, key):
+                told = cast(duckdb.DuckDBPyConnection, Recorded(connection, asked))
+                of_files = not isinstance(source, QuerySource)  # else it may name credentials
+                by = told if of_files else connection
+                for load in _loads(by, source, description.folder, key):
                     results.append(_staged(store, load, source.name, run_id))
                     _refuse_other_currency(store, results[-1], currency)
                     for line in results[-1].lines():
@@ -282,6 +289,7 @@ def ingest_step(
     *,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
+    asked: Progress = lambda _: None,
 ) -> list[IngestResult]:
     """Ingest into a workspace; without a description, the demo's data.
 
@@ -300,4 +308,5 @@ def ingest_step(
         currency=workspace.currency,
         progress=progress,
         run_id=run_id,
+        asked=asked,
     )

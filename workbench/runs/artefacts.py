@@ -22,7 +22,7 @@ from workbench.errors import RunError
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
-from workbench.runs.queries import Recorded
+from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, find_workspace, open_workspace

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.lineage.facts import Feed, FileVersion, Found, JobDescription
+from workbench.runs.facts import Facts
 from workbench.runs.feeds import table_feed
 from workbench.runs.files import file_notes, file_version, source_feeds, source_versions
 from workbench.runs.governed import Parent, governed, no_parent
@@ -37,6 +38,8 @@ class Step:
         fingerprint: Digest of sources that are not tables.
         files: Files that it reads.
         feeds: By the name of a table that it writes, what that is made from; default: everything.
+        source: Module of its code.
+        queries: SQL that the function asked of DuckDB, filled as it runs.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Step:
     fingerprint: str = ""
     files: Sequence[FileVersion] = ()
     feeds: Mapping[str, Feed] = field(default_factory=dict)
+    source: Path | None = None
+    queries: list[str] = field(default_factory=list)
 
 
 def governed_step(
@@ -70,7 +75,7 @@ def governed_step(
     if done and not force and still_there(workspace, store, done):
         return RunResult(step.name, done.run_id, "cached", None, "", time.monotonic() - began, 0)
     row = step_row(step.name, key, parameters, inputs, files=step.files)
-    job = JobDescription(step.name, kind="step", documentation=step.does)
+    job = JobDescription(step.name, kind="step", documentation=step.does, source=step.source)
     with governed(
         workspace, row, job,
         parameters=parameters, inputs=list(inputs.values()), files=step.files, parent=parent(),
@@ -78,7 +83,8 @@ def governed_step(
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
         replaced = {version.table for version in outputs if store.has_others(version)}
-        run.lineage.complete(outputs, feeds=step.feeds, found=Found(replaced=replaced))
+        found = Found(replaced=replaced, queries=step.queries)
+        run.lineage.complete(outputs, feeds=step.feeds, found=found)
         ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
     return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
@@ -129,6 +135,7 @@ def step_row(
 
 def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
     """Ingest the described sources."""
+    from workbench.adapters import ingest as module
     from workbench.adapters.ingest import fingerprints, query_digests, source_files, table_sources
     from workbench.adapters.ingest import ingest_step as ingest
     from workbench.adapters.sources import load_sources
@@ -136,9 +143,10 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
     description = load_sources(sources)
     files = source_files(description)
     stated = file_version(workspace, sources, kind="toml")
+    asked = Facts()
 
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
-        results = ingest(workspace, sources, progress=say, run_id=run_id)
+        results = ingest(workspace, sources, progress=say, run_id=run_id, asked=asked.note_query)
         return [result.version for result in results]
 
     return Step(
@@ -149,6 +157,8 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         fingerprint=json.dumps([stated.digest, fingerprints(description, files)], sort_keys=True),
         files=[stated, *source_versions(workspace, files)],
         feeds=source_feeds(workspace, table_sources(description, files), stated),
+        source=Path(module.__file__),
+        queries=asked.queries,
     )
 
 
@@ -189,4 +199,5 @@ def twin_step(workspace: Workspace) -> Step:
             table: table_feed(twin_columns.COLUMNS[table], tables=read)
             for table, read in twin.MADE_FROM.items()
         },
+        source=Path(twin.__file__),
     )

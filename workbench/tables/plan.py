@@ -39,7 +39,8 @@ def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         table = str(facts["Table"]).rpartition(".")[2]
         names = facts.get("Projections", [])
         for name in [names] if isinstance(names, str) else names:
-            yield table, str(name).strip('"')
+            if name:  # a mere count of rows projects nothing
+                yield table, str(name).strip('"')
     for child in node["children"]:
         yield from _scanned(child)
 
