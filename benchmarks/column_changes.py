@@ -66,10 +66,10 @@ Made = Iterator[tuple[str, pd.Series, Callable[[pd.Series], pd.Series | None] | 
 def _kinds(values: pd.Series, random: np.random.Generator) -> Made:
     shuffled = pd.Series(random.permutation(values.to_numpy()), values.index).astype(values.dtype)
     yield "shuffled", shuffled, None
-    yield "some swapped", _partly(values, random, shuffled, 0.3), None
     kind = values.dropna().iloc[0]
     if isinstance(kind, bool | np.bool_):
         yield "flipped", _partly(values, random, ~values.astype(bool), 0.4), None
+        yield "some swapped", _partly(values, random, shuffled, 0.3), None
         return
     if pd.api.types.is_datetime64_any_dtype(values) or hasattr(kind, "toordinal"):
         yield from _other_dates(pd.to_datetime(values), random)
@@ -78,6 +78,7 @@ def _kinds(values: pd.Series, random: np.random.Generator) -> Made:
     else:
         yield from _other_numbers(values, random)
     gone = pd.Series(random.random(len(values)) < 0.3, values.index)
+    yield "some swapped", _partly(values, random, shuffled, 0.3), None
     yield "some missing", values.astype(object).mask(gone, None), None
 
 

@@ -45,7 +45,8 @@ from workbench.workspace import Workspace
 _backtest = backtest.backtest
 Tables = dict[str, pd.DataFrame]
 Column = tuple[str, str]
-ENOUGH: Final = 4  # changes in a row that show nothing new
+ENOUGH: Final = 4  # changes in a row that show nothing new, of a column that is said to matter
+FEW: Final = 2  # the same, of other columns
 SQL_TYPES: Final = {
     "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN",
     "date": "DATE", "time": "TIMESTAMP",
@@ -333,7 +334,8 @@ def experiment(
     said: Mapping[Column, set[Column]],
     *,
     only: Sequence[Column] | None = None,
-    say: Callable[[str], None] = print,
+    seen: Observed | None = None,
+    told: Callable[[Observed], None] = lambda _: None,
 ) -> Observed:
     """Change each column of each input in turn.
 
@@ -342,27 +344,31 @@ def experiment(
         said: By input column, what is said to follow from it: as long as some of it has not been
             seen, all changes are tried; else until several show nothing new.
         only: Columns to change; default all.
-        say: Told each column.
+        seen: What was observed before; its columns are not changed again.
+        told: Called after each column with all that was observed.
     """
     step.made = step.run(step.inputs)
     again = step.run(step.inputs)
     for table, frame in step.made.items():
         if differences(table, frame, again[table]):
             raise WorkbenchError(f"{step.name}: {table} differs between two equal runs")
-    seen = Observed()
+    seen = seen or Observed()
     for source, frame in step.inputs.items():
         for column in frame.columns:
-            if only is not None and (source, column) not in only:
+            if (only is not None and (source, column) not in only) or (
+                source,
+                column,
+            ) in seen.pairs:
                 continue
             _try(step, (source, column), said.get((source, column), set()), seen)
-            say(f"{step.name}: {source}.{column}: {len(seen.pairs[source, column])}")
+            told(seen)
     return seen
 
 
 def _try(step: Step, column: Column, wanted: set[Column], seen: Observed) -> None:
     source, name = column
-    found: set[Column] = seen.pairs.setdefault(column, set())
-    seen.tried.setdefault(column, 0)
+    found: set[Column] = set()
+    seen.tried[column] = 0
     quiet = 0
     for change in changes(step.inputs[source], name, table=source):
         try:
@@ -381,8 +387,9 @@ def _try(step: Step, column: Column, wanted: set[Column], seen: Observed) -> Non
                     seen.seen_by[f"{source}.{name}>{table}.{other}"] = change.what
                     quiet = 0
                 found.add((table, other))
-        if quiet >= ENOUGH and wanted <= found:
+        if quiet >= (ENOUGH if wanted else FEW) and wanted <= found:
             break
+    seen.pairs[column] = found
 
 
 def _refuse_repeated(made: Tables) -> None:
