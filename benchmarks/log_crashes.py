@@ -1,10 +1,11 @@
 """Kills writers of the decision log at random moments, under load, and counts what is lost.
 
-Run: python -m benchmarks.log_crashes [--kills 1000 10000] [--out FILE]
+Run: python -m benchmarks.log_crashes [--kills 1000 10000] [--logs 1] [--out FILE]
 
 A writer appends as fast as it can and tells through a pipe what was acknowledged and where it
 stands; after some milliseconds it is killed (SIGKILL). Then the log is reopened, by this process or
-at once by the next writer, and every acknowledged entry is looked up in the log itself.
+at once by the next writer, and every acknowledged entry is looked up in the log itself. With
+`--logs N` the kills are spread over N logs, killed at the same time.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +104,6 @@ class Tally:
     slowest: float = 0.0
     entries: int = 0
     verified: int = 0
-    pending: int = 0
 
 
 class Killing:
@@ -197,9 +198,11 @@ def _write(
     os._exit(1)
 
 
-def killed(folder: Path, kills: int, *, verify_every: int, seconds: float = 1e9) -> Tally:
+def killed(
+    folder: Path, kills: int, *, verify_every: int, seconds: float = 1e9, seed: int = 3
+) -> Tally:
     """Kill that many writers of one log, or as many as the time allows."""
-    killing = Killing(folder)
+    killing = Killing(folder, seed)
     until = time.monotonic() + seconds
     for count in range(1, kills + 1):
         killing.kill()
@@ -212,30 +215,59 @@ def killed(folder: Path, kills: int, *, verify_every: int, seconds: float = 1e9)
     return killing.tally
 
 
+def one_of_several(folder: Path, kills: int, seconds: float, seed: int) -> Tally:
+    """In a process of its own."""
+    every = max(50, kills // 20)
+    return killed(folder / str(seed), kills, verify_every=every, seconds=seconds, seed=seed)
+
+
+def spread(kills: int, logs: int, seconds: float) -> Tally:
+    """Kill that many writers of several logs at the same time."""
+    whole = Tally()
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(logs) as pool:
+        each = -(-kills // logs)
+        begun = [
+            pool.submit(one_of_several, Path(name), each, seconds, 3 + number)
+            for number in range(logs)
+        ]
+        for tally in (one.result() for one in begun):
+            whole.kills += tally.kills
+            whole.acknowledged += tally.acknowledged
+            whole.lost += tally.lost
+            whole.failures += tally.failures
+            whole.slowest = max(whole.slowest, tally.slowest)
+            whole.entries += tally.entries
+            whole.verified += tally.verified
+    return whole
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     page = Path(__file__).parent / "results" / "log_crashes.md"
     parser.add_argument("--kills", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--logs", type=int, default=1)
+    parser.add_argument("--hours", type=float, default=24.0, help="at most, for each number")
     parser.add_argument("--out", type=Path, default=page)
     options = parser.parse_args()
     lines = [
         "# Writers of the log killed at random moments",
         "",
-        f"`python -m benchmarks.log_crashes --kills {' '.join(map(str, options.kills))}`,"
+        f"`python -m benchmarks.log_crashes --kills {' '.join(map(str, options.kills))}"
+        f" --logs {options.logs}`, load average {os.getloadavg()[0]:.0f} at the start,"
         f" which says how; {os.cpu_count()} cores, Linux {platform.release()},"
         f" Python {platform.python_version()}.",
         "",
         "| kills | entries acknowledged | lost | reopening or verification failed | longest"
-        " recovery, ms | entries in the log | whole verifications | s |",
+        " recovery, ms | entries in the logs | whole verifications | s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     kinds, failures = [], []
     for kills in options.kills:
         begun = time.monotonic()
-        with tempfile.TemporaryDirectory() as name:
-            tally = killed(Path(name), kills, verify_every=max(50, kills // 20))
+        tally = spread(kills, options.logs, 3600 * options.hours)
         lines.append(
-            f"| {kills:,} | {tally.acknowledged:,} | {tally.lost} | {len(tally.failures)} |"
+            f"| {tally.kills.total():,} | {tally.acknowledged:,} | {tally.lost} |"
+            f" {len(tally.failures)} |"
             f" {tally.slowest * 1000:.0f} | {tally.entries:,} | {tally.verified} |"
             f" {time.monotonic() - begun:.0f} |"
         )

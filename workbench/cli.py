@@ -24,8 +24,9 @@ from workbench.commands import (
     trace,
     workspaces,
 )
-from workbench.commands.ingest import ingest
+from workbench.commands.ingest import ingest, quarantine
 from workbench.commands.log_service import rotate_key, service, service_setup
+from workbench.contracts.printable import printable
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
 
@@ -60,6 +61,7 @@ app.command()(workspaces.doctor)
 app.command()(workspaces.demo)
 app.command()(workspaces.lab)
 app.command()(ingest)
+app.command()(quarantine)
 app.command()(runs.run)
 app.add_typer(runs.runs_app, name="runs")
 log.app.command()(service)
@@ -93,7 +95,7 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        print(f"workbench: {redacted_text(str(error))}", file=sys.stderr)
+        print(f"workbench: {printable(redacted_text(str(error)))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _say_interrupted()

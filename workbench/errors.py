@@ -9,6 +9,7 @@
     │   ├── TableNotFoundError
     │   └── TableAlteredError  files are not those that were written
     ├── RunError               execution of a notebook or step
+    │   └── CrateError         a run as a file: what it holds, or its bytes
     ├── LineageError           lineage journal and events
     ├── LogError               the decision log
     │   ├── ImmutableError     different bytes for something already written
@@ -58,6 +59,10 @@ class TableAlteredError(TableError):
 
 class RunError(WorkbenchError):
     """A notebook or step failed or could not start."""
+
+
+class CrateError(RunError):
+    """A crate cannot be made of a run, or one that was given is not as it was made."""
 
 
 class LineageError(WorkbenchError):

@@ -1,5 +1,6 @@
 """`workbench ingest` as a person calls it."""
 
+import csv
 import json
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from workbench.cli import app
 from workbench.commands.ingest import ingest
 from workbench.errors import ParameterError, SourceError
 from workbench.resources import resource
@@ -86,7 +88,7 @@ def test_an_ingest_that_fails_changes_no_table(workspace):
     assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
     assert str(refused).endswith("No table was changed.")
     assert store.current("locations") == before
-    assert store.tables() == ["locations"]
+    assert store.tables() == ["loads", "locations"]
 
 
 def test_amounts_in_another_currency_than_the_workspace_are_refused(workspace):
@@ -108,12 +110,12 @@ currency = "EUR"
     assert call(workspace / "sources.toml").exit_code == 0
 
 
-def test_a_spreadsheet_is_refused_with_what_to_do(workspace):
-    stated = SOURCES.replace('kind = "csv"', 'kind = "excel"')
+def test_a_kind_that_is_not_read_is_refused_with_what_to_do(workspace):
+    stated = SOURCES.replace('kind = "csv"', 'kind = "access"')
     (workspace / "sources.toml").write_text(stated)
     refused = str(call(workspace / "sources.toml").exception)
-    assert "source 'erp': kind 'excel', which is not read; expected one of csv, parquet" in refused
-    assert refused.endswith("Save anything else, such as a spreadsheet, as csv.")
+    assert "source 'erp': kind 'access', which is not read; expected one of csv, excel" in refused
+    assert "Export anything else as csv." in refused
 
 
 def test_the_example_that_ships_is_read_and_audited_and_says_that_it_is_made_up(workspace):
@@ -140,3 +142,53 @@ def test_a_business_date_that_the_data_does_not_know_is_refused(workspace, day, 
     with pytest.raises(ParameterError, match=said):
         run_notebook(open_workspace(workspace), notebook, as_of=day)
     assert not (workspace / "reports").exists()
+
+
+def bad_site(workspace, value):
+    text = SOURCES.replace('kind = "store"', "").replace("[source.constants]", 'kind = "kind"')
+    text = text.replace('table = "locations"', 'table = "locations"\nbad_rows_limit = 0.5')
+    (workspace / "sources.toml").write_text(text)
+    (workspace / "locations.csv").write_text(f'id,kind\nS1,store\n"{value}",hall\n')
+    call(workspace / "sources.toml")
+
+
+def test_bad_rows_are_shown_by_reason_and_exported_without_formulas(workspace):
+    bad_site(workspace, "=cmd|'/C calc'!A0")
+    shown = CliRunner().invoke(app, ["quarantine"]).output
+    assert "locations: 1 rows, column 'kind': not allowed, expected one of dc, store" in shown
+    assert "first locations.csv:3, 'hall'" in shown
+    file = workspace / "bad.csv"
+    CliRunner().invoke(app, ["quarantine", "locations", "--csv", str(file)])
+    (row,) = csv.DictReader(file.open(newline=""))
+    assert json.loads(row["record"])["id"].startswith("=cmd")
+    assert not any(cell[:1] in "=+-@" for cell in row.values() if cell)
+
+
+def test_an_export_replaces_no_file(workspace):
+    bad_site(workspace, "S2")
+    (workspace / "bad.csv").write_text("mine")
+    refused = CliRunner().invoke(app, ["quarantine", "--csv", str(workspace / "bad.csv")])
+    assert "exists; name a file that does not" in str(refused.exception)
+    assert (workspace / "bad.csv").read_text() == "mine"
+
+
+def test_a_delivery_that_joins_its_table_is_cached_and_never_rolls_back(workspace):
+    text = SOURCES.replace(
+        'table = "locations"', 'table = "locations"\nincremental = { watermark = "id" }'
+    )
+    (workspace / "sources.toml").write_text(text)
+    store = TableStore(open_workspace(workspace).tables)
+    for name in ("1", "2", "3"):
+        (workspace / "locations.csv").write_text(f"id\n{name}\n")
+        call(workspace / "sources.toml")
+    (workspace / "locations.csv").write_text("id\n1\n")  # the first delivery once more
+    assert "1 unchanged = 0 added, 3 now" in call(workspace / "sources.toml").output
+    assert ": cached in" in call(workspace / "sources.toml").output
+    assert store.current("locations").rows == 3
+
+
+def test_paths_begin_in_the_named_folder(workspace, tmp_path):
+    (workspace / "month").mkdir()
+    (workspace / "locations.csv").rename(workspace / "month" / "locations.csv")
+    result = call(workspace / "sources.toml", "--folder", workspace / "month")
+    assert "locations: 2 read = 2 loaded" in result.output

@@ -1,5 +1,6 @@
 """The journal: a frame is whole or absent, a batch has one spelling."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_journal_without_a_record_is_empty(content):
 
 
 def test_half_a_record_is_none():
-    whole = journal_of(b"one", b"two")
+    whole = journal_of(b"one", b"two").rstrip(b"\0")
     for end in range(len(journal_of(b"one")), len(whole)):
         assert list(frames(whole[:end])) == [b"one"]
         assert list(frames(whole[:end] + bytes(50))) == [b"one"]
@@ -38,7 +39,7 @@ def test_half_a_record_is_none():
 
 def test_a_flipped_bit_ends_the_journal_before_its_record():
     whole = journal_of(b"one", b"two")
-    for place in range(len(journal_of(b"one")), len(whole)):
+    for place in range(len(journal_of(b"one")), len(whole.rstrip(b"\0"))):
         flipped = bytearray(whole)
         flipped[place] ^= 1
         assert list(frames(bytes(flipped))) == [b"one"]
@@ -51,9 +52,23 @@ def test_a_record_of_an_earlier_epoch_is_not_taken_up():
 
 
 def test_a_journal_whose_first_write_was_cut_is_empty():
-    whole = journal_of(b"one")
-    for end in range(len(header(EPOCH)) + 1):
+    whole = journal_of(b"one").rstrip(b"\0")
+    for end in [*range(40), *range(4000, len(whole))]:
         assert list(frames(whole[:end])) == []
+
+
+def test_a_record_shares_no_block_with_another():
+    # a write that the power cut tears may take what it touches
+    assert [len(frame(EPOCH, 0, bytes(size))) for size in (1, 4060, 4061)] == [4096, 4096, 8192]
+    assert len(header(EPOCH)) == 4096
+
+
+def test_a_journal_of_an_earlier_version_is_read():
+    content = b"workbench journal 1\n" + EPOCH
+    for record in (b"one", b"two"):
+        place = len(content).to_bytes(8, "big")
+        content += b"\0\0\0\3" + sha256(EPOCH + place + record).digest() + record
+    assert list(frames(content + bytes(50))) == [b"one", b"two"]
 
 
 def test_a_batch_spelt_in_another_way_is_refused():
@@ -72,9 +87,10 @@ def test_a_file_that_is_no_journal_is_told():
         list(frames(b"hello" * 20))
 
 
-def test_a_journal_file_is_reused_from_its_beginning(tmp_path):
+@pytest.mark.parametrize("reserve", [0, 16384])
+def test_a_journal_file_is_reused_from_its_beginning(tmp_path, reserve):
     path = tmp_path / ".journal"
-    journal = JournalFile(path, reserve=4096)
+    journal = JournalFile(path, reserve)
     journal.write(b"one" * 50)
     journal.write(b"two")
     assert list(frames(path.read_bytes())) == [b"one" * 50, b"two"]
@@ -83,8 +99,19 @@ def test_a_journal_file_is_reused_from_its_beginning(tmp_path):
     journal.write(b"six")
     journal.close()
     assert list(frames(path.read_bytes())) == [b"six"]
-    assert path.stat().st_size == 4096
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_journal_takes_its_reserve_again_when_it_is_used_up(tmp_path):
+    path = tmp_path / ".journal"
+    journal, records = JournalFile(path, reserve=16384), []
+    for size in (1, 5000, 20_000, 3_000_000):  # 1 block, 2, 5, and more than is written at once
+        records.append(b"x" * size)
+        journal.write(records[-1])
+        assert list(frames(path.read_bytes())) == records
+        assert path.stat().st_size % 16384 == 0
+    assert path.stat().st_blocks * 512 >= path.stat().st_size  # all of it is there, no holes
+    journal.close()
 
 
 def test_a_journal_that_cannot_be_made_leaves_no_open_file(tmp_path):

@@ -137,7 +137,7 @@ def test_interactive_run_is_a_draft_that_logs_nothing(workspace, monkeypatch, ca
     monkeypatch.delenv(CONTEXT_VARIABLE, raising=False)
     monkeypatch.chdir(workspace.notebooks)
     run = artefacts.open()
-    assert "nothing is logged" in capsys.readouterr().out
+    assert "no decision is logged" in capsys.readouterr().out
     assert not run.simulated
     run.read("stock")
     assert run.simulated

@@ -22,11 +22,12 @@ import duckdb
 import pyarrow as pa
 
 from workbench.adapters import holidays
-from workbench.adapters.loads import Load, literal, single
+from workbench.adapters.loads import Load, single
 from workbench.adapters.pseudonyms import pseudonym_table
 from workbench.adapters.sources import CompleteJourneySource
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.relation_checks import literal
 from workbench.contracts.schema import Origin
 from workbench.contracts.units import EACH, PackSize, parse_size
 from workbench.errors import SourceError

@@ -2,38 +2,39 @@
 
 An ingest is all or nothing: the rows of every table are staged, checked against the contract and
 counted; only when all source rows of all tables are accounted for do the new versions become the
-current ones. An ingest that fails leaves every table as it was.
+current ones. Bad rows, as far as a description allows them, are set aside in the register
+`quarantine`, and the account of every load in the register `loads`; both become current with the
+tables that they speak of. An ingest that fails leaves every table as it was.
 """
 
-import hashlib
-import json
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import duckdb
 
-from workbench.adapters import completejourney, completejourney_columns
-from workbench.adapters.files import matching
+from workbench.adapters import completejourney, registers
 from workbench.adapters.loads import Load, Progress, connect
-from workbench.adapters.mapping import made_from, mapped_load
+from workbench.adapters.mapping import mapped_load
 from workbench.adapters.pseudonyms import ensure_pseudonym_key
 from workbench.adapters.sources import (
     CompleteJourneySource,
-    QuerySource,
+    MappedSource,
     Source,
     Sources,
     load_sources,
-    tables_of,
 )
+from workbench.adapters.watermarks import joined, later, since
 from workbench.contracts import columns as c
-from workbench.contracts.made_from import MadeFrom
-from workbench.errors import ContractError, SourceError
+from workbench.contracts.relation_checks import literal
+from workbench.errors import ContractError, SourceError, TableNotFoundError
 from workbench.resources import resource
 from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
-from workbench.tables.versions import TableVersion, sha256_of
+from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, keys_folder
 
 DEMO_SOURCES = "notebooks/sources/completejourney.toml"
@@ -43,33 +44,50 @@ DEMO_SOURCES = "notebooks/sources/completejourney.toml"
 class IngestResult:
     """One table as written, with the account of its source rows.
 
-    read + expanded = loaded + merged + rejected.
+    read + expanded = left out + quarantined + merged + added + corrected + unchanged, and
+    loaded = kept + added + corrected + unchanged.
     """
 
     version: TableVersion
     source: str
-    read: int
-    expanded: int
-    merged: int
-    rejected: int
-    loaded: int
-    notes: tuple[str, ...]
+    load: Load
 
     @property
     def table(self) -> str:
         return self.version.table
 
+    @property
+    def loaded(self) -> int:
+        """Rows of the table as written."""
+        return self.version.rows
+
+    @property
+    def added(self) -> int:
+        """Rows of keys that the table did not have before."""
+        load = self.load
+        return self.loaded - load.kept - load.corrected - load.unchanged
+
     def summary(self) -> str:
         """One line for people."""
-        parts = [f"{self.read:,} read"]
-        parts += [f"{self.expanded:,} more from rows that hold two"] if self.expanded else []
-        parts += [f"{self.merged:,} merged"] if self.merged else []
-        parts += [f"{self.rejected:,} rejected"] if self.rejected else []
-        return f"{self.table}: {', '.join(parts)} = {self.loaded:,} loaded"
+        load, joins = self.load, bool(self.load.parents)
+        counts = (
+            (load.expanded, "more from rows that hold two"), (load.merged, "merged"),
+            (load.left_out, "left out"), (load.quarantined, "quarantined"),
+            (load.corrected, "corrected"), (load.unchanged, "unchanged"),
+        )  # fmt: skip
+        parts = [f"{load.read:,} read", *(f"{count:,} {what}" for count, what in counts if count)]
+        end = f"{self.added:,} added, {self.loaded:,} now" if joins else f"{self.loaded:,} loaded"
+        return f"{self.table}: {', '.join(parts)} = {end}"
 
     def lines(self) -> list[str]:
         """The summary, and below it what was done to the rows."""
-        return [self.summary(), *(f"  {note}" for note in self.notes)]
+        notes = list(self.load.notes)
+        if self.load.quarantined:
+            notes.append(
+                f"{self.load.quarantined:,} bad rows are set aside: 'workbench quarantine"
+                f" {self.table}' shows them with the reasons."
+            )
+        return [self.summary(), *(f"  {note}" for note in notes)]
 
 
 def ingest_sources(
@@ -91,72 +109,133 @@ def ingest_sources(
         currency: In which amounts must be, ISO 4217; any where it is not given.
         progress: Called with lines for people, as each table is written.
         run_id: Run that the versions belong to.
-        asked: Called with each query over files; what databases are asked, their sources state.
+        asked: Called with each query of ours over files; what databases are asked, descriptions
+            state.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
-            rows do not add up; amounts are in another currency.
-        ContractError: Rows break the contract of their table.
+            rows do not add up; amounts are in another currency; too many rows are bad.
+        ContractError: Too many rows break the contract of their table.
     """
     results: list[IngestResult] = []
     try:
-        with connect() as connection:
+        with registers.held(store):
             for source in description.source:
-                told = cast(duckdb.DuckDBPyConnection, Recorded(connection, asked))
-                of_files = not isinstance(source, QuerySource)  # else it may name credentials
-                by = told if of_files else connection
-                for load in _loads(by, source, description.folder, key):
-                    results.append(_staged(store, load, source.name, run_id))
-                    _refuse_other_currency(store, results[-1], currency)
-                    for line in results[-1].lines():
+                for result in _written(store, source, description.folder, key, run_id, asked):
+                    _refuse_other_currency(store, result, currency)
+                    results.append(result)
+                    for line in result.lines():
                         progress(line)
+            kept = registers.staged(store, [_account(result) for result in results], run_id)
+            store.publish_all([*(result.version for result in results), *kept])
     except (ContractError, SourceError) as error:
         raise type(error)(f"{error} No table was changed.") from error
-    store.publish_all([result.version for result in results])
     return results
 
 
-def _loads(
-    connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, key: bytes
-) -> Iterator[Load]:
-    if isinstance(source, CompleteJourneySource):
-        yield from completejourney.loads(connection, source, key=key)
-    else:
-        yield mapped_load(connection, source, folder, key=key)
+def _account(result: IngestResult) -> registers.Account:
+    return registers.Account(result.version, result.source, result.load, result.added)
+
+
+def _written(
+    store: TableStore,
+    source: Source,
+    folder: Path,
+    key: bytes,
+    run_id: str | None,
+    asked: Progress,
+) -> Iterator[IngestResult]:
+    """Each table of a source, staged in the store, while the source's rows are at hand."""
+    with tempfile.TemporaryDirectory(prefix="workbench-ingest-") as name:
+        work = Path(name)
+        with _connected(work) as connection:
+            if isinstance(source, CompleteJourneySource):
+                told = cast(duckdb.DuckDBPyConnection, Recorded(connection, asked))
+                for load in completejourney.loads(told, source, key=key):
+                    yield _staged(store, load, source.name, run_id)
+            else:
+                load = _joined(store, connection, source, folder, work, key)
+                yield _staged(store, load, source.name, run_id)
+
+
+@contextmanager
+def _connected(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = connect(work / "spill")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _joined(
+    store: TableStore,
+    connection: duckdb.DuckDBPyConnection,
+    source: MappedSource,
+    folder: Path,
+    work: Path,
+    key: bytes,
+) -> Load:
+    """The load of a source; of an incremental one, joined with what the table has."""
+
+    def lock() -> None:
+        allowed = ", ".join(literal(str(path)) for path in (store.root.absolute(), work))
+        connection.execute(f"SET allowed_directories = [{allowed}]")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+
+    if source.incremental is None:
+        return mapped_load(connection, source, folder, work, key=key, lock=lock)
+    before = _current(store, source.table)
+    read_to = registers.watermark(store, before) if before else None
+    start = since(source.incremental, read_to)
+    load = mapped_load(connection, source, folder, work, key=key, since=start, lock=lock)
+    if before is None:
+        return load
+
+    def join(found: Load) -> Load:
+        retry = found.retry
+        again = None if retry is None else lambda: join(retry())
+        latest = later(found.watermark, read_to)
+        return replace(joined(connection, found, before), retry=again, watermark=latest)
+
+    return join(load)
+
+
+def _current(store: TableStore, table: str) -> TableVersion | None:
+    try:
+        return store.current(table)
+    except TableNotFoundError:
+        return None
 
 
 def _staged(store: TableStore, load: Load, source: str, run_id: str | None) -> IngestResult:
     try:
-        # Built beside the other versions, but not current before all tables are.
-        staged = store.stage(
-            store.root,
-            load.table,
-            load.rows,
-            provenance=load.provenance,
-            source=load.origin,
-            run_id=run_id,
-        )
+        staged = _stage(store, load, run_id)
     except ContractError as error:
-        if load.explain is not None:
-            load.explain()
-        # The manifest's text with the source's terms is too long for an error's place.
-        raise ContractError(
-            str(error).replace(f"from {load.origin}", f"from {source!r}")
-        ) from error
+        if load.retry is None:
+            # The manifest's text with the source's terms is too long for an error's place.
+            raise ContractError(
+                str(error).replace(f"from {load.origin}", f"from {source!r}")
+            ) from error
+        load = load.retry()
+        staged = _stage(store, load, run_id)
     if staged.rows != load.expected:
         raise SourceError(
             f"source {source!r}, table {load.table!r}: {staged.rows:,} rows loaded, but the source"
             f" accounts for {load.expected:,}; expected the same number. Report this."
         )
-    return IngestResult(
-        staged,
-        source,
-        load.read,
-        load.expanded,
-        load.merged,
-        load.rejected,
-        staged.rows,
-        load.notes,
+    return IngestResult(staged, source, replace(load, rows=None, retry=None))
+
+
+def _stage(store: TableStore, load: Load, run_id: str | None) -> TableVersion:
+    # Built beside the other versions, but not current before all tables are.
+    return store.stage(
+        store.root,
+        load.table,
+        load.rows,
+        provenance=load.provenance,
+        source=load.origin,
+        parents=load.parents,
+        run_id=run_id,
     )
 
 
@@ -176,117 +255,11 @@ def _refuse_other_currency(store: TableStore, result: IngestResult, currency: st
         )
 
 
-def source_fingerprint(description: Sources) -> str:
-    """SHA-256 of a description and of everything that it reads; where it lies does not matter."""
-    stated = description.model_dump_json(exclude={"folder"})
-    read = json.dumps(fingerprints(description), sort_keys=True)
-    return hashlib.sha256(f"{stated}\n{read}".encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A file that an ingest reads.
-
-    Attributes:
-        source: Name of the source.
-        digest: SHA-256 of its bytes, in hex.
-        package: Name and version of the Python package that it belongs to.
-    """
-
-    source: str
-    path: Path
-    digest: str
-    size: int
-    format: str
-    package: str = ""
-
-
-def source_files(description: Sources) -> list[SourceFile]:
-    """Every file that the sources read, hashed in pieces, in the order of the description.
-
-    Raises:
-        SourceError: A file is missing.
-    """
-    return [
-        SourceFile(
-            source.name,
-            path,
-            sha256_of(path),
-            path.stat().st_size,
-            "parquet" if isinstance(source, CompleteJourneySource) else source.kind,
-            completejourney.package() if isinstance(source, CompleteJourneySource) else "",
-        )
-        for source in description.source
-        for path in _files_of(source, description.folder)
-    ]
-
-
-@dataclass(frozen=True)
-class TableSources:
-    """What one table is made from.
-
-    Attributes:
-        files: Files that hold its rows.
-        made_from: Its columns; files by their name without ending. None where the columns are not
-            known one by one.
-    """
-
-    files: tuple[SourceFile, ...]
-    made_from: MadeFrom | None
-
-
-def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, TableSources]:
-    """Files, and columns where a description maps them, behind each table of the sources."""
-    found = {}
-    for source in description.source:
-        own = tuple(file for file in files if file.source == source.name)
-        for table in tables_of(source):
-            if isinstance(source, CompleteJourneySource):
-                stems = completejourney.MADE_FROM[table]
-                held = tuple(file for file in own if file.path.stem in stems)
-                found[table] = TableSources(held, completejourney_columns.MADE_FROM[table])
-            else:  # what a query answers are no columns of a file
-                mapped = None if isinstance(source, QuerySource) else made_from(source)
-                found[table] = TableSources(own, mapped)
-    return found
-
-
-def query_digests(description: Sources) -> dict[str, str]:
-    """SHA-256 of the query of each source that is one."""
-    return {
-        f"query of {source.name}": hashlib.sha256(source.query.encode()).hexdigest()
-        for source in description.source
-        if isinstance(source, QuerySource)
-    }
-
-
-def fingerprints(description: Sources, files: list[SourceFile] | None = None) -> dict[str, str]:
-    """SHA-256 of what each source reads, by the source's name: equal bytes give equal tables.
-
-    Raises:
-        SourceError: A file is missing.
-    """
-    digests = {source.name: hashlib.sha256() for source in description.source}
-    for file in source_files(description) if files is None else files:
-        digests[file.source].update(bytes.fromhex(file.digest))
-    return {name: digest.hexdigest() for name, digest in digests.items()}
-
-
-def _files_of(source: Source, folder: Path) -> list[Path]:
-    if isinstance(source, CompleteJourneySource):
-        return completejourney.data_files()
-    found = matching(folder, source.path, source.name)
-    if not isinstance(source, QuerySource):
-        return found
-    ending = "-wal" if source.kind == "sqlite" else ".wal"
-    written_ahead = found[0].with_name(found[0].name + ending)  # rows not in the file itself yet
-    return [path for path in (found[0], written_ahead) if path.is_file()]
-
-
 def ingest_step(
     workspace: Workspace,
     sources: Path | None = None,
     *,
+    folder: Path | None = None,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
     asked: Progress = lambda _: None,
@@ -298,7 +271,7 @@ def ingest_step(
         ContractError: See `ingest_sources`.
         KeyFileError: The pseudonym key is unusable.
     """
-    description = load_sources(sources or resource(DEMO_SOURCES))
+    description = load_sources(sources or resource(DEMO_SOURCES), folder)
     key = ensure_pseudonym_key(keys_folder(), workspace.workspace_id())
     store = TableStore(workspace.tables)
     return ingest_sources(

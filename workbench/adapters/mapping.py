@@ -1,101 +1,159 @@
 """From a source's columns to a table's: types, formats, factors, units, constants, pseudonyms."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from workbench.adapters.files import stage_csv, stage_parquet
-from workbench.adapters.loads import Load, literal, quoted
+from workbench.adapters.files import FILE, ROW
+from workbench.adapters.loads import Load, single
 from workbench.adapters.pseudonyms import pseudonym_table
+from workbench.adapters.quarantine import bad_row_table
 from workbench.adapters.refusals import (
+    BAD,
     EXPECTED,
-    first_place,
-    refuse_breaches,
-    refuse_wrong_types,
+    MAPPED,
+    Rows,
+    find_bad_rows,
+    is_unit,
+    map_rows,
+    refuse,
+    wrong_types,
 )
-from workbench.adapters.sources import (
-    ColumnMapping,
-    CsvSource,
-    MappedSource,
-    ParquetSource,
-)
-from workbench.adapters.sql import stage_query
+from workbench.adapters.repeats import without_repeats
+from workbench.adapters.sources import ColumnMapping, MappedSource, PostgresSource
+from workbench.adapters.staging import RAW, explained, stage
+from workbench.adapters.watermarks import watermark
 from workbench.contracts import columns as c
 from workbench.contracts import tables
 from workbench.contracts.made_from import EVERY_FILE, MadeFrom, Use, Uses
+from workbench.contracts.relation_checks import SQL_TYPES, literal, quoted
 from workbench.contracts.schema import Column, Origin, TableContract
 from workbench.contracts.units import PackSize, parse_size, unit_code
-from workbench.errors import SourceError
+from workbench.errors import ContractError, SourceError
 
-_SQL_TYPES = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIMESTAMP",
-}
 _PACK_COLUMNS = (c.PACK_COUNT, c.PACK_SIZE, c.PACK_UOM, c.PACK_TEXT)
 
 
 def mapped_load(
-    connection: duckdb.DuckDBPyConnection, source: MappedSource, folder: Path, *, key: bytes
+    connection: duckdb.DuckDBPyConnection,
+    source: MappedSource,
+    folder: Path,
+    work: Path,
+    *,
+    key: bytes,
+    since: str = "",
+    lock: Callable[[], None] = lambda: None,
 ) -> Load:
     """Stage a source and map it to its table.
 
+    Args:
+        connection: Of this source alone.
+        source: Its description.
+        folder: Of the description.
+        work: Folder for copies, kept until the rows are written.
+        key: Pseudonym key.
+        since: Up to where an incremental source has been read.
+        lock: See `staging.stage`.
+
     Raises:
-        SourceError: The source is missing, unreadable, empty, lacks a column, or holds a value of
-            the wrong type or an unknown unit; the message names the first such row.
+        SourceError: The source is missing, unreadable, empty, lacks a column, or more of its rows
+            are bad than the description allows; the message names the first such row.
+        ContractError: The same, for rows that break the contract.
     """
     contract = tables.contract(source.table)
-    wanted = list(dict.fromkeys(mapping.column for mapping in source.columns.values()))
-    if source.size_text and source.size_text not in wanted:
-        wanted.append(source.size_text)
-    read = _stage(connection, source, folder, wanted)
-    if read == 0:
+    staged = stage(connection, source, folder, work, since=since, lock=lock)
+    if staged.read == 0 and not (source.incremental and since):
         raise SourceError(
             f"source {source.name!r}: no rows; expected at least one. Check the export, or remove"
             " the source."
         )
-    terms = {
-        column.name: _term(connection, source, folder, column, key) for column in contract.columns
-    }
-    refuse_wrong_types(connection, source, folder, contract, terms)
-    selected = ", ".join(f"{term} AS {quoted(name)}" for name, term in terms.items())
-    return Load(
+    with explained(source, "columns"):
+        terms = {column.name: _term(connection, source, column, key) for column in contract.columns}
+        rows = Rows(connection, source, folder, contract, terms, staged.broken)
+        map_rows(rows)
+        bad = staged.broken or source.repeats != "bad" or wrong_types(rows)
+    place = "" if isinstance(source, PostgresSource) else f" {source.path}"
+    load = Load(
         source.table,
-        connection.sql(f"SELECT {selected} FROM raw"),
+        connection.sql(f"SELECT {', '.join(map(quoted, contract.names))} FROM {MAPPED}"),
         _provenance(source, contract),
-        f"{source.name} ({source.kind} {source.path}). Terms: {source.terms}",
-        read=read,
-        explain=lambda: refuse_breaches(connection, source, folder, contract, terms),
+        f"{source.name} ({source.kind}{place}). Terms: {source.terms}",
+        read=staged.read,
+        left_out=staged.left_out,
+        notes=staged.notes,
+        incremental=source.incremental is not None,
+        watermark=watermark(connection, source),
     )
+    if bad:
+        return _without_bad(rows, load)
+    return dataclasses.replace(load, retry=lambda: _without_bad(rows, load))
+
+
+def _without_bad(rows: Rows, load: Load) -> Load:
+    """The load without bad rows and with repeats treated as described.
+
+    Raises:
+        SourceError: More rows are bad than the description allows.
+        ContractError: The same.
+    """
+    source, connection = rows.source, rows.connection
+    count = find_bad_rows(rows) + len(rows.broken)
+    offered = load.read - load.left_out
+    constants = {name for name in rows.contract.names if name in source.constants}
+    of_constant = bool(constants) and count == offered
+    if count and (
+        source.on_bad_rows == "refuse" or count > source.bad_rows_limit * offered or of_constant
+    ):
+        _refuse_all(rows, count, offered)
+    names = ", ".join(map(quoted, rows.contract.names))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW good_rows AS SELECT {names}, {FILE}, {ROW} FROM {MAPPED}"
+        f" ANTI JOIN {BAD} USING ({FILE}, {ROW})"
+    )
+    select = without_repeats(rows.contract, source.repeats, "good_rows")
+    kept = single(connection, f"SELECT count(*) FROM ({select})")
+    return dataclasses.replace(
+        load,
+        rows=connection.sql(select),
+        quarantined=count,
+        merged=offered - count - kept,
+        bad_rows=bad_row_table(rows) if count else None,
+        retry=None,
+    )
+
+
+def _refuse_all(rows: Rows, count: int, offered: int) -> None:
+    """Raise the error of the first bad row; where some were allowed, say how many.
+
+    Raises:
+        SourceError: See `refusals.refuse`.
+        ContractError: The same.
+    """
+    try:
+        refuse(rows)
+    except (SourceError, ContractError) as error:
+        limit = rows.source.bad_rows_limit
+        if rows.source.on_bad_rows == "refuse" or count <= limit * offered:
+            raise
+        raise type(error)(
+            f"{error} {count:,} of {offered:,} rows are bad, more than the limit of {limit:.2%}."
+        ) from error
 
 
 def made_from(source: MappedSource) -> MadeFrom:
     """Of each column of the table the source's column, as the description maps it."""
-    found: dict[str, Uses] = {}
-    for name in tables.contract(source.table).names:
+    found: dict[str, Uses] = dict.fromkeys(tables.contract(source.table).names, ())
+    for name in found:
         if source.size_text and name in _PACK_COLUMNS:
             found[name] = (Use(EVERY_FILE, source.size_text, "TRANSFORMATION"),)
-        elif name in source.columns:
+        elif name in source.columns and source.columns[name].column:
             mapping = source.columns[name]
             use = Use(EVERY_FILE, mapping.column, "TRANSFORMATION", masked=bool(mapping.secret))
             found[name] = (use,)
-        else:
-            found[name] = ()
     return MadeFrom(found)
-
-
-def _stage(
-    connection: duckdb.DuckDBPyConnection, source: MappedSource, folder: Path, wanted: list[str]
-) -> int:
-    if isinstance(source, CsvSource):
-        return stage_csv(connection, source, folder, wanted)
-    if isinstance(source, ParquetSource):
-        return stage_parquet(connection, source, folder, wanted)
-    return stage_query(connection, source, folder, wanted)
 
 
 def _provenance(source: MappedSource, contract: TableContract) -> dict[str, Origin]:
@@ -106,11 +164,7 @@ def _provenance(source: MappedSource, contract: TableContract) -> dict[str, Orig
 
 
 def _term(
-    connection: duckdb.DuckDBPyConnection,
-    source: MappedSource,
-    folder: Path,
-    column: Column,
-    key: bytes,
+    connection: duckdb.DuckDBPyConnection, source: MappedSource, column: Column, key: bytes
 ) -> str:
     """SQL expression over `raw` for one column of the table; null where a value does not fit."""
     if source.size_text and column.name in _PACK_COLUMNS:
@@ -118,21 +172,21 @@ def _term(
     if column.name in source.constants:
         return _constant(source, column)
     if column.name not in source.columns:
-        return f"CAST(NULL AS {_SQL_TYPES[column.type]})"
+        return f"CAST(NULL AS {SQL_TYPES[column.type]})"
     mapping = source.columns[column.name]
     if mapping.secret:
         return _secret_term(connection, mapping, column, key)
-    if column.name == c.UNIT or column.name.endswith("_uom"):
-        return _unit_term(connection, source, folder, mapping)
+    if is_unit(column):
+        return _unit_term(connection, mapping)
     return _typed(mapping, column)
 
 
 def _typed(mapping: ColumnMapping, column: Column) -> str:
-    value = quoted(mapping.column)
+    value = mapping.expression
     if column.type == "text":
         return f"CAST({value} AS VARCHAR)"
     if column.type in ("integer", "number"):
-        number = f"TRY_CAST({value} AS DOUBLE)"
+        number = f"TRY_CAST({_plain_number(value, mapping.decimal)} AS DOUBLE)"
         number = f"CASE WHEN isfinite({number}) THEN {number} * {mapping.factor!r} END"
         whole = f"CASE WHEN ({number}) = floor({number}) THEN CAST({number} AS BIGINT) END"
         return number if column.type == "number" else whole
@@ -145,7 +199,16 @@ def _typed(mapping: ColumnMapping, column: Column) -> str:
     )
     if column.type == "time" and mapping.time_zone:
         return f"timezone('UTC', timezone({literal(mapping.time_zone)}, {moment}))"
-    return f"CAST({moment} AS {_SQL_TYPES[column.type]})"
+    return f"CAST({moment} AS {SQL_TYPES[column.type]})"
+
+
+def _plain_number(value: str, decimal: str | None) -> str:
+    """SQL of a number as text with a point for decimals and nothing between thousands."""
+    if decimal is None:
+        return value
+    grouping = "[,\\s'\u00a0\u202f]" if decimal == "." else "[.\\s'\u00a0\u202f]"
+    ungrouped = f"regexp_replace(CAST({value} AS VARCHAR), {literal(grouping)}, '', 'g')"
+    return f"replace({ungrouped}, {literal(decimal)}, '.')"
 
 
 def _constant(source: MappedSource, column: Column) -> str:
@@ -159,13 +222,12 @@ def _constant(source: MappedSource, column: Column) -> str:
             f"source {source.name!r}: constant {column.name} is {value!r}; expected"
             f" {EXPECTED[column.type]}."
         )
-    return f"CAST({literal(str(value))} AS {_SQL_TYPES[column.type]})"
+    return f"CAST({literal(str(value))} AS {SQL_TYPES[column.type]})"
 
 
-def _distinct(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
-    value = quoted(name)
+def _distinct(connection: duckdb.DuckDBPyConnection, value: str) -> list[str]:
     rows = connection.execute(
-        f"SELECT DISTINCT CAST({value} AS VARCHAR) FROM raw WHERE {value} IS NOT NULL ORDER BY 1"
+        f"SELECT DISTINCT CAST({value} AS VARCHAR) FROM {RAW} WHERE {value} IS NOT NULL ORDER BY 1"
     ).fetchall()
     return [row[0] for row in rows]
 
@@ -174,37 +236,28 @@ def _secret_term(
     connection: duckdb.DuckDBPyConnection, mapping: ColumnMapping, column: Column, key: bytes
 ) -> str:
     name = f"codes_{column.name}"
-    connection.register(name, pseudonym_table(_distinct(connection, mapping.column), key))
-    value = f"CAST(raw.{quoted(mapping.column)} AS VARCHAR)"
-    return f"(SELECT code FROM {name} WHERE {name}.value = {value})"
+    connection.register(name, pseudonym_table(_distinct(connection, mapping.expression), key))
+    value = f"CAST({mapping.expression} AS VARCHAR)"
+    codes = f'(SELECT value AS "_given", code AS "_code" FROM {name})'
+    return f'(SELECT "_code" FROM {codes} WHERE "_given" = {value})'
 
 
-def _unit_term(
-    connection: duckdb.DuckDBPyConnection,
-    source: MappedSource,
-    folder: Path,
-    mapping: ColumnMapping,
-) -> str:
-    known = {}
-    for name in _distinct(connection, mapping.column):
-        code = unit_code(mapping.units.get(name, name))
-        if code is None:
-            spot, such = first_place(connection, source, folder, mapping.column, name)
-            raise SourceError(
-                f"source {source.name!r}: {spot}, unknown unit {name!r} in column"
-                f" {mapping.column!r}{such}; expected a UN/CEFACT Recommendation 20 code. Map it"
-                " under 'units' of the column."
-            )
-        known[name] = code
-    cases = " ".join(f"WHEN {literal(name)} THEN {literal(code)}" for name, code in known.items())
-    return f"CASE CAST({quoted(mapping.column)} AS VARCHAR) {cases} END" if cases else "NULL"
+def _unit_term(connection: duckdb.DuckDBPyConnection, mapping: ColumnMapping) -> str:
+    codes = {
+        name: unit_code(mapping.units.get(name.strip(), name))
+        for name in _distinct(connection, mapping.expression)
+    }
+    cases = " ".join(
+        f"WHEN {literal(name)} THEN {literal(code)}" for name, code in codes.items() if code
+    )
+    return f"CASE CAST({mapping.expression} AS VARCHAR) {cases} END" if cases else "NULL::VARCHAR"
 
 
 def _pack_term(connection: duckdb.DuckDBPyConnection, size_text: str, column: Column) -> str:
     if column.name == c.PACK_TEXT:
         return f"CAST({quoted(size_text)} AS VARCHAR)"
     attribute = {c.PACK_COUNT: "count", c.PACK_SIZE: "size", c.PACK_UOM: "unit"}[column.name]
-    parsed = [(text, parse_size(text)) for text in _distinct(connection, size_text)]
+    parsed = [(text, parse_size(text)) for text in _distinct(connection, quoted(size_text))]
     known = [
         (text, getattr(size, attribute)) for text, size in parsed if isinstance(size, PackSize)
     ]

@@ -2,7 +2,7 @@
 
     [[source]]
     name = "till export"
-    kind = "csv"                     # csv, parquet, duckdb, sqlite or completejourney
+    kind = "csv"                     # csv, excel, parquet, duckdb, sqlite, postgres, …
     path = "exports/sales-*.csv"     # relative to the TOML file
     table = "sales"
     terms = "internal"
@@ -16,6 +16,7 @@
 `docs/sources.md` explains every setting.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from workbench.adapters.addable import not_addable
 from workbench.contracts import tables
+from workbench.contracts.relation_checks import quoted
 from workbench.contracts.schema import Column
 from workbench.errors import ContractError, SourceError
 
@@ -33,24 +36,44 @@ class _Strict(BaseModel):
 
 
 class ColumnMapping(_Strict):
-    """Where a column's values come from.
+    """Where a column's values come from: a column of the source, or an expression over them.
 
     Attributes:
         column: Name in the source.
+        sql: DuckDB expression over the source's columns, instead of `column`.
         format: How dates or times are written, in strptime's notation; ISO 8601 if not given.
         time_zone: IANA zone in which times are written; UTC if not given.
         factor: Number that values are multiplied by, for example pieces per case.
+        decimal: Mark of decimals in the source; the other one then only groups thousands.
         units: For columns that hold units: the source's names and their Recommendation 20 codes,
             in addition to the codes and abbreviations that are known.
         secret: Replace each value by a keyed hash that cannot be reversed without the key.
     """
 
-    column: str = Field(min_length=1)
+    column: str = ""
+    sql: str = ""
     format: str | None = None
     time_zone: str | None = None
     factor: float = Field(default=1.0, gt=0)
+    decimal: Literal[".", ","] | None = None
     units: dict[str, str] = Field(default_factory=dict)
     secret: bool = False
+
+    @model_validator(mode="after")
+    def _column_or_sql(self) -> "ColumnMapping":
+        if bool(self.column) == bool(self.sql):
+            raise ValueError("expected one of 'column' and 'sql'")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people know the values by."""
+        return self.column or self.sql
+
+    @property
+    def expression(self) -> str:
+        """SQL of the source's own value."""
+        return f"({self.sql})" if self.sql else quoted(self.column)
 
     def refuse_unfitting(self, column: Column) -> None:
         """Raise `ValueError` if a setting means nothing for a column of this type."""
@@ -58,6 +81,7 @@ class ColumnMapping(_Strict):
             "format": ("date", "time"),
             "time_zone": ("time",),
             "factor": ("number", "integer"),
+            "decimal": ("number", "integer"),
             "units": ("text",),
             "secret": ("text",),
         }
@@ -68,11 +92,38 @@ class ColumnMapping(_Strict):
                 )
 
 
+class Incremental(_Strict):
+    """A source that brings what is new or changed, not everything.
+
+    Attributes:
+        watermark: Column of the source that grows: a day, a time or a number.
+        overlap_days: Also asked for again, for corrections that arrive late.
+        start: What `$since` stands for in a query at the first load.
+    """
+
+    watermark: str = Field(min_length=1)
+    overlap_days: int = Field(default=0, ge=0)
+    start: str = "1900-01-01"
+
+
 class _Mapped(_Strict):
-    """What every source that fills one table states."""
+    """What every source that fills one table states.
+
+    Attributes:
+        keep: SQL condition over the source's columns; other rows are counted as left out.
+        repeats: What to do with rows of one key: `bad` rows; `add_up` their numbers; `drop_equal`
+            ones; or keep the `last` of the file.
+        on_bad_rows: `quarantine` them, up to a share of `bad_rows_limit`, or `refuse` the source.
+        incremental: Rows are added to the table, or replace those of the same key.
+    """
 
     name: str = Field(min_length=1)
     table: str
+    keep: str = ""
+    repeats: Literal["bad", "add_up", "drop_equal", "last"] = "bad"
+    on_bad_rows: Literal["quarantine", "refuse"] = "quarantine"
+    bad_rows_limit: float = Field(default=0.01, ge=0, le=1)
+    incremental: Incremental | None = None
     terms: str = "not stated"
     simulated: bool = False  # the rows are made up: pages that rest on them say so
     columns: dict[str, ColumnMapping] = Field(min_length=1)
@@ -103,6 +154,9 @@ class _Mapped(_Strict):
             if name in self.constants:
                 raise ValueError(f"column {name!r}: mapped and constant; expected one of both")
             mapping.refuse_unfitting(contract.column(name))
+        single = not_addable(contract, set(self.columns)) if self.repeats == "add_up" else []
+        if single:
+            raise ValueError(f"'add_up' has no meaning for {single[0]!r}; leave it out, or 'last'")
         missing = [
             column.name
             for column in contract.columns
@@ -114,22 +168,65 @@ class _Mapped(_Strict):
         return self
 
 
-class CsvSource(_Mapped):
-    """Delimited text; `path` may be a pattern that several files of one shape match."""
+class _File(_Mapped):
+    """Files of one shape, and what else a query over them needs.
+
+    Attributes:
+        path: Relative to the description; may be a pattern that several files match.
+        query: DuckDB query whose answer takes the place of the rows; they are the table `source`.
+        also: Further files of the same kind that the query joins, as tables by these names.
+    """
+
+    path: str
+    query: str = ""
+    also: dict[str, "OtherFile"] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _query_uses_others(self) -> "_File":
+        if self.also and not self.query:
+            raise ValueError("'also' names files for a 'query', which is missing")
+        if "source" in self.also:
+            raise ValueError("'also' names a file 'source', which is that of 'path'")
+        return self
+
+
+class OtherFile(_Strict):
+    """A file that a query joins; read as the source's own, but for what is stated here."""
+
+    path: str
+    header: list[str] = Field(default_factory=list)
+    sheet: str = ""
+
+
+class CsvSource(_File):
+    """Delimited text."""
 
     kind: Literal["csv"]
-    path: str
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     header: list[str] = Field(default_factory=list)  # names, for files without a heading line
     null: str = ""
 
 
-class ParquetSource(_Mapped):
+class ExcelSource(_File):
+    """A sheet of an Excel workbook (xlsx, xlsm, xlsb, xls) or an OpenDocument spreadsheet.
+
+    Attributes:
+        sheet: Its name; the first one if not given.
+        heading_row: Row of the heading, counted from 1; rows above it are not read.
+        header: Names, for sheets without a heading row.
+    """
+
+    kind: Literal["excel"]
+    sheet: str = ""
+    heading_row: int = Field(default=1, ge=1)
+    header: list[str] = Field(default_factory=list)
+
+
+class ParquetSource(_File):
     """Parquet files."""
 
     kind: Literal["parquet"]
-    path: str
 
 
 class QuerySource(_Mapped):
@@ -138,6 +235,31 @@ class QuerySource(_Mapped):
     kind: Literal["duckdb", "sqlite"]
     path: str
     query: str = Field(min_length=1)
+
+
+class PostgresSource(_Mapped):
+    """A query on a PostgreSQL database, in a read-only transaction.
+
+    Attributes:
+        connection: libpq settings such as `host=erp dbname=stock user=reader`, without a password.
+        password_env: Environment variable that holds the password; libpq's own ways (`PGPASSWORD`,
+            `~/.pgpass`) work too.
+        timeout_s: Seconds to wait for a connection.
+    """
+
+    kind: Literal["postgres"]
+    connection: str = Field(min_length=1)
+    password_env: str = ""
+    timeout_s: int = Field(default=10, ge=1)
+    query: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _no_password(self) -> "PostgresSource":
+        if re.search(r"\bpassword\s*=|://[^/@\s]*:[^/@\s]*@", self.connection, re.IGNORECASE):
+            raise ValueError(
+                "'connection' holds a password; name an environment variable in 'password_env'"
+            )
+        return self
 
 
 class CompleteJourneySource(_Strict):
@@ -173,9 +295,11 @@ class CompleteJourneySource(_Strict):
 
 
 Source = Annotated[
-    CsvSource | ParquetSource | QuerySource | CompleteJourneySource, Field(discriminator="kind")
+    CsvSource | ExcelSource | ParquetSource | QuerySource | PostgresSource | CompleteJourneySource,
+    Field(discriminator="kind"),
 ]
-MappedSource = CsvSource | ParquetSource | QuerySource
+FileSource = CsvSource | ExcelSource | ParquetSource
+MappedSource = FileSource | QuerySource | PostgresSource
 
 
 class Sources(_Strict):
@@ -218,8 +342,8 @@ def tables_of(source: Source) -> Sequence[str]:
     return (source.table,)
 
 
-def load_sources(path: Path) -> Sources:
-    """Read and check a description of sources.
+def load_sources(path: Path, folder: Path | None = None) -> Sources:
+    """Read and check a description of sources; `folder` is where its paths begin, if elsewhere.
 
     Raises:
         SourceError: The file is missing, is not TOML, or does not describe sources.
@@ -235,7 +359,7 @@ def load_sources(path: Path) -> Sources:
             f"{path}: not readable as TOML in UTF-8 ({error}); correct that line."
         ) from error
     try:
-        return Sources.model_validate({"folder": path.resolve().parent} | described)
+        return Sources.model_validate({"folder": (folder or path.parent).resolve()} | described)
     except ValidationError as error:
         raise SourceError(f"{path}: {_first_problem(error, described)}") from error
 
@@ -255,14 +379,15 @@ def _first_problem(error: ValidationError, described: dict[str, Any]) -> str:
         found = problem.get("ctx", {}).get("tag")
         kind = "no 'kind'" if found is None else f"kind {found!r}, which is not read"
         return (
-            f"source {label!r}: {kind}; expected one of {', '.join(_KINDS)}. Save anything else,"
-            " such as a spreadsheet, as csv."
+            f"source {label!r}: {kind}; expected one of {', '.join(_KINDS)}. Export anything"
+            " else as csv."
         )
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     found = problem["input"]
-    value = f" (found {found!r})" if isinstance(found, str | int | float) else ""
+    echoed = isinstance(found, str | int | float) and "connection" not in place  # no password
+    value = f" (found {found!r})" if echoed else ""
     spot = " ".join(part for part in (f"source {label!r}" if label else "", where) if part)
     return f"{spot or 'source'}: {message}{value}; see docs/sources.md for what is expected."
 
 
-_KINDS = ("csv", "parquet", "duckdb", "sqlite", "completejourney")
+_KINDS = ("csv", "excel", "parquet", "duckdb", "sqlite", "postgres", "completejourney")

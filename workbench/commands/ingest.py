@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
 
@@ -13,6 +14,9 @@ def ingest(
     sources: Annotated[
         Path, typer.Argument(help="TOML file that describes the sources, see docs/sources.md.")
     ],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the paths begin; default: beside SOURCES.toml.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Read again even if nothing changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
@@ -22,7 +26,9 @@ def ingest(
     from workbench.tables.store import TableStore
 
     workspace, lines = find_workspace(), list[str]()
-    step = ingest_step(workspace, sources, say=lines.append if as_json else typer.echo)
+    step = ingest_step(
+        workspace, sources, folder=folder, say=lines.append if as_json else typer.echo
+    )
     result = governed_step(workspace, step, force=force)
     if not as_json:
         typer.echo(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
@@ -35,3 +41,43 @@ def ingest(
     ]
     run = {"job": result.job, "run_id": result.run_id, "status": result.status}
     typer.echo(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
+
+
+def quarantine(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write every bad row to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
+) -> None:
+    """Show the bad rows that an ingest set aside, with their reasons."""
+    from workbench.adapters.registers import bad_rows, reasons
+    from workbench.contracts.export import safe_csv
+    from workbench.tables.store import TableStore
+
+    found = bad_rows(TableStore(find_workspace().tables), tables or ())
+    if csv is not None:
+        write_new(csv, safe_csv(found))
+    summary = reasons(found)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+        return
+    for row in summary:
+        typer.echo(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
+    where = f", written to {csv}" if csv else "" if found.empty else "; --csv FILE writes them all"
+    typer.echo(f"{len(found):,} bad rows are set aside{where}.")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        ConfigError: It is there, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{path}: exists; name a file that does not, or remove it.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}); name another file."
+        ) from error

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from workbench.commands import log_network
+from workbench.contracts.printable import printable
 from workbench.errors import KeyFileError, LogError, VerificationError
 from workbench.workspace import Workspace, find_workspace, keys_folder
 
 if TYPE_CHECKING:
     from workbench.decision_log.checkpoint import Checkpoint
     from workbench.decision_log.cosignature import Quorum
+
+_MOST_BYTES: Final = 1 << 20  # a proof of the largest entry has an eighth of it
 
 app = typer.Typer(
     help="The decision log: verify, prove, key, checkpoint, witness, serve.", no_args_is_help=True
@@ -203,10 +206,11 @@ def _verify_bundle(
     (text,) = read_texts([path])
     origin = text.partition("\n\n")[2].partition("\n")[0]
     proven = verify_bundle(text, key or _pinned_for(origin, path), known, rotations=rotations)
+    record = proven.record()
     if as_json:
         facts = {"verified": True, "entry": proven.index, **_checkpoint_facts(proven.checkpoint)}
         facts["cosignatures"] = [asdict(cosigned) for cosigned in proven.cosignatures]
-        typer.echo(json.dumps({**facts, "record": json.loads(proven.entry)}, indent=1))
+        typer.echo(json.dumps({**facts, "record": record}, indent=1))
         return
     typer.echo(
         f"Verified: entry {proven.index:,} is included under the signed checkpoint of"
@@ -214,7 +218,7 @@ def _verify_bundle(
     )
     for cosigned in proven.cosignatures:
         typer.echo(cosigned.sentence())
-    typer.echo(json.dumps(json.loads(proven.entry), indent=1, ensure_ascii=False))
+    typer.echo(printable(json.dumps(record, indent=1, ensure_ascii=False)))
 
 
 def _pinned(folder: Path, given: Path | None) -> str:
@@ -251,10 +255,18 @@ def _checkpoint_facts(signed: "Checkpoint") -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
+    """A checkpoint or a proof, which may come through a pipe."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise LogError(f"{path}: cannot be read ({error.strerror}); give another file.") from error
+    if len(data) > _MOST_BYTES:
+        raise LogError(
+            f"{path}: more than {_MOST_BYTES:,} bytes; expected a checkpoint or a proof of one"
+            " entry, give another file."
+        )
+    return data
 
 
 def _write_rotations(workspace: Workspace, folder: Path) -> None:

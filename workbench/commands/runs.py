@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,9 @@ from workbench.workspace import find_workspace
 
 if TYPE_CHECKING:
     from workbench.runs.ledger import RunRow
+    from workbench.runs.rerun import Rerun
     from workbench.runs.run import RunResult
+    from workbench.workspace import Workspace
 
 runs_app = typer.Typer(help="What was run.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
@@ -100,13 +103,27 @@ def _what_if(row: "RunRow") -> str:
 
 @runs_app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(help="Run id or its beginning.")], as_json: Json = False
+    run_id: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    as_json: Json = False,
+    crate: Annotated[
+        Path | None, typer.Option(help="Write it as a Process Run Crate: a new zip.")
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="With --crate: an input table whose terms or size keep it here."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="With --crate: MiB that its files may amount to.")
+    ] = 1024,
 ) -> None:
     """One run: how it ended, what it rests on, what it left."""
     from workbench.runs.compare import run_facts
     from workbench.runs.ledger import Ledger
 
     workspace = find_workspace()
+    if crate:
+        _write_crate(workspace, run_id, crate, leave_out or [], limit, as_json=as_json)
+        return
     facts = run_facts(workspace, Ledger(workspace.ledger).get(run_id))
     if as_json:
         typer.echo(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
@@ -114,6 +131,82 @@ def show(
     for name, value in facts.items():
         if value not in (None, "", [], {}):
             _print_fact(name, value)
+
+
+def _write_crate(
+    workspace: "Workspace", run_id: str, crate: Path, leave_out: list[str], limit: int, *,
+    as_json: bool,
+) -> None:  # fmt: skip
+    from workbench.commands.log import refuse_place
+    from workbench.runs.crate import terms_of, write_crate
+    from workbench.runs.ledger import Ledger
+    from workbench.tables.versions import sha256_of
+
+    refuse_place(crate)
+    row = Ledger(workspace.ledger).get(run_id)
+    content = write_crate(workspace, row, crate, leave_out=leave_out, limit_mebibytes=limit)
+    held = [v for table, v in content.inputs.items() if f"table {table}" not in content.left_out]
+    terms, digest = terms_of(held), sha256_of(crate)
+    if as_json:
+        facts = {
+            "crate": str(crate), "sha256": digest, "files": len(content.parts),
+            "bytes": crate.stat().st_size, "tables": terms, "left_out": content.left_out,
+        }  # fmt: skip
+        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    typer.echo(f"{crate}: {len(content.parts):,} files, {crate.stat().st_size:,} bytes")
+    typer.echo(f"SHA-256 {digest}: tell it by another way than the crate")
+    for table, source in terms.items():
+        typer.echo(f"holds table {table}: {source}")
+    for what, why in content.left_out.items():
+        typer.echo(f"without {what}: {why}")
+
+
+@runs_app.command("rerun")
+def rerun_crate(
+    crate: Annotated[Path, typer.Argument(help="Zip that 'runs show --crate' wrote.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="name=value, where the crate holds none.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="MiB that it may unpack to.")] = 4096,
+    as_json: Json = False,
+) -> None:
+    """Execute a crate's run again, code of whoever made it; exit 1 if a table comes out different.
+
+    It runs in a workspace made from the crate: no table here changes, no decision is logged.
+    """
+    from workbench.runs.parameters import parse_assignment
+    from workbench.runs.progress import notebook_progress
+    from workbench.runs.rerun import rerun
+
+    given = dict(parse_assignment(text) for text in parameter or [])
+    with notebook_progress(crate.name) as progress:
+        done = rerun(
+            find_workspace(), crate, parameters=given, limit_mebibytes=limit, progress=progress
+        )
+    if as_json:
+        facts = {**asdict(done), "tables_agree": done.tables_agree}
+        typer.echo(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
+    else:
+        _print_rerun(done)
+    if not done.tables_agree:
+        raise typer.Exit(1)
+
+
+def _print_rerun(done: "Rerun") -> None:
+    for line in done.differs:
+        typer.echo(f"not as then: {line}")
+    tables = [one for one in done.outputs if one.kind == "table"]
+    for one in tables:
+        now = "agrees" if one.agrees else f"differs, is {one.now[:16] or 'not made'} now"
+        typer.echo(f"table {one.name}: {one.then[:16] or 'not made then'}: {now}")
+    files = [one for one in done.outputs if one.kind == "file"]
+    other = [one.name for one in files if not one.agrees]
+    typer.echo(f"{len(files) - len(other)} of {len(files)} files have the same bytes")
+    if other:
+        typer.echo(f"other bytes, as captions name their run: {', '.join(other)}")
+    agreed = sum(one.agrees for one in tables)
+    typer.echo(f"{agreed} of {len(tables)} tables agree; executed in {done.report}")
 
 
 def _print_fact(name: str, value: Any) -> None:

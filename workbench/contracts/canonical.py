@@ -20,6 +20,7 @@ _OTHER_ORDER: Final = re.compile(rb"[\xee-\xff]")
 _EXACT: Final = 2**53  # integers below have one double each
 _DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _ROW: Final = b"0" * 16
+_BEFORE_A_NUMBER: Final = (b":", b",", b"[", b"-")
 
 
 class _UnusualError(Exception):
@@ -66,9 +67,9 @@ def _read_plain(data: bytes) -> Any:
     writes in another way than RFC 8785, or is spelt in a way that both read.
     """
     zeros = data.translate(_DIGITS_AS_ZERO)  # a number beyond 2^53 shows as a row of 16
-    if b":" + _ROW in zeros or b"," + _ROW in zeros or b"[" + _ROW in zeros or b"-" + _ROW in zeros:
+    if _ROW in zeros and any(before + _ROW in zeros for before in _BEFORE_A_NUMBER):
         return None
-    if b"\\u" in data or zeros[:1] == b"0":
+    if (b"\\" in data and b"\\u" in data) or zeros[:1] == b"0":
         return None
     try:
         value = _DECODER.decode(data)

@@ -179,6 +179,25 @@ RECEIPTS = table(
     observed="received",
 )
 
+# --- how it got here --------------------------------------------------------------------------
+# Both grow: each says of every version of every table how it was loaded, not only of the current.
+LOADS = table(
+    "loads",
+    "loaded_table loaded_version",
+    text("loaded_table loaded_version source"),
+    # read + expanded = left_out + quarantined + merged + added + corrected + unchanged
+    integer("read expanded left_out quarantined merged added corrected unchanged", minimum=0),
+    integer("kept loaded", minimum=0),  # kept from the version before; rows of this version
+    text("watermark?"),  # how far a source that brings only what is new was read
+)
+QUARANTINE = table(
+    "quarantine",
+    "loaded_table loaded_version file row",
+    text("loaded_table loaded_version source file"),
+    integer("row", minimum=1),  # line of a text file, else row of the sheet, file or answer
+    text("column? reason value? record?"),  # record: JSON of the mapped columns, none secret
+)
+
 # --- what runs conclude -----------------------------------------------------------------------
 FORECASTS = table(
     "forecasts",

@@ -1,12 +1,14 @@
 """Decisions as one HTML page for readers who trust nobody: what happened, why, and the proofs.
 
-It has no script and asks no host. Everything in it is escaped by the template.
+It has no script and asks no host. Everything in it is escaped by the template, also what would
+reverse the direction of writing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from workbench.contracts.printable import printable
 from workbench.resources import resource
 
 POLICY: Final = (
@@ -76,7 +78,8 @@ def decisions_html(pages: Sequence[DecisionPage], *, origin: str, size: int, roo
     """
     from jinja2 import Environment
 
-    template = Environment(autoescape=True).from_string(_template("decision.html.j2"))
+    environment = Environment(autoescape=True, finalize=_shown)
+    template = environment.from_string(_template("decision.html.j2"))
     return template.render(
         pages=pages,
         title=pages[0].headline if len(pages) == 1 else f"{len(pages):,} decisions",
@@ -86,6 +89,10 @@ def decisions_html(pages: Sequence[DecisionPage], *, origin: str, size: int, roo
         size=f"{size:,}",
         root=root,
     )
+
+
+def _shown(value: Any) -> Any:
+    return printable(value) if type(value) is str else value
 
 
 def _template(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from workbench.contracts.printable import one_line
 from workbench.decision_log.journal import JOURNAL, parse_batch
 from workbench.decision_log.pruned import is_ids_path
 from workbench.decision_log.storage import LOCK, SERVICE, UNFINISHED, Storage
@@ -46,8 +47,8 @@ class OtherFiles:
                 f"{self.pending:,} further entries are durable in the journal and not published"
                 " yet: the next writer puts them in place."
             )
-        lines += [f"Interrupted write: {path}" for path in self.unfinished]
-        return lines + [f"Foreign file: {path}" for path in self.foreign]
+        lines += [f"Interrupted write: {one_line(path)}" for path in self.unfinished]
+        return lines + [f"Foreign file: {one_line(path)}" for path in self.foreign]
 
 
 def other_files(storage: Storage, size: int) -> OtherFiles:

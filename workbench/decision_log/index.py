@@ -8,6 +8,7 @@ bucket that is asked for does not add up (`index_seal`).
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,10 +43,6 @@ from workbench.errors import LogError
 
 __all__ = ["LogIndex", "parsed"]
 _NAMES_AT_ONCE: Final = 250
-_OF_IDS: Final = (  # the order of this join is kept: one search of the index for each id
-    "SELECT id, position FROM (VALUES {}) AS wanted CROSS JOIN entries"
-    " ON id_bucket = wanted.column1 AND id = wanted.column2"
-)
 _NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{PRUNED}'"
 _DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
 
@@ -146,8 +143,7 @@ class LogIndex:
                 for name in ids[start : start + _NAMES_AT_ONCE]:
                     keys[name] = keys[id_digest(name)] = name  # the digest: of what was pruned
                 pairs = [value for key in keys for value in (bucket_of(key), key)]
-                sql = _OF_IDS.format(", ".join(["(?, ?)"] * len(keys)))
-                for key, position in connection.execute(sql, pairs):
+                for key, position in connection.execute(_of_ids(len(keys)), pairs):
                     found[keys[key]] = position
         return found
 
@@ -272,6 +268,16 @@ class LogIndex:
                 f"{self._path}: {error}; free space or delete this file, it is rebuilt from the"
                 " log."
             ) from error
+
+
+@cache
+def _of_ids(count: int) -> str:
+    """The join is kept in this order: one search of the index for each id."""
+    wanted = ", ".join(["(?, ?)"] * count)
+    return (
+        f"SELECT id, position FROM (VALUES {wanted}) AS wanted CROSS JOIN entries"
+        " ON id_bucket = wanted.column1 AND id = wanted.column2"
+    )
 
 
 def _connect(path: Path, sealer: Sealer) -> sqlite3.Connection:

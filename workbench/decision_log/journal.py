@@ -5,7 +5,8 @@ covers them. Tiles and bundles follow from these bytes, so an append is durable 
 the files of the log are flushed later, together, and what a crash took from them is rebuilt.
 
 A frame is whole or absent: its digest covers the journal's epoch and the frame's place, so neither
-half a frame nor one of an earlier epoch is ever taken for one.
+half a frame nor one of an earlier epoch is ever taken for one. Frames begin at whole blocks of the
+disk: to write one touches no block of another that was acknowledged.
 """
 
 import base64
@@ -20,21 +21,24 @@ from workbench.errors import LogError, VerificationError
 
 JOURNAL: Final = ".journal"
 EPOCH_BYTES: Final = 16
-_MAGIC: Final = b"workbench journal 1\n"
-HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
+BLOCK_BYTES: Final = 4096
+_MAGIC: Final = b"workbench journal 2\n"
+_UNALIGNED: Final = b"workbench journal 1\n"  # of earlier versions: frames without gaps
+_HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
 _RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
 
 
 def header(epoch: bytes) -> bytes:
-    """What a journal begins with."""
-    return _MAGIC + epoch
+    """What a journal begins with: a block."""
+    return (_MAGIC + epoch).ljust(BLOCK_BYTES, b"\0")
 
 
 def frame(epoch: bytes, place: int, data: bytes) -> bytes:
-    """A record as it stands at byte `place` of the journal."""
-    return len(data).to_bytes(_LENGTH_BYTES, "big") + _digest(epoch, place, data) + data
+    """A record as it stands at byte `place` of the journal: whole blocks."""
+    head = len(data).to_bytes(_LENGTH_BYTES, "big") + _digest(epoch, place, data)
+    return b"".join((head, data, bytes(-(len(head) + len(data)) % BLOCK_BYTES)))
 
 
 def frames(journal: bytes) -> Iterator[bytes]:
@@ -43,13 +47,15 @@ def frames(journal: bytes) -> Iterator[bytes]:
     Raises:
         LogError: It is no journal.
     """
-    if len(journal) < HEADER_BYTES or not journal[:HEADER_BYTES].strip(b"\0"):
+    if len(journal) < _HEADER_BYTES or not journal[:_HEADER_BYTES].strip(b"\0"):
         return  # its first write did not come to an end
-    if not journal.startswith(_MAGIC):
+    if not journal.startswith((_MAGIC, _UNALIGNED)):
         raise LogError(f"{JOURNAL}: damaged; expected a journal of the log: {_RESTORE}.")
-    epoch = journal[len(_MAGIC) : HEADER_BYTES]
-    place = HEADER_BYTES
+    epoch = journal[len(_MAGIC) : _HEADER_BYTES]
+    block = BLOCK_BYTES if journal.startswith(_MAGIC) else 1
+    place = _HEADER_BYTES
     while True:
+        place += -place % block
         start = place + _LENGTH_BYTES + _DIGEST_BYTES
         length = int.from_bytes(journal[place : place + _LENGTH_BYTES], "big")
         data = journal[start : start + length]

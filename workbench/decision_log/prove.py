@@ -22,7 +22,7 @@ from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH
 from workbench.decision_log.tree import TreeReader
 from workbench.errors import LogError, VerificationError
-from workbench.merkle import leaf_hash, root_before, verify_inclusion
+from workbench.merkle import HASH_BYTES, leaf_hash, root_before, verify_inclusion
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 
@@ -35,6 +35,19 @@ class ProvenEntry:
     entry: bytes
     checkpoint: Checkpoint
     cosignatures: tuple[Cosignature, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """The decision record that it is.
+
+        Raises:
+            VerificationError: It is signed, and no record in canonical form: other programs could
+                read another one in it.
+        """
+        where = f"bundle: entry {self.index}"
+        record = _record(self.entry, where)
+        if not isinstance(record.get("id"), str):
+            raise VerificationError(f"{where}: not a decision record; expected an id.")
+        return record
 
 
 class ProvingReader:
@@ -182,6 +195,8 @@ def _parsed(bundle: str) -> _Bundle:
         raise VerificationError(f"bundle: index {index[:20]!r} is not a number.")
     entry = _canonical_base64(lines[1].removeprefix("extra "))
     proof = [_canonical_base64(line) for line in lines[3:]]
+    if any(len(node) != HASH_BYTES for node in proof):
+        raise VerificationError(f"bundle: its path holds other than {HASH_BYTES} bytes a hash.")
     return _Bundle(int(index), entry, proof, note.encode())
 
 

@@ -22,12 +22,18 @@ from openlineage.client.serde import Serde
 from workbench import __version__
 from workbench.lineage import facets as own
 from workbench.lineage.facts import Assertion, JobDescription, LogRange, ModelUse, ParentRun
-from workbench.lineage.names import PRODUCER, check_job
+from workbench.lineage.names import PRODUCER, SESSIONS, check_job
 from workbench.lineage.redaction import Redactor
 from workbench.lineage.source_location import source_location
 
 EventType = Literal["START", "RUNNING", "COMPLETE", "FAIL", "ABORT"]
 _STACK_CHARACTERS: Final = 20_000
+_ENGINES: Final = {"notebook": "papermill", "session": "ipykernel"}
+_JOB_TYPES: Final = {
+    "notebook": ("PAPERMILL", "NOTEBOOK"),
+    "session": (SESSIONS, "NOTEBOOK"),
+    "step": ("WORKBENCH", "STEP"),
+}
 # What can change a result and holds no secret; threads are left out, a kernel has its own.
 _ENVIRONMENT: Final = ("CI", "LANG", "LC_ALL", "PYTHONHASHSEED", "SOURCE_DATE_EPOCH", "TZ")
 
@@ -57,6 +63,16 @@ def run_event(
         producer=PRODUCER,
     )
     return Serde.to_dict(event)
+
+
+def dataset_objects(
+    inputs: Sequence[InputDataset], outputs: Sequence[OutputDataset]
+) -> dict[str, list[dict[str, Any]]]:
+    """Datasets as JSON objects, as they stand in an event."""
+    return {
+        "inputs": [Serde.to_dict(one) for one in inputs],
+        "outputs": [Serde.to_dict(one) for one in outputs],
+    }
 
 
 # --- run ------------------------------------------------------------------------------------
@@ -187,9 +203,10 @@ def _parameters(texts: Mapping[str, str]) -> RunFacet:
 
 def _engine(job: JobDescription) -> RunFacet:
     name, found = "python", platform.python_version()
-    if job.kind == "notebook":
+    package = _ENGINES.get(job.kind)
+    if package:
         with contextlib.suppress(PackageNotFoundError):  # then it is not executed here
-            name, found = "papermill", version("papermill")
+            name, found = package, version(package)
     return standard.processing_engine_run.ProcessingEngineRunFacet(
         name=name, version=found, openlineageAdapterVersion=__version__, producer=PRODUCER
     )
@@ -222,13 +239,10 @@ def sql_facet(queries: Sequence[str], redactor: Redactor) -> dict[str, JobFacet]
 
 def job_of(namespace: str, job: JobDescription) -> Job:
     """The job with what is known about its code."""
-    notebook = job.kind == "notebook"
+    integration, job_type = _JOB_TYPES[job.kind]
     known: dict[str, JobFacet] = {
         "jobType": standard.job_type_job.JobTypeJobFacet(
-            processingType="BATCH",
-            integration="PAPERMILL" if notebook else "WORKBENCH",
-            jobType="NOTEBOOK" if notebook else "STEP",
-            producer=PRODUCER,
+            processingType="BATCH", integration=integration, jobType=job_type, producer=PRODUCER
         )
     }
     if job.documentation:

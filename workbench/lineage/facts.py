@@ -8,7 +8,7 @@ from typing import Literal
 from workbench.contracts.made_from import How
 from workbench.contracts.records import ModelReference
 
-JobKind = Literal["notebook", "step"]
+JobKind = Literal["notebook", "step", "session"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class JobDescription:
 
     Attributes:
         name: Notebook's stem or step's name, for example `10-forecast-demand`.
-        kind: `notebook` runs in a kernel, `step` is a function of the library.
+        kind: `notebook` is run by Papermill, `step` is a function of the library, `session` a
+            kernel that somebody works in.
         documentation: What it does, for people.
         source: File that holds its code.
         owner: Who answers for it, as its author wrote.

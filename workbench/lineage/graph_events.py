@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from workbench.errors import LineageError
-from workbench.lineage.names import FILE_NAMESPACE, PRODUCER, SCHEME
+from workbench.lineage.names import FILE_NAMESPACE, PRODUCER, SCHEME, SESSIONS
 
 TABLE: Final = "table"
 FILE: Final = "file"
@@ -95,6 +95,7 @@ class RunFacts:
     Attributes:
         moment: Microseconds since 1970, UTC.
         is_ours: Each event repeats the ones before it, so that the last says everything.
+        stands: What it made stands however it ended: a session publishes as it goes.
     """
 
     run_id: str
@@ -105,6 +106,7 @@ class RunFacts:
     inputs: tuple[Dataset, ...]
     outputs: tuple[Output, ...]
     logged: Logged | None = field(default=None)
+    stands: bool = False
 
 
 def microseconds(moment: datetime) -> int:
@@ -145,7 +147,13 @@ def _run_facts(event: Mapping[str, Any]) -> RunFacts:
         inputs=(*(_dataset(one) for one in event.get("inputs") or []), *used),
         outputs=(*made, *trained),
         logged=_logged(facets.get(_DECISIONS)),
+        stands=_integration(event) == SESSIONS,
     )
+
+
+def _integration(event: Mapping[str, Any]) -> str:
+    facet = (event["job"].get("facets") or {}).get("jobType") or {}
+    return str(facet.get("integration", ""))
 
 
 def _dataset(stated: Mapping[str, Any]) -> Dataset:

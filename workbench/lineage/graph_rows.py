@@ -46,7 +46,8 @@ class GraphRows:
                 self._do("INSERT INTO pending VALUES (?, ?)", (run, line))
             return
         self._do("UPDATE run SET ended = ?, at = ? WHERE id = ?", (facts.kind, facts.moment, run))
-        if facts.kind == _COMPLETE:
+        # What a session wrote before its kernel died is written all the same.
+        if facts.kind == _COMPLETE or (facts.is_ours and facts.stands):
             inputs, outputs = self._whole(run, facts)
             self._complete(facts, run, (seq, started, since), inputs, outputs)
         self._do("DELETE FROM pending WHERE run = ?", (run,))

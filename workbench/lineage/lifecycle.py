@@ -22,7 +22,7 @@ from workbench.lineage.facts import (
 )
 from workbench.lineage.journal import Journal, Position, utc_now
 from workbench.lineage.names import namespace
-from workbench.lineage.open_runs import OpenRun, has_ended, open_runs
+from workbench.lineage.open_runs import OpenRun, has_ended, latest_event, open_runs
 from workbench.lineage.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class RunLineage:
     def resume(
         cls, journal: Journal, run: OpenRun, *, now: Callable[[], datetime] = utc_now
     ) -> Self:
-        """Take over a run that its own process did not end."""
+        """Take over a run that its own process did not end, with all that it said."""
         workspace_id = str(run.started["job"]["namespace"]).removeprefix("workbench://")
         lineage = cls(journal, workspace_id=workspace_id, job=run.job, run_id=run.run_id, now=now)
-        lineage._started, lineage._position = run.started, run.position
+        lineage._started, lineage._position = latest_event(journal, run), run.position
         return lineage
 
     def start(
@@ -132,12 +132,44 @@ class RunLineage:
         self._started = started
         return self._position
 
-    def running(self) -> Position:
-        """Write RUNNING, for a run that takes long.
+    def running(
+        self,
+        *,
+        inputs: Sequence["TableVersion"] = (),
+        input_files: Sequence[FileVersion] = (),
+        outputs: Sequence["TableVersion"] = (),
+        output_files: Sequence[FileVersion] = (),
+        feeds: Mapping[str, Feed] | None = None,
+    ) -> Position:
+        """Write RUNNING, for a run that takes long or reads and writes as it goes.
+
+        What is given here, later events repeat, also where this one cannot be written.
+
+        Args:
+            inputs: Table versions that it read since the last event.
+            input_files: Files that it read.
+            outputs: Table versions that it wrote and that stand whatever comes of the run.
+            output_files: Files that it wrote.
+            feeds: As for `complete`.
 
         Raises:
             LineageError: The run has not started or has ended, or the event cannot be written.
         """
+        from workbench.lineage import datasets, events
+
+        feeds = feeds or {}
+        read = [datasets.table_input(self._namespace, table) for table in inputs]
+        written = [
+            datasets.table_output(self._namespace, table, feeds.get(table.table))
+            for table in outputs
+        ]
+        more = events.dataset_objects(
+            [*read, *(datasets.file_input(file) for file in input_files)],
+            [*written, *(datasets.file_output(file) for file in output_files)],
+        )
+        if self._started is not None:
+            told = {side: [*self._started.get(side, []), *more[side]] for side in more}
+            self._started = {**self._started, **told}
         with self._one_at_a_time:
             return self._follow("RUNNING", {})
 
@@ -252,6 +284,7 @@ class RunLineage:
         )
         event["job"] = _joined(started["job"], event["job"], "facets")
         event["inputs"] = _inputs(started.get("inputs", []), event["inputs"])
+        event["outputs"] = [*started.get("outputs", []), *event.get("outputs", [])]
         event["run"]["facets"] = {**started["run"].get("facets", {}), **event["run"]["facets"]}
         return self._journal.append(event, check=lambda: self._refuse_after_end(kind))
 

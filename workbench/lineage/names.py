@@ -10,6 +10,7 @@ from workbench.errors import LineageError
 PRODUCER: Final = f"urn:inventory-workbench:{__version__}"
 SCHEME: Final = "workbench://"
 FILE_NAMESPACE: Final = "file"
+SESSIONS: Final = "JUPYTER"  # integration of the jobs of sessions
 FACET_PREFIX: Final = "workbench_"
 SCHEMA_PREFIX: Final = "urn:inventory-workbench:schema:"
 

@@ -84,6 +84,15 @@ def has_ended(journal: Journal, run_id: str, since: Position | None) -> str | No
     return None
 
 
+def latest_event(journal: Journal, run: OpenRun) -> Mapping[str, Any]:
+    """The last event of a run; each of ours repeats those before it."""
+    latest, needle = run.started, run.run_id.encode()
+    for line in journal.lines(run.position):
+        if needle in line.data and run_id_and_type(line)[0] == run.run_id:
+            latest = line.event()
+    return latest
+
+
 def _advanced(journal: Journal, cursor: _Cursor) -> _Cursor:
     for line in journal.lines(cursor.end):
         run_id, kind = run_id_and_type(line)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
+from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
@@ -49,8 +51,14 @@ def _interactive() -> "Run":
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     folder = workspace.reports / _INTERACTIVE / moment
     folder.mkdir(parents=True, exist_ok=True)
+    on_record = session.current()
+    if on_record is not None and on_record.workspace == workspace:
+        run_id, told = on_record.run_id, f"on record as run {on_record.run_id}"
+        on_record.use_folder(folder)
+    else:
+        run_id, told = f"{_INTERACTIVE}-{moment}", "nothing is on record (%load_ext workbench does)"
     context = Context(
-        run_id=f"{_INTERACTIVE}-{moment}",
+        run_id=run_id,
         notebook=_INTERACTIVE,
         as_of=max(days, default=date.today()).isoformat(),
         folder=str(folder),
@@ -60,7 +68,7 @@ def _interactive() -> "Run":
         skip_key=_INTERACTIVE,
         attempt=0,
     )
-    print(f"Interactive: a draft under {folder}; nothing is logged.")
+    print(f"Interactive: a draft under {folder}; no decision is logged, {told}.")
     return Run(context, workspace, governed=False)
 
 
@@ -313,7 +321,7 @@ class Run:
 
     def save_table(self, frame: pd.DataFrame, name: str) -> Path:
         """Keep a frame in the report folder as CSV and, for exact rereading, as Parquet."""
-        self.save_file(f"tables/{name}.csv", _safe_csv(frame))
+        self.save_file(f"tables/{name}.csv", safe_csv(frame))
         path = self._folder / f"tables/{name}.parquet"
         frame.to_parquet(path, index=False)
         return path
@@ -394,13 +402,3 @@ def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:
         hashlib.sha256("\n".join([seed, *row]).encode()).hexdigest()[:32]
         for row in about.itertuples(index=False)
     ]
-
-
-def _safe_csv(frame: pd.DataFrame) -> str:
-    """CSV whose text cells no spreadsheet takes for a formula."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if safe[name].dtype == object:
-            text = safe[name].map(lambda v: isinstance(v, str) and v[:1] in "=+-@\t\r" and v != "")
-            safe.loc[text, name] = "'" + safe.loc[text, name].astype(str)
-    return str(safe.to_csv(index=False))

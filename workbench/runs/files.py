@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.adapters.ingest import SourceFile, TableSources
+from workbench.adapters.source_files import SourceFile, TableSources
 from workbench.lineage.facts import Feed, FileVersion
 from workbench.lineage.names import namespace, workspace_file
 from workbench.runs.feeds import table_feed

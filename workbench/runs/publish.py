@@ -98,7 +98,7 @@ def finish(
         lineage.complete(
             outputs,
             files=[file_version(workspace, report / name) for name in _OWN_FILES],
-            models=_models(report, facts, inputs),
+            models=models_of(report, facts, inputs),
             decisions=_range(workspace, appended),
             feeds=_feeds(facts, read),
             found=Found(
@@ -144,7 +144,8 @@ def _feeds(facts: Facts, read: Sequence[FileVersion]) -> dict[str, Feed]:
     }
 
 
-def _models(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:
+def models_of(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:
+    """Models that a run used, or trained: then their bytes lie in its report."""
     digests = {table: version.digest for table, version in inputs.items()}
     return [
         ModelUse(model, role="trained", training_inputs=digests)

@@ -133,20 +133,31 @@ def step_row(
     )
 
 
-def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], None]) -> Step:
-    """Ingest the described sources."""
+def ingest_step(
+    workspace: Workspace, sources: Path, *, say: Callable[[str], None], folder: Path | None = None
+) -> Step:
+    """Ingest the described sources; `folder` is where their paths begin, if elsewhere."""
     from workbench.adapters import ingest as module
-    from workbench.adapters.ingest import fingerprints, query_digests, source_files, table_sources
     from workbench.adapters.ingest import ingest_step as ingest
+    from workbench.adapters.source_files import (
+        fingerprints,
+        incremental_tables,
+        query_digests,
+        source_files,
+        table_sources,
+    )
     from workbench.adapters.sources import load_sources
 
-    description = load_sources(sources)
+    description = load_sources(sources, folder)
     files = source_files(description)
+    joined = _current_digests(workspace, incremental_tables(description))
     stated = file_version(workspace, sources, kind="toml")
     asked = Facts()
 
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
-        results = ingest(workspace, sources, progress=say, run_id=run_id, asked=asked.note_query)
+        results = ingest(
+            workspace, sources, folder=folder, progress=say, run_id=run_id, asked=asked.note_query
+        )
         return [result.version for result in results]
 
     return Step(
@@ -154,12 +165,22 @@ def ingest_step(workspace: Workspace, sources: Path, *, say: Callable[[str], Non
         does="Reads described sources and writes them as versioned tables.",
         function=run,
         parameters=query_digests(description),
-        fingerprint=json.dumps([stated.digest, fingerprints(description, files)], sort_keys=True),
+        fingerprint=json.dumps(
+            [stated.digest, fingerprints(description, files), *joined], sort_keys=True
+        ),
         files=[stated, *source_versions(workspace, files)],
         feeds=source_feeds(workspace, table_sources(description, files), stated),
         source=Path(module.__file__),
         queries=asked.queries,
     )
+
+
+def _current_digests(workspace: Workspace, tables: Sequence[str]) -> list[dict[str, str]]:
+    """What tables hold that a load adds to: the same files again may mean something else then."""
+    store = TableStore(workspace.tables)
+    known = set(store.tables())
+    found = {table: store.current(table).digest for table in tables if table in known}
+    return [found] if found else []
 
 
 def _ingest_job(sources: Path) -> str:

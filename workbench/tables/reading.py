@@ -1,9 +1,10 @@
 """Reads pinned table versions through DuckDB: views named as their tables, filtered as of a day."""
 
+import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +71,27 @@ def select(
 
 def _known_by(contract: TableContract, as_of: date) -> str:
     return f"{quoted(str(contract.observed))} < DATE '{as_of.isoformat()}' + INTERVAL 1 DAY"
+
+
+def named_tables(sql: str) -> set[str] | None:
+    """Names that a SELECT reads from, by DuckDB's parse tree; None for any other statement."""
+    try:
+        with duckdb.connect(":memory:") as empty:
+            rows = empty.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+        tree = json.loads(rows[0][0])
+    except (duckdb.Error, ValueError):
+        return None
+    return None if tree.get("error") else set(_base_tables(tree))
+
+
+def _base_tables(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE":
+            yield str(node["table_name"])
+        node = list(node.values())
+    if isinstance(node, list):
+        for one in node:
+            yield from _base_tables(one)
 
 
 def fetch(

@@ -32,7 +32,7 @@ from workbench.folders import (
     replace_durably,
     work_folder,
 )
-from workbench.tables import evidence, reading
+from workbench.tables import evidence, reading, watching
 from workbench.tables.build import Facts, build_version
 from workbench.tables.evidence import RowProof
 from workbench.tables.staging import Rows
@@ -100,7 +100,9 @@ class TableStore:
             TableError: The rows cannot be read, or the version cannot be written.
         """
         facts = Facts(provenance, source, parents, run_id, self._now(), allow_empty)
-        return self._publish(self._build(self.root, table, rows, facts))
+        version = self._publish(self._build(self.root, table, rows, facts))
+        watching.tell_published([version])
+        return version
 
     def stage(
         self,
@@ -116,7 +118,9 @@ class TableStore:
     ) -> TableVersion:
         """Write a version below `folder` without publishing it; otherwise as `write`."""
         facts = Facts(provenance, source, parents, run_id, self._now(), allow_empty)
-        return self._build(folder, table, rows, facts)
+        version = self._build(folder, table, rows, facts)
+        watching.tell_staged(version)
+        return version
 
     def publish(self, staged: TableVersion) -> TableVersion:
         """Bring a staged version into the store and make it current; repeating changes nothing.
@@ -125,7 +129,9 @@ class TableStore:
             TableError: A staged file is missing or altered, or the store cannot be written.
         """
         check_files(staged)
-        return self._publish(staged)
+        version = self._publish(staged)
+        watching.tell_published([version])
+        return version
 
     def publish_all(self, staged: Sequence[TableVersion]) -> list[TableVersion]:
         """Publish versions of several tables: all of them, or after an error none.
@@ -140,12 +146,14 @@ class TableStore:
             check_files(version)
         before = {v.table: self._pointer(v.table) for v in staged}
         try:
-            return [self._publish(version) for version in staged]
+            published = [self._publish(version) for version in staged]
         except BaseException:
             for table, name in before.items():
                 with contextlib.suppress(OSError):
                     self._restore(table, name)
             raise
+        watching.tell_published(published)
+        return published
 
     def _pointer(self, table: str) -> bytes | None:
         path = self.root / table / CURRENT
@@ -256,7 +264,8 @@ class TableStore:
         chosen = ", ".join(f'"{name}"' for name in columns or contract.names)
         reading.select(version, columns=columns)  # refuses unknown names before anything is read
         condition = f" WHERE ({where})" if where else ""
-        with self.connect(versions={version.table: version}, as_of=as_of) as connection:
+        watching.tell_read([version])
+        with self._connected([version], as_of) as connection:
             sql = f'SELECT {chosen} FROM "{version.table}"{condition}'
             return reading.to_frame(reading.fetch(connection, sql), contract)
 
@@ -269,7 +278,11 @@ class TableStore:
         parameters: Sequence[Any] | Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Result of a DuckDB query over views named as tables; see `connect`."""
-        with self.connect(versions=versions, as_of=as_of) as connection:
+        pinned = self._pinned(versions)
+        if watching.is_watched():
+            named = reading.named_tables(sql)
+            watching.tell_read(v for v in pinned if named is None or v.table in named)
+        with self._connected(pinned, as_of) as connection:
             return reading.to_frame(reading.fetch(connection, sql, parameters=parameters))
 
     def connect(
@@ -281,11 +294,18 @@ class TableStore:
             versions: Table name to version; only these are visible. All current ones by default.
             as_of: Leave out what became known after this day.
         """
-        pinned = (
-            [self.current(table) for table in self.tables()]
-            if versions is None
-            else [self._opened(version) for version in versions.values()]
-        )
+        pinned = self._pinned(versions)
+        watching.tell_read(pinned)
+        return self._connected(pinned, as_of)
+
+    def _pinned(self, versions: Mapping[str, TableVersion] | None) -> list[TableVersion]:
+        if versions is None:
+            return [self.current(table) for table in self.tables()]
+        return [self._opened(version) for version in versions.values()]
+
+    def _connected(
+        self, pinned: Sequence[TableVersion], as_of: date | None
+    ) -> duckdb.DuckDBPyConnection:
         return reading.connect(pinned, as_of=as_of, memory_megabytes=self._memory)
 
     def _opened(self, table: str | TableVersion) -> TableVersion:

@@ -13,6 +13,7 @@ from workbench.commands.tracing.chain import stands, step
 from workbench.commands.tracing.check import CROSS, TICK, mark
 from workbench.commands.tracing.lists import decision_list, line_list
 from workbench.commands.tracing.many import totals_lines
+from workbench.contracts.printable import one_line_each
 
 _SHORT = 12
 _RIVALS = 3
@@ -22,6 +23,7 @@ _FILE_WIDTH = 400  # in a file or pipe a line stays one line
 
 def print_trace(facts: dict[str, Any], console: Console | None = None) -> None:
     """Lines of an order, then decisions as a list or as trees, then what all was proven against."""
+    facts = one_line_each(facts)
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH

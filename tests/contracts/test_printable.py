@@ -1,0 +1,35 @@
+"""What steers a terminal is shown as an escape."""
+
+import json
+
+import pytest
+
+from workbench.contracts.printable import one_line, one_line_each, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", r"\u001b[2J"),
+        ("\x9b1A", r"\u009b1A"),
+        ("a\rb", r"a\u000db"),
+        ("\u202eevil\u2066", r"\u202eevil\u2066"),
+        ("\udcff", r"\udcff"),
+        ("Größe 5 €, 数量, ‎x".replace("\u200e", ""), "Größe 5 €, 数量, x"),
+        ("a\n\tb", "a\n\tb"),
+    ],
+)
+def test_only_what_steers_is_escaped(text, shown):
+    assert printable(text) == shown
+
+
+def test_json_stays_json_of_the_same_value():
+    value = {"\u202ea": "\x1b\x9b\x00\u2028ü"}
+    assert json.loads(printable(json.dumps(value, ensure_ascii=False))) == value
+
+
+def test_a_value_begins_no_line():
+    assert one_line("x\nVerified") == r"x\nVerified"
+    assert one_line_each({"a\n": ["b\r", 1, None, ("\x1b",)]}) == {
+        r"a\n": [r"b\u000d", 1, None, [r"\u001b"]]
+    }

@@ -1,0 +1,38 @@
+"""Text that others wrote, as it may be shown: nothing in it steers a terminal or a page.
+
+Control characters move a terminal's cursor and colour its text, bidirectional ones reverse what a
+reader sees: either could put a false verdict over a true one (CVE-2021-42574 is the same in source
+code). They are shown as JSON escapes, so that JSON stays JSON of the same value.
+"""
+
+import re
+from typing import Any, Final
+
+# C0 without tab and line feed, DEL and C1; directional marks, embeddings, overrides and isolates;
+# separators of lines and paragraphs; halves of surrogate pairs, which file names may hold.
+_STEERING: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029"
+    "\ud800-\udfff]"
+)
+_BREAKS: Final = str.maketrans({"\n": "\\n", "\t": "\\t"})
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what steers; line feeds and tabs stay."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """As `printable`, without line feeds and tabs: a name or a value that begins no line."""
+    return printable(text).translate(_BREAKS)
+
+
+def one_line_each(value: Any) -> Any:
+    """Facts with every text, keys too, on one line."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, dict):
+        return {one_line_each(key): one_line_each(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [one_line_each(item) for item in value]
+    return value
