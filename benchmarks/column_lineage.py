@@ -246,8 +246,9 @@ def page(scores: Sequence[Score], refused: Mapping[str, int]) -> str:
         "Every column of every input is changed in several ways (shuffled, exchanged, shifted,"
         " renamed, made larger, emptied, …) as long as its contract holds: all changes while"
         " something is said and not seen, else until four in a row show nothing new, two where"
-        " nothing is said. The step runs again; what differs in the values of rows that are there before and after,"
-        " and in which rows there are, is compared with the event's `columnLineage`.",
+        " nothing is said. The step runs again; what differs in the values of rows that are there"
+        " before and after, and in which rows there are, is compared with the event's"
+        " `columnLineage`.",
         "",
         "| step | input columns | experiments | right | said, not seen | seen, not said |"
         " precision | recall |",

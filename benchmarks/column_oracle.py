@@ -370,6 +370,7 @@ def _try(step: Step, column: Column, wanted: set[Column], seen: Observed) -> Non
     found: set[Column] = set()
     seen.tried[column] = 0
     quiet = 0
+    earlier: Tables = {}
     for change in changes(step.inputs[source], name, table=source):
         try:
             if source in CONTRACTS:
@@ -380,13 +381,22 @@ def _try(step: Step, column: Column, wanted: set[Column], seen: Observed) -> Non
             seen.refused.setdefault(column, []).append(f"{change.what}: {str(error)[:160]}")
             continue
         seen.tried[column] += 1
-        quiet += 1
-        for table, after in made.items():
-            for other in differences(table, step.made[table], after, change):
-                if (table, other) not in found:
-                    seen.seen_by[f"{source}.{name}>{table}.{other}"] = change.what
-                    quiet = 0
-                found.add((table, other))
+        shown = {
+            (table, other)
+            for table, after in made.items()
+            for other in differences(table, step.made[table], after, change)
+        }
+        if change.renames is None:  # two changes differ in this one column as well
+            shown |= {
+                (table, other)
+                for table, before in earlier.items()
+                for other in differences(table, before, made[table])
+            }
+            earlier = made
+        for table, other in shown - found:
+            seen.seen_by[f"{source}.{name}>{table}.{other}"] = change.what
+        quiet = 0 if shown - found else quiet + 1
+        found |= shown
         if quiet >= (ENOUGH if wanted else FEW) and wanted <= found:
             break
     seen.pairs[column] = found

@@ -89,12 +89,12 @@ ORDERS: Final = MadeFrom(
         "promised": (),
         "date": aggregated(_DAY) + _BASKET,
     },
-    rows=_BASKET + joined("transactions.household_id"),
+    rows=_BASKET,
 )
 ORDER_LINES: Final = MadeFrom(
     {
         "order_id": identity("transactions.basket_id"),
-        "line": _IN_ORDER + _BASKET,
+        "line": _BASKET,  # numbers from 1 on, whatever is bought
         "item_id": identity("transactions.product_id") + _BASKET,
         "location_id": identity("transactions.store_id") + _BASKET,
         "date": transformed(_DAY) + _BASKET,
