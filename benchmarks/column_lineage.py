@@ -267,6 +267,9 @@ def page(scores: Sequence[Score], refused: Mapping[str, int]) -> str:
         "",
         *(line for one in scores for line in _disagreements(one)),
     ]
+    missing = len(NOTEBOOKS) + 2 - len(scores)
+    if missing:
+        lines += [f"{missing} of the demo's steps that write tables are not measured on this page."]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -8,7 +8,7 @@ left out, so that a stated subset always holds what was read and never less.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final
 
 from openlineage.client.generated import base_subset_dataset as subset
@@ -91,12 +91,17 @@ def _joined(operator: str, parts: Iterable[Condition]) -> Condition:
 # --- SQL --------------------------------------------------------------------------------------
 
 
-def _parsed(sql: str) -> Condition | None:
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    """A DuckDB that parses only; opening one takes most of the time."""
     import duckdb
 
-    with duckdb.connect() as connection:
-        text = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT 1 WHERE {sql}"])
-        tree = json.loads(text.fetchall()[0][0])
+    return duckdb.connect(config={"threads": "1"})
+
+
+def _parsed(sql: str) -> Condition | None:
+    text = _parser().execute("SELECT json_serialize_sql(?)", [f"SELECT 1 WHERE {sql}"])
+    tree = json.loads(text.fetchall()[0][0])
     try:
         return _condition(tree["statements"][0]["node"]["where_clause"])
     except (KeyError, IndexError, TypeError):
