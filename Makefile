@@ -1,8 +1,9 @@
 # make demo    set everything up, then do the main job here, in this folder
 # make test    set everything up, then check style and types and pass all tests
 # make lab     JupyterLab on the notebooks
+# make foreign-dbt   run a dbt project in an environment of its own and join its lineage with ours
 # make bench   rerun the benchmarks and rewrite benchmarks/results/
-.PHONY: setup demo test lab bench lock clean
+.PHONY: setup demo test lab bench foreign-dbt lock clean
 export OMP_WAIT_POLICY ?= passive
 
 setup:
@@ -20,6 +21,9 @@ test: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations 15
+
+foreign-dbt: setup
+	@sh scripts/foreign-dbt.sh
 
 bench: setup
 	@sh benchmarks/run_all.sh

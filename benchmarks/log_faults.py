@@ -1,6 +1,6 @@
 """Fails every system call of a writer of the decision log, one at a time, and looks what is left.
 
-Run: python -m benchmarks.log_faults [--out FILE]
+Run: python -m benchmarks.log_faults [--workers N] [--minutes M] [--out FILE]
 
 A writer process does what a scenario says and tells through a pipe what was acknowledged. `strace`
 makes the n-th call of one kind fail (EIO, ENOSPC) or kills the writer there, for every kind and n.
@@ -14,13 +14,15 @@ import collections
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,14 +202,22 @@ class Laboratory:
 
     def calls(self, name: str) -> dict[str, int]:
         """How often a scenario makes each call."""
-        trace = self._folder / "trace"
-        self._run(name, ["-e", f"trace={','.join(CALLS)}", "-o", str(trace)])
-        names = re.findall(r"^(?:\d+ )?(\w+)\(", trace.read_text(), re.MULTILINE)
+        names = re.findall(r"^(?:\d+ )?(\w+)\(", self._trace(name, CALLS), re.MULTILINE)
         return dict(collections.Counter(names))
+
+    def number_of(self, name: str, call: str, given: str) -> int:
+        """Which of a scenario's calls of one kind is the first that is given something."""
+        lines = self._trace(name, [call]).splitlines()
+        return 1 + next(number for number, line in enumerate(lines) if given in line)
+
+    def _trace(self, name: str, calls: Sequence[str]) -> str:
+        trace = self._folder / "trace"
+        self._run(name, ["-e", f"trace={','.join(calls)}", "-o", str(trace)])
+        return trace.read_text()
 
     def run(self, name: str, call: str, fault: str, number: int) -> Outcome:
         """Run a scenario with one fault, and examine what is left."""
-        inject = f"inject={call}:{FAULTS[fault]}:when={number}"
+        inject = f"inject={call}:{FAULTS.get(fault, f'error={fault}')}:when={number}"
         folder, told = self._run(name, ["-e", f"trace={call}", "-e", inject, "-o", "/dev/null"])
         return examine(folder, self.signer, told)
 
@@ -339,52 +349,92 @@ def cases(laboratory: Laboratory, name: str) -> Iterator[tuple[str, str, int]]:
                 yield call, fault, number
 
 
+@dataclass
+class Tally:
+    """What was seen in one scenario."""
+
+    cases: int = 0
+    counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    slowest: float = 0.0
+    found: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.counts += other.counts
+        self.slowest = max(self.slowest, other.slowest)
+        self.found += other.found
+
+
+def some(worker: int, workers: int, until: float) -> dict[str, Tally]:
+    """Every n-th case of each scenario, in an order by chance, until the time is up."""
+    with tempfile.TemporaryDirectory() as name:
+        laboratory = Laboratory(Path(name))
+        tallies, todo = {}, []
+        for scenario in SCENARIOS:
+            every = [*cases(laboratory, scenario)]
+            tallies[scenario] = Tally(len(every))
+            random.Random(scenario).shuffle(every)
+            todo += [(place, scenario, case) for place, case in enumerate(every[worker::workers])]
+        for _, scenario, (call, fault, number) in sorted(todo):
+            if time.time() > until:
+                break
+            outcome = laboratory.run(scenario, call, fault, number)
+            tally = tallies[scenario]
+            tally.counts[fault] += 1
+            tally.counts["acknowledged"] += len(outcome.acknowledged)
+            tally.counts["lost"] += sum("lost" in line for line in outcome.surprises)
+            tally.counts["surprises"] += bool(outcome.surprises)
+            tally.slowest = max(tally.slowest, outcome.seconds)
+            where = f"{scenario}, {fault} at {call} {number}"
+            tally.found += [f"- {where}: {line}" for line in outcome.surprises]
+    return tallies
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     page = Path(__file__).parent / "results" / "log_faults.md"
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--minutes", type=float, default=24 * 60.0, help="at most")
     parser.add_argument("--out", type=Path, default=page)
     options = parser.parse_args()
-    rows, found = [], []
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        laboratory = Laboratory(Path(name))
-        for scenario in SCENARIOS:
-            counts: collections.Counter[str] = collections.Counter()
-            slowest = 0.0
-            for call, fault, number in cases(laboratory, scenario):
-                outcome = laboratory.run(scenario, call, fault, number)
-                counts[fault] += 1
-                counts["acknowledged"] += len(outcome.acknowledged)
-                counts["lost"] += sum("lost" in line for line in outcome.surprises)
-                counts["surprises"] += bool(outcome.surprises)
-                slowest = max(slowest, outcome.seconds)
-                where = f"{scenario}, {fault} at {call} {number}"
-                found += [f"- {where}: {line}" for line in outcome.surprises]
-            rows.append((scenario, counts, slowest))
-            print(scenario, dict(counts), flush=True)
-    options.out.write_text(_page(rows, found, time.monotonic() - begun))
+    begun = time.time()
+    until = begun + 60 * options.minutes
+    with ProcessPoolExecutor(options.workers) as pool:
+        runs = [
+            pool.submit(some, worker, options.workers, until) for worker in range(options.workers)
+        ]
+        whole = runs[0].result()
+        for run in runs[1:]:
+            for scenario, tally in run.result().items():
+                whole[scenario].add(tally)
+    options.out.write_text(_page(whole, time.time() - begun))
+    print(options.out.read_text())
 
 
-def _page(
-    rows: list[tuple[str, "collections.Counter[str]", float]], found: list[str], seconds: float
-) -> str:
+def _page(tallies: dict[str, Tally], seconds: float) -> str:
     strace = subprocess.run(["strace", "--version"], capture_output=True, text=True, check=True)
+    tried = sum(tally.counts[fault] for tally in tallies.values() for fault in FAULTS)
+    every = sum(tally.cases for tally in tallies.values())
+    extent = "each of them" if tried == every else "chosen by chance: the time was limited"
     lines = [
         "# A fault at every system call of the log's writer",
         "",
         "`python -m benchmarks.log_faults`, which says how; Linux"
         f" {platform.release()}, Python {platform.python_version()},"
-        f" {strace.stdout.splitlines()[0]}; {seconds:.0f} s.",
-        f"Calls tried, where a scenario makes them: {', '.join(CALLS)}.",
+        f" {strace.stdout.splitlines()[0]}; {seconds:.0f} s, load average"
+        f" {os.getloadavg()[0]:.0f}.",
+        f"{tried:,} of {every:,} pairs of a call and a fault were tried, {extent}.",
+        f"Calls, where a scenario makes them: {', '.join(CALLS)}.",
         "",
-        "| scenario | EIO | ENOSPC | SIGKILL | acknowledged | lost | not reopened, not verified or"
-        " other surprise | slowest reopening, ms |",
-        "|---|---|---|---|---|---|---|---|",
+        "| scenario | EIO | ENOSPC | SIGKILL | of | acknowledged | lost | not reopened, not"
+        " verified or other surprise | slowest reopening, ms |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
+    rows = [(name, tally.cases, tally.counts, tally.slowest) for name, tally in tallies.items()]
+    found = [line for tally in tallies.values() for line in tally.found]
     lines += [
-        f"| {name} | {c['EIO']} | {c['ENOSPC']} | {c['SIGKILL']} | {c['acknowledged']:,} |"
-        f" {c['lost']} | {c['surprises']} | {slowest * 1000:.0f} |"
-        for name, c, slowest in rows
+        f"| {name} | {c['EIO']} | {c['ENOSPC']} | {c['SIGKILL']} | {cases:,} |"
+        f" {c['acknowledged']:,} | {c['lost']} | {c['surprises']} | {slowest * 1000:.0f} |"
+        for name, cases, c, slowest in rows
     ]
     return "\n".join([*lines, *([""] if found else []), *found, ""])
 

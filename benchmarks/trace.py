@@ -21,10 +21,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks.decision_log import undisturbed
 from workbench.contracts.records import DecisionRecord, ModelReference, RowEvidence
 from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.note import Signer, generate_signer
+from workbench.decision_log.standing import standing
 from workbench.decision_log.storage import FolderStorage
 from workbench.decision_log.trace import DecisionHistory, Entry, OrderLine
 
@@ -93,7 +95,8 @@ def opened(folder: Path, signer: Signer) -> DecisionHistory:
 
 def whole(history: DecisionHistory, entry: Entry) -> int:
     """What a trace asks around a decision; gives how many entries it has."""
-    return len(history.tree(entry).entries()) + sum(map(len, history.rivals(entry)))
+    others = vars(standing(history, entry)).values()
+    return len(history.tree(entry).entries()) + sum(map(len, others))
 
 
 def look_up(history: DecisionHistory, kind: str, number: int) -> None:
@@ -121,7 +124,7 @@ def milliseconds(history: Callable[[], DecisionHistory], kind: str, number: int)
     return (time.perf_counter() - begun) * 1000
 
 
-def measure(size: int) -> list[str]:
+def measure(size: int, *, realtime: bool = False) -> list[str]:
     """Rows of the result's table for one size."""
     signer, chance = generate_signer("example.com/log"), random.Random(size)
     with tempfile.TemporaryDirectory() as place:
@@ -134,8 +137,9 @@ def measure(size: int) -> list[str]:
             numbers = chance.choices(answered, k=LOOKUPS)
             anew = partial(opened, folder, signer)
             history = anew()
-            warm = [milliseconds(partial(same, history), kind, number) for number in numbers]
-            cold = [milliseconds(anew, kind, number) for number in numbers]
+            with undisturbed(realtime):
+                warm = [milliseconds(partial(same, history), kind, number) for number in numbers]
+                cold = [milliseconds(anew, kind, number) for number in numbers]
             cells = [f"{value:.1f}" for times in (warm, cold) for value in tail(times)]
             rows.append(f"| {size:,} | {kind} | {' | '.join(cells)} |")
         rows[0] += f" {filling:.0f} s, index {megabytes:.0f} MB |"
@@ -151,16 +155,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trace.md"))
+    parser.add_argument("--realtime", action="store_true", help="lookups undisturbed; as root")
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    rows = [row for size in options.sizes for row in measure(size)]
+    rows = [row for size in options.sizes for row in measure(size, realtime=options.realtime)]
+    said = ", lookups with real-time priority" if options.realtime else ""
     text = (
         "# Trace as the log grows\n\n"
         "Milliseconds of one lookup, chain and rivals included, everything proven;"
         f" {LOOKUPS} random lookups a row.\nOpening: a new history for each, as the command line"
         " does. Rerun: `python -m benchmarks.trace`.\n\n"
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
-        f" load {load:.1f} when it began.\n\n"
+        f" load {load:.1f} when it began{said}.\n\n"
         "| entries | asked for | median | p95 | median, opening | p95, opening | filling |\n"
         "|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )

@@ -106,4 +106,4 @@ def _supply(
 
 
 if __name__ == "__main__":
-    write_files(EXAMPLE.parent, articles=3, length=35)
+    write_files(EXAMPLE.parent, articles=3, length=200)

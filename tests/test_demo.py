@@ -47,8 +47,9 @@ def demo(tmp_path_factory):
 
 
 def test_each_step_is_named_and_the_log_is_verified(demo):
-    for name in ("ingest", "simulate-supply", "00-audit", "10-forecast", "20-segment", "30-set",
-                 "40-evaluate", "50-explain", "60-monitor", "70-measure"):  # fmt: skip
+    for name in ("ingest", "simulate-supply", "00-audit", "10-forecast", "12-sense",
+                 "14-forecast", "20-segment", "30-set", "40-evaluate", "50-explain", "60-monitor",
+                 "70-measure"):  # fmt: skip
         assert name in demo.first
     assert "Verified: all" in demo.first
     assert "decisions logged" in demo.first

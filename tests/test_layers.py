@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 CAPABILITIES = (
     "decision_log lineage readiness forecasting segmentation inventory vision edge monitoring"
-    " explain experiments models access"
+    " explain experiments models access item_master"
 ).split()
 LAYERS = {
     "errors": 0, "__init__": 0,

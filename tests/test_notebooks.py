@@ -91,6 +91,8 @@ def test_there_is_a_notebook_for_each_step_of_the_main_job():
     assert [path.stem for path in NOTEBOOKS] == [
         "00-audit-readiness",
         "10-forecast-demand",
+        "12-sense-demand",
+        "14-forecast-item",
         "20-segment-items",
         "30-set-replenishment-policy",
         "40-evaluate-vision-models",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from own_business import WAREHOUSE, write_exports
+from own_business import write_exports
 
 DEMO_ONLY = (
     "Complete Journey",
@@ -46,7 +46,7 @@ def business(tmp_path_factory):
     settings = shop / "workbench.toml"
     settings.write_text(settings.read_text().replace('"USD"', '"EUR"'))
     _run("ingest", str(description), folder=shop, keys=keys)
-    printed = _run("run", "--all", "-p", f"dc={WAREHOUSE}", folder=shop, keys=keys)
+    printed = _run("run", "--all", folder=shop, keys=keys)
     _run("dashboards", "publish", folder=shop, keys=keys)
     return shop, keys, printed
 
@@ -67,11 +67,12 @@ def _visible(page: str) -> str:
 def test_every_notebook_runs(business):
     shop, _, printed = business
     assert [name for name, _ in _reports(shop)] == [
-        "00-audit-readiness", "10-forecast-demand", "20-segment-items",
+        "00-audit-readiness", "10-forecast-demand", "12-sense-demand", "14-forecast-item",
+        "20-segment-items",
         "30-set-replenishment-policy", "40-evaluate-vision-models", "50-explain-forecast",
         "60-monitor-drift", "70-measure-roi",
     ]  # fmt: skip
-    assert "24 items and 72 item-stores forecast" in printed
+    assert "24 items at the centre and 72 in single stores forecast" in printed
 
 
 def test_no_page_claims_what_only_the_demo_has(business):
@@ -120,3 +121,17 @@ def test_log_and_lineage_of_own_data_hold(business):
     shop, keys, _ = business
     assert "all 96 entries are included" in _run("log", "verify", folder=shop, keys=keys)
     _run("lineage", "validate", folder=shop, keys=keys)
+
+
+def test_the_shipped_example_goes_through_every_notebook(tmp_path):
+    shop, keys = tmp_path / "corner shop", tmp_path / "keys"
+    printed = _run("init", str(shop), "--name", "corner", folder=tmp_path, keys=keys)
+    assert f"cd '{shop}' && workbench demo" in printed
+    example = "notebooks/sources/example/SOURCES.toml"
+    assert f"workbench ingest {example} && workbench run --all" in printed
+    _run("ingest", example, folder=shop, keys=keys)
+    _run("run", "--all", folder=shop, keys=keys)
+    report = dict(_reports(shop))["10-forecast-demand"] / "report.html"
+    assert "200 days of history are short: tried on 6 weekly cutoffs" in _visible(
+        report.read_text(encoding="utf-8")
+    )

@@ -16,6 +16,7 @@ from workbench import __version__
 from workbench.commands import (
     dashboards,
     decide,
+    items,
     lineage,
     log,
     log_privacy,
@@ -74,6 +75,7 @@ log.app.command("rotate-key")(rotate_key)
 app.add_typer(log.app, name="log")
 app.command()(trace.trace)
 app.add_typer(decide.app, name="decide")
+app.add_typer(items.app, name="items")
 app.add_typer(orders.app, name="orders")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(dashboards.app, name="dashboards")

@@ -192,3 +192,10 @@ def test_paths_begin_in_the_named_folder(workspace, tmp_path):
     (workspace / "locations.csv").rename(workspace / "month" / "locations.csv")
     result = call(workspace / "sources.toml", "--folder", workspace / "month")
     assert "locations: 2 read = 2 loaded" in result.output
+
+
+def test_suggest_writes_a_description_that_ingests_and_replaces_none(workspace, monkeypatch):
+    monkeypatch.chdir(workspace)
+    result = call("--suggest", "locations.csv", "--out", "first.toml")
+    assert "first.toml: 1 sources described, 0 open points." in result.output
+    assert "exists" in str(call("--suggest", "locations.csv", "--out", "first.toml").exception)

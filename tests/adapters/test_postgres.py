@@ -3,6 +3,9 @@
 import pytest
 
 from workbench.errors import SourceError
+from workbench.lineage.validate import validate_journal
+from workbench.runs.steps import governed_step, ingest_step
+from workbench.workspace import open_workspace
 
 PASSWORD = "pw-reader-81f3"
 
@@ -97,3 +100,23 @@ def test_a_description_holds_no_password(tmp_path, settings):
     with pytest.raises(SourceError, match="holds a password; name an environment") as refused:
         load_sources(path)
     assert "hush-1" not in str(refused.value)
+
+
+def test_the_events_name_the_database_and_never_its_user(tmp_path, postgres, source, monkeypatch):
+    (tmp_path / "workbench.toml").write_text("[workspace]\nname = 'test'\n")
+    (tmp_path / "sources.toml").write_text(
+        f'[[source]]\nname = "erp"\nkind = "postgres"\nconnection = "{source["connection"]}"\n'
+        'password_env = "ERP_PASSWORD"\nquery = "SELECT DISTINCT site FROM stock"\n'
+        'table = "locations"\ncolumns = { location_id = "site" }\nconstants = { kind = "dc" }\n'
+    )
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
+    workspace = open_workspace(tmp_path)
+    step = ingest_step(workspace, tmp_path / "sources.toml", say=lambda line: None)
+    assert governed_step(workspace, step).status == "complete"
+    again = ingest_step(workspace, tmp_path / "sources.toml", say=lambda line: None)
+    assert governed_step(workspace, again).status == "complete"  # a server's rows may have changed
+    assert validate_journal(workspace.lineage, None).problems == ()
+    events = b"".join(path.read_bytes() for path in workspace.lineage.rglob("*") if path.is_file())
+    assert f"postgres://127.0.0.1:{postgres.port}".encode() in events
+    assert PASSWORD.encode() not in events
+    assert b"user=reader" not in events

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.dashboards import roi
 from workbench.dashboards.publish import lines_html, publish_executive
-from workbench.dashboards.serve import serve_executive
+from workbench.dashboards.serve import serve_pages
 from workbench.errors import DashboardError
 from workbench.tables.store import TableStore
 
@@ -81,7 +81,7 @@ def test_shows_the_run_that_the_pointer_names_whatever_table_is_current(simulate
 
 
 def test_before_the_notebook_has_run_one_sentence_says_so(empty):
-    for attempt in (publish_executive, lambda w: serve_executive(w, port=0)):
+    for attempt in (publish_executive, lambda w: serve_pages(w, port=0)):
         with pytest.raises(DashboardError, match=r"no run of 70-measure-roi yet.*workbench run"):
             attempt(empty)
     assert not (empty.reports / "dashboards").exists()
@@ -118,4 +118,4 @@ def test_a_taken_port_is_named(workspace):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(DashboardError, match=f"127.0.0.1:{port}.*--port"):
-            serve_executive(workspace, port=port)
+            serve_pages(workspace, port=port)

@@ -214,3 +214,31 @@ def test_an_export_into_a_missing_folder_enters_nothing(decided, call, tmp_path)
 def test_wrong_usage_exits_with_2(plan, call, arguments):
     assert call(*arguments).exit_code == 2
     assert _size(plan) == 4
+
+
+def test_a_rerun_takes_no_answer_from_the_order_file_and_orders_nothing_twice(
+    plan, call, logs, tmp_path
+):
+    call("decide", "override", "d1", "--quantity", "5", "--reason-code", "x", "--reason", "Flyer")
+    again = {
+        number: logs.record(
+            number + 10, **WEEK, item_id=f"I{number}", location_id="DC1", unit="EA",
+            detail={"proposal": "replenishment"}, quantity=8.0,
+        )
+        for number in (1, 2)
+    }  # fmt: skip
+    open_log(plan).append(list(again.values()))
+    out = tmp_path / "first.csv"
+    assert "1 line in 1 order, all in the log" in call("orders", "export", out).output
+    assert [line["quantity"] for line in csv.DictReader(out.open())] == ["5"]
+    order = next(csv.DictReader(out.open()))["order_id"]
+    output = call("trace", "--decision", "d11").output
+    assert f"the same was ordered as {order} by" in output
+    assert "by another decision: 5 pieces" in output
+    with pytest.raises(LogError, match=f"the same was ordered as {order}"):
+        call("decide", "accept", "d11")
+    done = call("decide", "accept", "d11", "--again", "--reason", "A second lorry")
+    assert "supersedes" not in done.output  # what is ordered stays ordered
+    call("decide", "accept", "d12")
+    second = call("orders", "export", tmp_path / "second.csv").output
+    assert "2 lines in 1 order" in second or "2 lines in 2 orders" in second

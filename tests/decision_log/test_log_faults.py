@@ -38,3 +38,14 @@ def test_the_calls_that_make_an_append_durable_are_among_those_that_fail(laborat
         counts
     )
     assert counts["fdatasync"] >= 3  # one per append
+
+
+@pytest.mark.parametrize(("call", "given"), [("openat", "O_DIRECT"), ("pwrite64", "4096, 0)")])
+def test_a_file_system_without_direct_writes_takes_the_journal_all_the_same(
+    laboratory, call, given
+):
+    scenario = "appends to a held log, let go"
+    number = laboratory.number_of(scenario, call, given)
+    outcome = laboratory.run(scenario, call, "EINVAL", number)
+    before = SCENARIOS[scenario].before
+    assert (len(outcome.acknowledged) - before, outcome.surprises) == (1 + 4 + 1, [])

@@ -217,27 +217,3 @@ def test_an_index_that_names_another_order_line_is_rebuilt(indexed):
     alter("UPDATE entries SET order_id = 'O2' WHERE id = 'd3'")
     (traced,) = past.order_lines([_line(date(2018, 1, 2), order_id="O2")])
     assert traced.decision.id == "d2"
-
-
-def test_a_later_decision_for_days_it_shares_supersedes_an_earlier_one(logs, history):
-    week = {"valid_from": date(2018, 1, 7), "valid_to": date(2018, 1, 14)}
-    past = history(
-        logs.record(1, **ORDER, **JANUARY),
-        logs.record(2, kind="acceptance", supersedes="d1"),
-        logs.record(3, **ORDER, **week),
-        logs.record(4, **{**ORDER, "location_id": "S2"}, **week),
-        logs.record(5, **{**ORDER, "detail": {"proposal": "policy"}}, **week),
-        logs.record(6, **ORDER, valid_from=date(2018, 1, 14)),
-    )
-    earlier, later = past.rivals(past.decision("d1"))
-    assert (_ids(earlier), _ids(later)) == ([], ["d3"])
-    earlier, later = past.rivals(past.decision("d3"))
-    assert (_ids(earlier), _ids(later)) == (["d2", "d1"], [])
-
-
-def test_an_expired_override_is_not_superseded_by_what_follows_it(logs, history):
-    past = history(
-        logs.record(1, kind="override", expires=date(2018, 1, 4), **ORDER, **JANUARY),
-        logs.record(2, **ORDER, valid_from=date(2018, 1, 4)),
-    )
-    assert past.rivals(past.decision("d1")) == ([], [])

@@ -81,11 +81,16 @@ def test_a_superseded_decision_says_so_and_its_successor_names_it(filled, trace,
     about = {"item_id": "I1", "location_id": "DC1", "detail": {"proposal": "replenishment"}}
     open_log(filled).append([logs.record(5, **about, **week)])
     output = trace("--decision", "d1").output
-    assert (
-        "superseded in force from 2018-01-01 on by the proposal d5 of 2026-01-02, entry 3" in output
-    )
-    output = trace("--decision", "d5").output
-    assert "superseded in force" not in output
+    assert "stands at 7 pieces: was overridden by test" in output
+    assert "a newer proposal of 0.5 waits for an answer: the proposal d5 of 2026-01-02" in output
+    assert "in force is another: stands at 7 pieces" in trace("--decision", "d5").output
+    open_log(filled).append([logs.record(6, kind="acceptance", supersedes="d5", **about, **week)])
+    output = trace("--decision", "d1").output
+    assert "no longer holds: was overridden by test" in output
+    assert "stands at" not in output
+    assert "superseded from 2018-01-01 on by the acceptance d6 of 2026-01-02, entry 4" in output
+    output = trace("--decision", "d6").output
+    assert "superseded from" not in output
     assert "supersedes the override d2 of 2026-01-02, entry 1, in force from 2018-01-01" in output
 
 

@@ -29,7 +29,7 @@ def test_a_stack_sets_the_outcome_beside_its_forecast(setting):
 
 def test_a_rate_is_that_of_demand_up_to_the_cutoff_times_the_days(setting):
     case = families.stack(setting, [200], families.mean_by_rate(setting, "sba"))
-    rate = intermittent.sba(setting.panel.units[:, :201].astype(float))
+    rate = intermittent.sba_rates(setting.panel.units[:, :201].astype(float), [200])[:, 0]
     assert case.mean[30:] == pytest.approx(np.maximum(14 * rate, 1e-3))
 
 

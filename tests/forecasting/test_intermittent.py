@@ -9,11 +9,30 @@ from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
 LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99]
 
 
+def last(method, units, **settings):
+    return intermittent.METHODS[method](units, [units.shape[1] - 1], **settings)[:, 0]
+
+
 def test_croston_matches_a_worked_example():
     # Demand 3 on day 2, 5 on day 5, alpha 0.5: size 3 -> 4, interval 2 -> 2.5.
     units = np.array([[0, 3, 0, 0, 5, 0.0]])
-    assert intermittent.croston(units, alpha=0.5) == pytest.approx([4 / 2.5])
-    assert intermittent.sba(units, alpha=0.5) == pytest.approx([0.75 * 4 / 2.5])
+    assert last("croston", units, alpha=0.5) == pytest.approx([4 / 2.5])
+    assert last("sba", units, alpha=0.5) == pytest.approx([0.75 * 4 / 2.5])
+
+
+def test_tsb_matches_a_worked_example():
+    # First demand on day 2: probability 1/2, size 3; then 1/4, 1/8, 9/16 with size 4, 9/32.
+    units = np.array([[0, 3, 0, 0, 5, 0.0]])
+    assert last("tsb", units, alpha=0.5, beta=0.5) == pytest.approx([4 * 9 / 32])
+
+
+def test_adida_and_imapa_match_a_worked_example():
+    # Mean interval 5/2, rounded up to 3: blocks (0, 3, 0) and (0, 5, 0), smoothed 3 -> 4, so 4/3.
+    # Blocks of 2: (0, 3), (0, 0), (5, 0): 3 -> 1.5 -> 3.25, so 1.625. Days: 0, 1.5, .75, .375,
+    # 2.6875, 1.34375.
+    units = np.array([[0, 3, 0, 0, 5, 0.0]])
+    assert last("adida", units, alpha=0.5) == pytest.approx([4 / 3])
+    assert last("imapa", units, alpha=0.5) == pytest.approx([(4 / 3 + 1.625 + 1.34375) / 3])
 
 
 def test_croston_agrees_with_statsforecast():
@@ -22,28 +41,45 @@ def test_croston_agrees_with_statsforecast():
     rng = np.random.default_rng(1)
     units = rng.poisson(0.4, (5, 120)).astype(float)
     theirs = [CrostonClassic().forecast(row, h=1)["mean"][0] for row in units]
-    assert intermittent.croston(units) == pytest.approx(np.array(theirs), rel=1e-6)
+    assert last("croston", units) == pytest.approx(np.array(theirs), rel=1e-6)
+
+
+def test_tsb_agrees_with_statsforecast():
+    from statsforecast.models import TSB
+
+    units = np.random.default_rng(2).poisson(0.4, (5, 120)).astype(float)
+    units[:, 0] = 1  # both start at the first demand; theirs takes the first day for it
+    theirs = [TSB(0.1, 0.05).forecast(row, h=1)["mean"][0] for row in units]
+    assert last("tsb", units) == pytest.approx(np.array(theirs), rel=1e-6)
 
 
 def test_tsb_fades_when_an_item_dies():
     alive = np.array([[2.0] * 50])
     dead = np.array([[2.0] * 50 + [0.0] * 100])
-    assert intermittent.tsb(alive) == pytest.approx([2.0])
-    assert intermittent.tsb(dead)[0] < 0.02
-    assert intermittent.croston(dead) == pytest.approx([2.0])
+    assert last("tsb", alive) == pytest.approx([2.0])
+    assert last("tsb", dead)[0] < 0.02
+    assert last("croston", dead) == pytest.approx([2.0])
 
 
-def test_a_path_ends_where_the_plain_method_does():
+@pytest.mark.parametrize("method", intermittent.METHODS)
+def test_a_rate_at_a_cutoff_is_that_of_what_was_known_then(method):
     units = np.random.default_rng(5).poisson(0.3, (4, 90)).astype(float)
-    for day in (30, 89):
-        assert intermittent.tsb_path(units)[:, day] == pytest.approx(
-            intermittent.tsb(units[:, : day + 1])
-        )
+    rates = intermittent.METHODS[method](units, [30, 89])
+    assert rates[:, 0] == pytest.approx(last(method, units[:, :31]))
+    assert rates[:, 1] == pytest.approx(last(method, units))
 
 
-def test_an_item_that_never_sold_is_expected_not_to():
-    assert intermittent.croston(np.zeros((1, 30))) == pytest.approx([0.0])
-    assert intermittent.tsb(np.zeros((1, 30))) == pytest.approx([0.0])
+@pytest.mark.parametrize("method", intermittent.METHODS)
+def test_days_nobody_observed_change_nothing(method):
+    units = np.array([[0, 3, 0, 0, 5, 0, 1, 0.0]])
+    gaps = np.array([[np.nan, 0, 3, 0, np.nan, 0, 5, 0, np.nan, 1, 0.0, np.nan]])
+    assert last(method, gaps) == pytest.approx(last(method, units))
+
+
+@pytest.mark.parametrize("method", intermittent.METHODS)
+def test_an_item_that_never_sold_is_expected_not_to(method):
+    assert last(method, np.zeros((1, 30))) == pytest.approx([0.0])
+    assert last(method, np.full((1, 30), np.nan)) == pytest.approx([0.0])
 
 
 def test_seasonal_naive_repeats_last_week():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from workbench.forecasting import losses
 
@@ -64,3 +65,52 @@ def test_bias_is_forecast_over_sold():
 def test_mean_of_uniform_quantiles_is_the_middle():
     levels = np.array([0.1, 0.5, 0.9])
     assert losses.mean_of_quantiles(levels[None, :] * 10, levels) == pytest.approx([5.0])
+
+
+def test_absolute_naive_scale_starts_at_the_first_sale():
+    # from the first sale 2 4 1: changes 2 and 3
+    scale = losses.naive_scale(np.array([[0.0, 0.0, 2.0, 4.0, 1.0]]), power=1)
+    assert scale == pytest.approx([2.5])
+
+
+def test_mase_of_an_error_as_large_as_the_naive_change_is_one():
+    history = np.array([[1.0, 3.0, 1.0, 3.0]])
+    found = losses.mase(history, np.array([[5.0, 5.0]]), np.array([[3.0, 7.0]]))
+    assert found == pytest.approx([1.0])
+
+
+def test_wape_is_error_over_sales():
+    assert losses.wape(np.array([2.0, 0.0]), np.array([1.0, 0.5])) == pytest.approx(0.75)
+
+
+def test_scaled_pinball_is_the_mean_loss_over_the_scale():
+    # losses at level 0.9: 0.9 * 2 and 0.1 * 3; mean 1.05, scale 3
+    quantiles = np.array([[[8.0], [13.0]]])
+    found = losses.scaled_pinball(
+        np.array([[10.0, 10.0]]), quantiles, np.array([0.9]), np.array([3.0])
+    )
+    assert found == pytest.approx(np.array([[0.35]]))
+
+
+def test_weighted_scores_leave_out_what_weighs_nothing():
+    score = np.array([2.0, 4.0, np.nan, 3.0])
+    found = losses.weighted(score, np.array([0.25, 0.75, 0, 1.0]), np.array([0, 0, 1, 1]))
+    assert found == pytest.approx([3.5, 3.0])
+
+
+def test_crps_of_two_samples_by_hand():
+    # mean |x - y| = (1 + 3) / 2; half the mean distance of different samples: 4 / 2
+    assert losses.crps_of_samples(np.array([1.0]), np.array([[0.0, 4.0]])) == pytest.approx([0.0])
+
+
+def test_crps_of_many_normal_samples_is_the_closed_form():
+    # Gneiting and Raftery 2007, eq. 20 at the mean: (sqrt(2) - 1) / sqrt(pi)
+    samples = np.random.default_rng(0).normal(size=(1, 200_000))
+    wanted = (np.sqrt(2) - 1) / np.sqrt(np.pi)
+    assert losses.crps_of_samples(np.zeros(1), samples) == pytest.approx([wanted], abs=3e-3)
+
+
+def test_randomised_pit_of_true_poisson_forecasts_is_uniform():
+    demand = np.random.default_rng(5).poisson(0.7, 20_000)
+    below, at = stats.poisson.cdf(demand - 1, 0.7), stats.poisson.cdf(demand, 0.7)
+    assert stats.kstest(losses.randomised_pit(below, at, seed=1), "uniform").pvalue > 0.01

@@ -127,3 +127,14 @@ def test_a_panel_cut_at_a_day_keeps_its_plans(shop):
     assert cut.units.shape == cut.price.shape == (2, 3)
     assert cut.last_day == pd.Timestamp("2017-01-03")
     assert np.array_equal(cut.promoted, panel.promoted)
+
+
+def test_days_that_ran_out_are_recovered_and_listed(shop):
+    shop.execute("ALTER TABLE sales ADD COLUMN in_stock BOOLEAN")
+    shop.execute("UPDATE sales SET in_stock = (item_id <> '1' OR date <> DATE '2017-01-09')")
+    shop.execute("UPDATE sales SET quantity = 1 WHERE NOT in_stock")
+    panel = build_panel(shop, dc="DC1", minimum_days_dc=5, minimum_days_store=5)
+    assert panel.recovered["hidden_days"].tolist() == [1, 1]
+    assert set(panel.recovered["location_id"]) == {"7", "DC1"}
+    assert (panel.units[:, 8] > 1).all()
+    assert (panel.units[:, [7, 9]] == 2).all()

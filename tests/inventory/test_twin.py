@@ -113,7 +113,7 @@ def test_pseudo_items_are_not_planned(twin):
 
 def test_says_what_to_do_when_nothing_sells_often_enough(shop_sales):
     with pytest.raises(ContractError, match="500 days or more"):
-        planned_series(shop_sales, TwinConfig(minimum_days_dc=500, minimum_days_store=500))
+        planned_series(shop_sales, dc="DC1", minimum_days_dc=500, minimum_days_store=500)
 
 
 def test_reads_from_a_store_what_it_declares(shop_sales, shop_items, shop_locations, shop_config):

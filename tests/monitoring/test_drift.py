@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ContractError
-from workbench.monitoring.drift import error_ratio, input_drift, population_stability_index
+from workbench.monitoring.drift import (
+    error_ratio,
+    input_drift,
+    period_within,
+    population_stability_index,
+)
 
 
 def test_stability_index_of_two_bins_by_hand():
@@ -85,3 +90,36 @@ def test_periods_without_demand_are_refused():
     errors = pd.DataFrame({"item": [1], "now": [False], "error": [1.0], "demand": [2.0]})
     with pytest.raises(ContractError, match="more than zero in each"):
         error_ratio(errors, cluster="item", current="now", numerator="error", denominator="demand")
+
+
+def _prices(last=1.0, periods=12, items=200):
+    """Prices that never change, but for rounding to cents, and in the last period by a factor."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for period in range(periods):
+        noise = rng.normal(scale=0.001 * (1 + period % 2), size=items)
+        level = last if period == periods - 1 else 1.0
+        frames.append(pd.DataFrame({"period": period, "price": level + noise, "unused": 0.0}))
+    return pd.concat(frames)
+
+
+def test_rounding_of_prices_is_no_drift():
+    table = input_drift(
+        _prices(), period="period", features=["price", "unused"], resolution={"price": 0.01}
+    )
+    assert not table["raised"].any()
+    assert "unused" not in set(table["feature"])  # no promotions: nothing to judge
+
+
+def test_prices_that_rise_after_a_steady_year_are_raised():
+    table = input_drift(
+        _prices(1.05), period="period", features=["price"], resolution={"price": 0.01}
+    )
+    assert table["raised"].tolist() == [True]
+
+
+def test_a_short_history_is_judged_in_shorter_periods():
+    assert period_within(365, 28) == 28
+    assert period_within(183, 28) == 21
+    with pytest.raises(ContractError, match="48 days; expected at least 49"):
+        period_within(48, 28)

@@ -85,6 +85,13 @@ def test_proposals_of_several_cells_add_up(run):
     assert json.loads(staged["reasons"][0]) == ["Low."]
 
 
+def test_the_list_of_proposals_is_by_money_at_stake_and_names_units(run):
+    run.propose(_proposals(["I1", "I2"]).assign(money_at_stake=[1.0, 2.0]))
+    listed = pd.read_csv(run.folder / "tables/proposals.csv")
+    assert listed["item_id"].tolist() == ["I2", "I1"]
+    assert listed["unit_name"].tolist() == ["pieces", "pieces"]
+
+
 def test_same_proposal_twice_is_refused_and_the_first_stays(run):
     run.propose(_proposals(["I1"]))
     with pytest.raises(ContractError, match="proposal_id"):

@@ -88,11 +88,25 @@ def test_chain_runs_under_one_parent_and_reruns_only_what_changed(workspace, not
     assert len(events()) == 6  # where all is cached, nothing has happened
 
 
-def test_first_failure_stops_the_rest_and_fails_the_parent(workspace, notebook, events):
-    notebook("10-a", "1 / 0")
-    notebook("20-b", "pass")
-    with pytest.raises(RunError, match="ZeroDivisionError"):
-        run_notebooks(workspace, ["10-a", "20-b"])
-    kinds = [(kind, job) for kind, job, _ in events()]
-    assert kinds == [("START", "run"), ("START", "10-a"), ("FAIL", "10-a"), ("FAIL", "run")]
-    assert {row.status for row in Ledger(workspace.ledger).latest()} == {"failed"}
+def test_failure_leaves_out_what_reads_from_it_and_fails_the_parent(workspace, notebook, events):
+    notebook("10-a", "1 / 0", reads=["sales"], writes=["segments"])
+    notebook("20-b", "pass", reads=["segments"], writes=["policies"])
+    notebook("30-c", "pass", reads=["policies"])
+    notebook("40-d", OPEN, reads=["sales"])
+    ended = []
+    with pytest.raises(RunError, match=r"ZeroDivisionError.*was not written: 20-b, 30-c\.$"):
+        run_notebooks(workspace, ["10-a", "20-b", "30-c", "40-d"], ended=ended.append)
+    assert [result.job for result in ended] == ["40-d"]
+    assert [(kind, job) for kind, job, _ in events()] == [
+        ("START", "run"), ("START", "10-a"), ("FAIL", "10-a"),
+        ("START", "40-d"), ("COMPLETE", "40-d"), ("FAIL", "run"),
+    ]  # fmt: skip
+
+
+def test_table_that_nobody_ingested_keeps_no_other_notebook_from_running(workspace, notebook):
+    notebook("10-a", "pass", reads=["shipments"])
+    notebook("20-b", OPEN, reads=["sales"])
+    ended = []
+    with pytest.raises(RunError, match="10-a: reads table 'shipments', which does not exist yet"):
+        run_notebooks(workspace, ["10-a", "20-b"], ended=ended.append)
+    assert [result.job for result in ended] == ["20-b"]

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
-from small_notebooks import OPEN
+from small_notebooks import OPEN, PROPOSE
 
 from workbench.cli import main
 from workbench.decision_log.keys import ensure_key
@@ -57,6 +58,20 @@ def test_run_list_show_and_diff(workbench, notebook, workspace):
     assert "parameters.periods: 3 → 5" in different
     same = workbench("runs", "diff", ids[0], ids[0]).stdout
     assert same == "The two runs do not differ.\n"
+
+
+def test_a_rerun_says_what_its_proposals_meet_in_the_log(workbench, notebook):
+    notebook("30-propose", OPEN, PROPOSE, reads=("sales",), writes=("proposals",))
+    run = json.loads(workbench("run", "30-propose", "--json").stdout)[0]
+    table = Path(run["report"]) / "tables/proposals.parquet"
+    ids = pd.read_parquet(table).set_index("item_id")["proposal_id"]
+    workbench("decide", "accept", ids["I1"])
+    workbench("decide", "accept", ids["I2"])
+    workbench("orders", "execute", ids["I2"], "--order", "PO-1")
+    again = workbench("run", "30-propose", "-p", "periods=4").stdout
+    assert "1 proposal for what is answered already: those answers hold" in again
+    assert "1 proposal for what is ordered already" in again
+    assert "already" not in workbench("run", "30-propose", "-p", "periods=4").stdout  # cached
 
 
 def test_refusals_exit_with_one_and_a_sentence(workbench, notebook):

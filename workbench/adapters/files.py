@@ -93,7 +93,6 @@ def stage_parquet(
     folder: Path,
     wanted: Sequence[str] | None,
     into: str,
-    largest: int = LARGEST,
 ) -> None:
     """Stage the wanted columns, or all of them."""
     for path in matching(folder, source.path, source.name):
@@ -106,9 +105,9 @@ def stage_parquet(
             )
         except duckdb.Error as error:
             raise unreadable(path, "Parquet", error) from error
-        if unpacked > max(largest, 100 * path.stat().st_size):
+        if unpacked > max(LARGEST, 100 * path.stat().st_size):
             raise SourceError(
-                f"{path}: would unpack to {unpacked:,} bytes; expected at most {largest:,}. Write"
+                f"{path}: would unpack to {unpacked:,} bytes; expected at most {LARGEST:,}. Write"
                 " it in several files if it is really so large."
             )
         require_columns(path, [str(row[0]) for row in described], wanted or ())

@@ -27,10 +27,12 @@ from workbench.adapters.sources import (
     Sources,
     load_sources,
 )
-from workbench.adapters.watermarks import joined, later, since
+from workbench.adapters.watermarks import joined, later, since, with_decided
 from workbench.contracts import columns as c
+from workbench.contracts import tables
 from workbench.contracts.relation_checks import literal
 from workbench.errors import ContractError, SourceError, TableNotFoundError
+from workbench.item_master.aliases import numbers_of
 from workbench.resources import resource
 from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
@@ -182,12 +184,18 @@ def _joined(
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
-    if source.incremental is None:
-        return mapped_load(connection, source, folder, work, key=key, lock=lock)
+    numbers = _numbers(store, source.system)
     before = _current(store, source.table)
+    if source.incremental is None:
+        load = mapped_load(connection, source, folder, work, key=key, numbers=numbers, lock=lock)
+        if before is None or source.table != tables.ITEM_ALIASES.name:
+            return load
+        return with_decided(connection, load, before)
     read_to = registers.watermark(store, before) if before else None
     start = since(source.incremental, read_to)
-    load = mapped_load(connection, source, folder, work, key=key, since=start, lock=lock)
+    load = mapped_load(
+        connection, source, folder, work, key=key, since=start, numbers=numbers, lock=lock
+    )
     if before is None:
         return load
 
@@ -198,6 +206,11 @@ def _joined(
         return replace(joined(connection, found, before), retry=again, watermark=latest)
 
     return join(load)
+
+
+def _numbers(store: TableStore, system: str) -> dict[str, str]:
+    aliases = _current(store, tables.ITEM_ALIASES.name) if system else None
+    return numbers_of(store.read(aliases), system) if aliases else {}
 
 
 def _current(store: TableStore, table: str) -> TableVersion | None:

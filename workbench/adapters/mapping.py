@@ -1,13 +1,14 @@
 """From a source's columns to a table's: types, formats, factors, units, constants, pseudonyms."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from workbench.adapters.files import FILE, ROW
+from workbench.adapters.item_numbers import drop_merged, item_term, register_numbers
 from workbench.adapters.loads import Load, single
 from workbench.adapters.pseudonyms import pseudonym_table
 from workbench.adapters.quarantine import bad_row_table
@@ -45,6 +46,7 @@ def mapped_load(
     *,
     key: bytes,
     since: str = "",
+    numbers: Mapping[str, str] | None = None,
     lock: Callable[[], None] = lambda: None,
 ) -> Load:
     """Stage a source and map it to its table.
@@ -56,6 +58,7 @@ def mapped_load(
         work: Folder for copies, kept until the rows are written.
         key: Pseudonym key.
         since: Up to where an incremental source has been read.
+        numbers: Items by the numbers of the source's system.
         lock: See `staging.stage`.
 
     Raises:
@@ -71,6 +74,7 @@ def mapped_load(
             " the source."
         )
     with explained(source, "columns"):
+        merged = _resolve_items(connection, source, numbers or {})
         terms = {column.name: _term(connection, source, column, key) for column in contract.columns}
         rows = Rows(connection, source, folder, contract, terms, staged.broken)
         map_rows(rows)
@@ -82,6 +86,7 @@ def mapped_load(
         _provenance(source, contract),
         f"{source.name} ({source.kind}{place}). Terms: {source.terms}",
         read=staged.read,
+        merged=merged,
         left_out=staged.left_out,
         notes=staged.notes,
         incremental=source.incremental is not None,
@@ -90,6 +95,19 @@ def mapped_load(
     if bad:
         return _without_bad(rows, load)
     return dataclasses.replace(load, retry=lambda: _without_bad(rows, load))
+
+
+def _resolve_items(
+    connection: duckdb.DuckDBPyConnection, source: MappedSource, numbers: Mapping[str, str]
+) -> int:
+    """Look item numbers up; of a master, drop those merged into others, and say how many."""
+    mapping = source.columns.get(c.ITEM_ID)
+    if not source.system or mapping is None:
+        return 0
+    register_numbers(connection, _distinct(connection, mapping.expression), numbers)
+    if source.table != tables.ITEMS.name:
+        return 0
+    return drop_merged(connection, f"CAST({mapping.expression} AS VARCHAR)", RAW)
 
 
 def _without_bad(rows: Rows, load: Load) -> Load:
@@ -101,7 +119,7 @@ def _without_bad(rows: Rows, load: Load) -> Load:
     """
     source, connection = rows.source, rows.connection
     count = find_bad_rows(rows) + len(rows.broken)
-    offered = load.read - load.left_out
+    offered = load.read - load.left_out - load.merged
     constants = {name for name in rows.contract.names if name in source.constants}
     of_constant = bool(constants) and count == offered
     if count and (
@@ -119,7 +137,7 @@ def _without_bad(rows: Rows, load: Load) -> Load:
         load,
         rows=connection.sql(select),
         quarantined=count,
-        merged=offered - count - kept,
+        merged=load.merged + offered - count - kept,
         bad_rows=bad_row_table(rows) if count else None,
         retry=None,
     )
@@ -178,6 +196,8 @@ def _term(
         return _secret_term(connection, mapping, column, key)
     if is_unit(column):
         return _unit_term(connection, mapping)
+    if source.system and column.name == c.ITEM_ID:
+        return item_term(f"CAST({mapping.expression} AS VARCHAR)")
     return _typed(mapping, column)
 
 

@@ -52,6 +52,23 @@ def stage_postgres(
     path.unlink()
 
 
+def database_of(source: PostgresSource) -> tuple[str, str]:
+    """Namespace and name of the database as OpenLineage names PostgreSQL's; no user, no password.
+
+    Raises:
+        SourceError: 'connection' is not understood.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given = conninfo_to_dict(source.connection)
+    except psycopg.Error as error:
+        raise _refused(source, error, None) from error
+    host, port = given.get("host") or "localhost", given.get("port") or 5432
+    return f"postgres://{host}:{port}", str(given.get("dbname") or given.get("user") or "postgres")
+
+
 def _copied(source: PostgresSource, query: str, path: Path) -> list[str]:
     """Write the answer to a file; returns the names of its columns."""
     import psycopg

@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.adapters import completejourney, completejourney_columns
 from workbench.adapters.files import matching, no_access
 from workbench.adapters.mapping import made_from
+from workbench.adapters.postgres import database_of
 from workbench.adapters.sources import (
     CompleteJourneySource,
     PostgresSource,
@@ -17,6 +18,7 @@ from workbench.adapters.sources import (
     tables_of,
 )
 from workbench.contracts.made_from import MadeFrom
+from workbench.contracts.tables import ITEM_ALIASES
 from workbench.tables.versions import sha256_of
 
 
@@ -28,6 +30,7 @@ class SourceFile:
         source: Name of the source.
         digest: SHA-256 of its bytes, in hex.
         package: Name and version of the Python package that it belongs to.
+        database: Of what is no file but a server's: namespace and name as in OpenLineage.
     """
 
     source: str
@@ -36,6 +39,7 @@ class SourceFile:
     size: int
     format: str
     package: str = ""
+    database: tuple[str, str] | None = None
 
 
 def source_files(description: Sources) -> list[SourceFile]:
@@ -44,7 +48,12 @@ def source_files(description: Sources) -> list[SourceFile]:
     Raises:
         SourceError: A file is missing.
     """
-    return [
+    databases = [
+        SourceFile(source.name, Path(), "", 0, source.kind, database=database_of(source))
+        for source in description.source
+        if isinstance(source, PostgresSource)
+    ]
+    return databases + [
         SourceFile(
             source.name,
             path,
@@ -134,9 +143,11 @@ def _files_of(source: Source, folder: Path) -> list[Path]:
 
 
 def incremental_tables(description: Sources) -> list[str]:
-    """Tables to which a load adds rows."""
-    return [
-        source.table
-        for source in description.source
-        if not isinstance(source, CompleteJourneySource) and source.incremental
-    ]
+    """Tables that a load depends on: those to which it adds rows, and the aliases of items."""
+    found: list[str] = []
+    for source in description.source:
+        if not isinstance(source, CompleteJourneySource):
+            aliases = source.system or source.table == ITEM_ALIASES.name
+            found += [source.table] if source.incremental else []
+            found += [ITEM_ALIASES.name] if aliases else []
+    return list(dict.fromkeys(found))

@@ -115,6 +115,8 @@ class _Mapped(_Strict):
             ones; or keep the `last` of the file.
         on_bad_rows: `quarantine` them, up to a share of `bad_rows_limit`, or `refuse` the source.
         incremental: Rows are added to the table, or replace those of the same key.
+        system: Name of the system whose item numbers these are: they become the items that the
+            table `item_aliases` says, else are written in one way.
     """
 
     name: str = Field(min_length=1)
@@ -124,6 +126,7 @@ class _Mapped(_Strict):
     on_bad_rows: Literal["quarantine", "refuse"] = "quarantine"
     bad_rows_limit: float = Field(default=0.01, ge=0, le=1)
     incremental: Incremental | None = None
+    system: str = ""
     terms: str = "not stated"
     simulated: bool = False  # the rows are made up: pages that rest on them say so
     columns: dict[str, ColumnMapping] = Field(min_length=1)

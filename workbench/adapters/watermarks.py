@@ -114,6 +114,32 @@ def joined(connection: duckdb.DuckDBPyConnection, load: Load, before: TableVersi
     )  # fmt: skip
 
 
+def with_decided(connection: duckdb.DuckDBPyConnection, load: Load, before: TableVersion) -> Load:
+    """A load of `item_aliases` in which merges that people decided stay as they are."""
+    files = ", ".join(literal(str(path)) for path in before.data_paths)
+    names = ", ".join(map(quoted, tables.ITEM_ALIASES.names))
+    key = ", ".join(map(quoted, tables.ITEM_ALIASES.key))
+    decided = f"(SELECT {names} FROM read_parquet([{files}]) WHERE decision_id IS NOT NULL)"
+    load.rows.create_view("incoming_aliases", replace=True)
+    known = single(
+        connection, f"SELECT count(*) FROM incoming_aliases SEMI JOIN {decided} USING ({key})"
+    )
+    kept = single(connection, f"SELECT count(*) FROM {decided}")
+    if not kept:
+        return load
+    rows = connection.sql(
+        f"SELECT {names} FROM incoming_aliases ANTI JOIN {decided} USING ({key})"
+        f" UNION ALL FROM {decided}"
+    )
+    note = f"{kept:,} aliases were decided by people and stay; 'workbench items undo' changes one."
+    retry = load.retry
+    return dataclasses.replace(
+        load, rows=rows, kept=kept, left_out=load.left_out + known, notes=(*load.notes, note),
+        parents=(before,), provenance=_merged(load, before),
+        retry=None if retry is None else lambda: with_decided(connection, retry(), before),
+    )  # fmt: skip
+
+
 def _merged(load: Load, before: TableVersion) -> dict[str, Origin]:
     """Origin of each column: simulated if any of its rows is."""
     names = tables.contract(load.table).names

@@ -1,4 +1,4 @@
-"""`workbench dashboards`: the executive page, live or as a file."""
+"""`workbench dashboards`: the executive and the audit page, live or as files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,20 @@ import typer
 
 from workbench.workspace import find_workspace
 
-app = typer.Typer(help="The executive page, live or as a file.", no_args_is_help=True)
+app = typer.Typer(help="The executive and the audit page, live or as files.", no_args_is_help=True)
 
 
 @app.command()
 def publish(
     out: Annotated[Path | None, typer.Option(help="HTML file to write.")] = None,
+    audit: Annotated[bool, typer.Option("--audit", help="The audit page instead.")] = False,
 ) -> None:
-    """Write the executive page as one HTML file that opens offline."""
+    """Write the executive page, or the audit page, as one HTML file that opens offline."""
+    if audit:
+        from workbench.commands.auditing import publish as publish_audit
+
+        typer.echo(publish_audit(find_workspace(), out))
+        return
     from workbench.dashboards.publish import publish_executive
 
     typer.echo(publish_executive(find_workspace(), out))
@@ -25,7 +31,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Of this machine; 0 takes a free one.")] = 8866,
     token: Annotated[bool, typer.Option("--token/--no-token", help="Ask for a secret.")] = True,
 ) -> None:
-    """Serve the live executive page on this machine only."""
-    from workbench.dashboards.serve import serve_executive
+    """Serve the live executive and audit pages on this machine only."""
+    from workbench.dashboards.serve import serve_pages
 
-    serve_executive(find_workspace(), port=port, token=token, say=typer.echo)
+    serve_pages(find_workspace(), port=port, token=token, say=typer.echo)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
+from workbench.contracts.printable import one_line
 from workbench.errors import ImmutableError, LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -30,15 +31,22 @@ Reason = Annotated[str, typer.Option(help="Why, in a sentence; stays in the log 
 Code = Annotated[
     str, typer.Option("--reason-code", help="Why, in a word that can be counted: promotion.")
 ]
+Again = Annotated[
+    bool, typer.Option("--again", help="Though the same goods are ordered already; with --reason.")
+]
 Expires = Annotated[str, typer.Option(help="First day without the override, YYYY-MM-DD.")]
 
 
 @app.command()
 def accept(
-    decision: Id, reason: Reason = "", role: Role = "planner", as_json: AsJson = False
+    decision: Id,
+    reason: Reason = "",
+    again: Again = False,
+    role: Role = "planner",
+    as_json: AsJson = False,
 ) -> None:
     """Accept a proposal as it is."""
-    _answer(decision, "accept", role, as_json, reason=reason)
+    _answer(decision, "accept", role, as_json, reason=reason, again=again)
 
 
 @app.command()
@@ -48,11 +56,12 @@ def override(
     reason_code: Code,
     reason: Reason,
     expires: Expires = "",
+    again: Again = False,
     role: Role = "planner",
     as_json: AsJson = False,
 ) -> None:
     """Order another quantity; the id of an earlier answer changes that answer."""
-    given = {"reason": reason, "reason_code": reason_code, "quantity": quantity}
+    given = {"reason": reason, "reason_code": reason_code, "quantity": quantity, "again": again}
     _answer(decision, "override", role, as_json, **given, expires=day(expires, "--expires"))
 
 
@@ -87,31 +96,32 @@ def batch(
     """Enter a file of answers, all or none.
 
     Columns: proposal_id and answer (accept, override, reject, approve), and where they apply
-    quantity, reason_code, reason, expires.
+    quantity, reason_code, reason, expires, again (yes: though the goods are ordered already).
     """
     from workbench.commands.deciding.answer_file import read_answers
-    from workbench.decision_log.answers import answer_record
+    from workbench.decision_log.answers import answer_record, superseded_answers
 
     workspace, by = find_workspace(), author(role)
     history = open_history(workspace)
-    records = []
+    records, replaced = [], []
     for line, answer in read_answers(answers):
         try:
             records.append(answer_record(history, answer, by))
+            replaced += superseded_answers(history, records[-1])
         except LogError as error:
             raise LogError(f"{answers}, line {line}: {error} Nothing was entered.") from error
-    show(append(workspace, records), records, as_json=as_json)
+    show(append(workspace, records), records, replaced, as_json=as_json)
 
 
 def _answer(decision: str, verb: Any, role: str, as_json: bool, **given: Any) -> None:
-    from workbench.decision_log.answers import Answer, answer_record
+    from workbench.decision_log.answers import Answer, answer_record, superseded_answers
 
     workspace = find_workspace()
-    answer = Answer(
-        decision, verb, **{name: None if value == "" else value for name, value in given.items()}
-    )
-    record = answer_record(open_history(workspace), answer, author(role))
-    show(append(workspace, [record]), [record], as_json=as_json)
+    fields: dict[str, Any] = {k: None if value == "" else value for k, value in given.items()}
+    history = open_history(workspace)
+    record = answer_record(history, Answer(decision, verb, **fields), author(role))
+    replaced = superseded_answers(history, record)
+    show(append(workspace, [record]), [record], replaced, as_json=as_json)
 
 
 def append(workspace: Workspace, records: "Sequence[DecisionRecord]") -> "Appended":
@@ -138,19 +148,29 @@ def author(role: str) -> "Author":
     return Author(_user(), role, datetime.now(UTC))
 
 
-def show(done: "Appended", records: "Sequence[DecisionRecord]", *, as_json: bool) -> None:
-    """Print what was entered, and what had been before."""
+def show(
+    done: "Appended",
+    records: "Sequence[DecisionRecord]",
+    replaced: Sequence[str] = (),
+    *,
+    as_json: bool,
+) -> None:
+    """Print what was entered, which answers it takes the place of, and what had been before."""
     facts = [
         {"id": record.id, "entry": index, "kind": record.kind, "answers": record.supersedes}
         for record, index in zip(records, done.indexes, strict=True)
     ]
     if as_json:
-        typer.echo(json.dumps({"entered": done.new, "size": done.size, "records": facts}, indent=1))
+        entered = {"entered": done.new, "size": done.size, "records": facts, "replaced": replaced}
+        typer.echo(json.dumps(entered, indent=1))
         return
     for fact in facts[:20]:
-        typer.echo(f"entry {fact['entry']:,}  {fact['kind']} {fact['id']} of {fact['answers']}")
+        named = f"{fact['kind']} {fact['id']} of {fact['answers']}"
+        typer.echo(one_line(f"entry {fact['entry']:,}  {named}"))
     if len(facts) > 20:
         typer.echo(f"and {len(facts) - 20:,} more")
+    for line in replaced:
+        typer.echo(line)
     before = len(facts) - done.new
     known = f", {before:,} had been entered before" if before else ""
     typer.echo(f"{done.new:,} entered{known}; durable under checkpoint {done.size:,}")

@@ -12,8 +12,15 @@ from workbench.workspace import find_workspace
 
 def ingest(
     sources: Annotated[
-        Path, typer.Argument(help="TOML file that describes the sources, see docs/sources.md.")
+        list[Path],
+        typer.Argument(help="TOML file that describes the sources; with --suggest, the files."),
     ],
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Write a first description of these files.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="With --suggest: where to write it.")] = Path(
+        "SOURCES.toml"
+    ),
     folder: Annotated[
         Path | None, typer.Option(help="Where the paths begin; default: beside SOURCES.toml.")
     ] = None,
@@ -25,22 +32,38 @@ def ingest(
     from workbench.runs.steps import governed_step, ingest_step
     from workbench.tables.store import TableStore
 
+    if suggest:
+        _suggest(sources, out)
+        return
+    if len(sources) != 1:
+        raise typer.BadParameter("name one description, or several files with --suggest.")
+    (stated,) = sources
     workspace, lines = find_workspace(), list[str]()
     step = ingest_step(
-        workspace, sources, folder=folder, say=lines.append if as_json else typer.echo
+        workspace, stated, folder=folder, say=lines.append if as_json else typer.echo
     )
     result = governed_step(workspace, step, force=force)
     if not as_json:
         typer.echo(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
         return
     store = TableStore(workspace.tables)
-    names = [table for source in load_sources(sources).source for table in tables_of(source)]
+    names = [table for source in load_sources(stated, folder).source for table in tables_of(source)]
     facts = [
         {"table": v.table, "version": v.version, "digest": v.digest, "rows": v.rows}
         for v in map(store.current, names)
     ]
     run = {"job": result.job, "run_id": result.run_id, "status": result.status}
     typer.echo(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
+
+
+def _suggest(files: list[Path], out: Path) -> None:
+    from workbench.adapters.suggest import suggested
+
+    text = suggested(files, out.parent, out.name, find_workspace().currency)
+    write_new(out, text)
+    open_points = text.count("NEEDED:") + text.count("CHECK:") + text.count("no table guessed")
+    typer.echo(f"{out}: {text.count('[[source]]')} sources described, {open_points} open points.")
+    typer.echo(f"Check every line, then run 'workbench ingest {out}'.")
 
 
 def quarantine(

@@ -72,6 +72,22 @@ def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[s
     return spoilt, kept
 
 
+@app.command("import")
+def import_events(
+    files: Annotated[list[Path], typer.Argument(help="One OpenLineage event a line.")],
+) -> None:
+    """Bring in events of other producers, once each: graph and journal then hold both."""
+    from workbench.lineage.foreign import import_events
+    from workbench.lineage.journal import Journal
+    from workbench.lineage.names import namespace
+
+    workspace = find_workspace()
+    space = namespace(workspace.workspace_id())
+    for file in files:
+        done = import_events(Journal(workspace.lineage), file, namespace=space)
+        typer.echo(f"{file}: {done.new:,} events imported, {done.known:,} known already")
+
+
 @app.command()
 def send(
     to: Annotated[

@@ -25,7 +25,10 @@ def graph(
             help="A table, table.column, table@digest, file, model or run; default all."
         ),
     ] = "",
-    decision: Annotated[str, typer.Option(help="Ask for the run that made this decision.")] = "",
+    decision: Annotated[
+        str,
+        typer.Option(help="As of this decision: the run that made it, or the name that is given."),
+    ] = "",
     as_of: Annotated[
         str, typer.Option("--as-of", help="The graph as it stood: a day (its end) or time, UTC.")
     ] = "",
@@ -40,8 +43,8 @@ def graph(
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Show what a table, column, model, run or decision was made from, and what it feeds."""
-    if name and decision:
-        raise typer.BadParameter("give a name or --decision, not both")
+    if as_of and decision:
+        raise typer.BadParameter("give --as-of or --decision, which is a time too, not both")
     workspace = find_workspace()
     if static:
         _static(workspace, as_json=as_json)
@@ -52,7 +55,13 @@ def graph(
     from workbench.lineage.journal import Journal
 
     with lineage_graph(Journal(workspace.lineage), _moment(as_of), rebuild=rebuild) as found:
-        start = _of_decision(workspace, found, decision) if decision else None
+        start = None
+        if decision:
+            start, moment = _of_decision(workspace, found, decision)
+            found, as_of = (
+                found.as_of(moment),
+                f"{moment:%Y-%m-%d %H:%M:%S} UTC, decision {decision}",
+            )
         start = found.start(name) if name else start
         if html:
             _draw(found, start, html, as_of, quiet=as_json)
@@ -79,15 +88,21 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _of_decision(workspace: Workspace, found: "Graph", decision: str) -> "Start":
-    """The run that made a decision; of an answer to one, the run of what it answers."""
+def _of_decision(workspace: Workspace, found: "Graph", decision: str) -> tuple["Start", datetime]:
+    """The run that made a decision, and since when both stand.
+
+    Of an answer to a decision, the run of what it answers. A run's entries are logged before it
+    completes: a proposal stands from then on.
+    """
     history = open_history(workspace)
-    entry = history.decision(decision)
+    asked = entry = history.decision(decision)
     seen = {entry.id}
     while (earlier := entry.record.get("supersedes")) and earlier not in seen:
         seen.add(earlier)
         entry = history.decision(earlier)
-    return found.entry(workspace.log_origin(), entry.index)
+    start = found.entry(workspace.log_origin(), entry.index)
+    recorded = datetime.fromisoformat(str(asked.record["recorded_at"]))
+    return start, max(recorded, start.at or recorded)
 
 
 def _lines(found: "Graph", start: "Start | None", *, full: bool) -> list[str]:

@@ -42,7 +42,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 def verify(
     where: Annotated[
         Path | None,
-        typer.Argument(metavar="[FOLDER|BUNDLE]", help="A log's folder or a proof; default: here."),
+        typer.Argument(
+            metavar="[FOLDER|BUNDLE]",
+            help="A log's folder, a proof or the zip of a trace; default: here.",
+        ),
     ] = None,
     key: Key = "",
     since: Annotated[
@@ -63,7 +66,8 @@ def verify(
         if since is not None:
             raise typer.BadParameter("--since goes with a log's folder, not with a proof")
         known = log_network.quorum(witness, require_witness)
-        _verify_bundle(where, key, as_json, known, read_texts(rotation))
+        if not _verify_packed(where, key, as_json, known):
+            _verify_bundle(where, key, as_json, known, read_texts(rotation))
         return
     if rotation:
         raise typer.BadParameter("--rotation goes with a proof; a log's folder has its own")
@@ -219,6 +223,28 @@ def _verify_bundle(
     for cosigned in proven.cosignatures:
         typer.echo(cosigned.sentence())
     typer.echo(printable(json.dumps(record, indent=1, ensure_ascii=False)))
+
+
+def _verify_packed(path: Path, key: str, as_json: bool, known: "Quorum") -> bool:
+    """Verify the zip of a trace; False where the file is none."""
+    from workbench.decision_log.verify_packed import BEGINNING, verify_packed
+
+    with path.open("rb") as file:
+        if file.read(len(BEGINNING)) != BEGINNING:
+            return False
+    if not key:
+        raise VerificationError(f"{path}: give the log's verifier key with --key.")
+    report = verify_packed(path, key, known)
+    if not as_json:
+        typer.echo(report.summary())
+        return True
+    facts = {"verified": True, **_checkpoint_facts(report.entries[0].checkpoint)}
+    facts["cosignatures"] = [asdict(cosigned) for cosigned in report.cosignatures]
+    facts["records"] = [{"entry": one.index, "record": one.record()} for one in report.entries]
+    facts |= {"policies": report.policies, "blocks": report.blocks}
+    facts |= {"blocks_with_rows": report.with_rows, "unsigned": report.unsigned}
+    typer.echo(json.dumps(facts, indent=1))
+    return True
 
 
 def _pinned(folder: Path, given: Path | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands import log
+from workbench.contracts.printable import one_line, printable
 from workbench.errors import LogError
 from workbench.workspace import find_workspace
 
@@ -53,10 +54,10 @@ def open_values(
     elif as_json:
         facts = {"decision": decision, "entry": entry.index}
         facts["private"] = [value.facts() for value in found]
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
     else:
         for value in found:
-            typer.echo(f"{value.field}: {_shown(value)}")
+            typer.echo(one_line(f"{value.field}: {_shown(value)}"))
 
 
 def check_opening(
@@ -80,7 +81,7 @@ def check_opening(
         f"Verified: entry {proven.index:,} of {proven.checkpoint.origin} committed to this value of"
         f" {opened.field}:"
     )
-    typer.echo(json.dumps(opened.value, indent=1, ensure_ascii=False))
+    typer.echo(printable(json.dumps(opened.value, indent=1, ensure_ascii=False)))
 
 
 def shred(

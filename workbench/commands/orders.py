@@ -1,6 +1,7 @@
 """`workbench orders`: decisions become orders, and what came of them is recorded."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +9,16 @@ import typer
 
 from workbench.commands.decide import AsJson, append, author, day, show
 from workbench.commands.log import open_history, refuse_place
+from workbench.contracts.printable import counted
 from workbench.errors import ContractError, LogError
 from workbench.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from workbench.commands.deciding.order_file import OrderFile
     from workbench.decision_log.answers import Author
+    from workbench.decision_log.trace import Entry
 
 app = typer.Typer(
     help="Orders from decisions: export a file for the ERP, record orders and outcomes.",
@@ -39,11 +44,15 @@ def export(
         file = _export(workspace, out, author(role))
     orders = len({order for _, order, _ in file.lines})
     facts = {"file": str(out), "orders": orders, "lines": len(file.lines), "zero": file.nothing}
+    facts["ordered_before"] = list(file.ordered_before)
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return
     rest = f"; {file.nothing:,} decided to order nothing" if file.nothing else ""
-    typer.echo(f"{out}: {len(file.lines):,} lines in {orders:,} orders, all in the log{rest}")
+    lines = counted(len(file.lines), "line")
+    typer.echo(f"{out}: {lines} in {counted(orders, 'order')}, all in the log{rest}")
+    for sentence in file.ordered_before:
+        typer.echo(sentence)
 
 
 @app.command()
@@ -54,6 +63,9 @@ def execute(
     quantity: Annotated[
         float | None, typer.Option(help="What was ordered; default: what was decided.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Though the same goods are ordered already.")
+    ] = False,
     role: Role = "planner",
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +73,7 @@ def execute(
     from workbench.decision_log.executions import Order, execution_record
 
     workspace = find_workspace()
-    placed = Order(order, line or None, quantity)
+    placed = Order(order, line or None, quantity, again=again)
     record = execution_record(open_history(workspace), decision, placed, author(role))
     show(append(workspace, [record]), [record], as_json=as_json)
 
@@ -91,7 +103,7 @@ def outcomes(
 
 def _export(workspace: Workspace, out: Path, by: "Author") -> "OrderFile":
     from workbench.commands.deciding.order_file import order_file, read_order_file
-    from workbench.decision_log.executions import open_decisions
+    from workbench.decision_log.executions import open_decisions, ordered_otherwise
     from workbench.folders import sync, write_durably
 
     history = open_history(workspace)
@@ -102,12 +114,14 @@ def _export(workspace: Workspace, out: Path, by: "Author") -> "OrderFile":
         file = None
     try:
         if file is None:
-            file = order_file(history, open_decisions(history))
+            decisions = open_decisions(history)
+            twice = {
+                one.id: orders for one in decisions if (orders := ordered_otherwise(history, one))
+            }
+            file = order_file(history, [one for one in decisions if one.id not in twice])
+            file = replace(file, ordered_before=_sentences(twice))
             if not file.lines:
-                raise LogError(
-                    f"{out}: no decision waits for its order; expected some that were accepted,"
-                    " overridden or approved, see 'workbench decide'."
-                )
+                raise LogError(_nothing_to_order(out, file))
             write_durably(staged, file.data)
         _enter(workspace, file, out, by)
         staged.rename(out)
@@ -121,6 +135,22 @@ def _export(workspace: Workspace, out: Path, by: "Author") -> "OrderFile":
             " and run the same again."
         ) from error
     return file
+
+
+def _sentences(twice: "Mapping[str, Sequence[Entry]]") -> tuple[str, ...]:
+    """Of decisions whose goods another decision's order brings already, which order that is."""
+    return tuple(
+        f"left out: {decision}, the same was ordered as {orders[0].text('order_id')}"
+        for decision, orders in twice.items()
+    )
+
+
+def _nothing_to_order(out: Path, file: "OrderFile") -> str:
+    """Why there is no order file."""
+    expected = "expected some that were accepted, overridden or approved, see 'workbench decide'."
+    if not file.ordered_before:
+        return f"{out}: no decision waits for its order; {expected}"
+    return f"{out}: no decision waits for its order ({'; '.join(file.ordered_before)}); {expected}"
 
 
 def _enter(workspace: Workspace, file: "OrderFile", out: Path, by: "Author") -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ def run(
             as_of=_day(as_of),
             force=force,
             watch=notebook_progress,
-            ended=results.append if as_json else _print_result,
+            ended=results.append if as_json else partial(_print_result, workspace),
         )
     finally:
         if as_json:
@@ -60,10 +61,14 @@ def run(
             typer.echo(json.dumps(facts, default=str, indent=1))
 
 
-def _print_result(result: "RunResult") -> None:
+def _print_result(workspace: "Workspace", result: "RunResult") -> None:
+    from workbench.commands.deciding.touched import touched
+
     took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
     typer.echo(f"{result.job:<30} {took:>7}  {result.headline}")
     typer.echo(f"{'':<39} {result.report}/report.html")
+    for sentence in touched(workspace, result.report) if result.decisions and result.report else ():
+        typer.echo(f"{'':<39} {sentence}")
 
 
 def _day(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history, refuse_place, write_whole
+from workbench.contracts.printable import printable
 from workbench.errors import LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -122,7 +123,7 @@ def _show(
     facts["decisions"] = [decision_facts(history, entry, evidence) for entry in entries]
     facts |= verdict(facts["decisions"])
     if as_json:
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
     else:
         from workbench.commands.tracing.printing import print_trace
 
@@ -164,7 +165,7 @@ def _show_many(
     found = run_facts(history, run) if run else model_facts(history, model)
     facts |= {**with_summary(history, found), "decisions": [], "verified": True}
     if as_json:
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
         return
     from workbench.commands.tracing.printing import print_trace
 

@@ -1,6 +1,8 @@
 """`workbench init`, `doctor`, `demo` and `lab`."""
 
 import os
+import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -34,16 +36,18 @@ def init(
     ensure_key(workspace.log_origin())
     typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
     typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
-    typer.echo(f"Next: cd {folder} && workbench demo")
-    typer.echo("  or, with data of your own: adapt notebooks/sources/example/SOURCES.toml, then")
-    typer.echo("  workbench ingest SOURCES.toml && workbench run --all")
+    typer.echo(f"Next: cd {shlex.quote(str(folder))} && workbench demo")
+    example = "notebooks/sources/example/SOURCES.toml"
+    typer.echo(f"  or, with data of your own: put your exports beside {example},")
+    typer.echo(f"  adapt it, then workbench ingest {example} && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
     """Copy what ships into `folder` and write its `workbench.toml` last.
 
     Raises:
-        ConfigError: The folder is a workspace already, or a file is in the way.
+        ConfigError: The folder is a workspace already, a file is in the way, or the currency is no
+            code.
     """
     name = name or folder.resolve().name
     if (folder / CONFIG_FILE).exists():
@@ -51,6 +55,10 @@ def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> 
     if not all(c.isalnum() or c in "-_" for c in name):
         raise ConfigError(
             f"workspace name {name!r}: expected letters, digits, '-' and '_' only; give --name."
+        )
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise ConfigError(
+            f"currency {currency!r}: expected an ISO 4217 code, three capital letters such as EUR."
         )
     for shipped in _SHIPPED:
         target = folder / shipped
@@ -161,7 +169,8 @@ def lab(
 ) -> None:
     """Open JupyterLab on the workspace's notebooks."""
     workspace = find_workspace()
-    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ip=127.0.0.1"]
+    quiet = "ignore::DeprecationWarning"  # of its own libraries: not what a user can mend
+    command = [sys.executable, "-W", quiet, "-m", "jupyterlab", f"--port={port}", "--ip=127.0.0.1"]
     command += [
         f"--ServerApp.root_dir={workspace.root}",
         "--LabApp.default_url=/lab/tree/notebooks",

@@ -27,6 +27,11 @@ def one_line(text: str) -> str:
     return printable(text).translate(_BREAKS)
 
 
+def counted(number: int, word: str) -> str:
+    """A number with its noun, which takes an s unless there is one: `1 order`, `2,000 orders`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def one_line_each(value: Any) -> Any:
     """Facts with every text, keys too, on one line."""
     if isinstance(value, str):

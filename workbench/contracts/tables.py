@@ -139,6 +139,7 @@ ORDER_LINES = table(
     date("date"),
     number("quantity", minimum=0),
     number("price?", minimum=0),
+    text("source_digest?"),  # of the whole row of the source: tells a repeat from a second line
     observed="date",
 )
 SHIPMENTS = table(
@@ -153,10 +154,13 @@ SHIPMENTS = table(
 RETURNS = table(
     "returns",
     "return_id",
-    text("return_id order_id"),
+    text("return_id order_id"),  # order_id is * where the credit note names none
     integer("line?", minimum=1),
+    text("item_id? location_id?"),
+    date("date?"),
     number("quantity", minimum=0),
-    text("reason?"),
+    number("price?", minimum=0),
+    text("customer_hash? reason? source_digest?"),
 )
 PURCHASE_ORDERS = table(
     "purchase_orders",

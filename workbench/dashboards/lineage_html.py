@@ -24,13 +24,16 @@ _MANY: Final = 120  # boxes beyond which the page opens with one box per job
 _WORDS: Final = {FILE: "file", MODEL: "model", REPORT: "report"}
 
 
-def lineage_page(graph: Graph, start: Start | None = None, *, as_of: str = "") -> str:
+def lineage_page(
+    graph: Graph, start: Start | None = None, *, as_of: str = "", framed: bool = False
+) -> str:
     """The whole page.
 
     Args:
         graph: As of the time that is drawn.
         start: What the page opens at; default: everything.
         as_of: That time as it was asked for, for the heading; empty: now.
+        framed: It stands inside another page, which has a heading of its own.
     """
     from jinja2 import Environment
 
@@ -50,6 +53,7 @@ def lineage_page(graph: Graph, start: Start | None = None, *, as_of: str = "") -
     return template.render(
         headline=_headline(versions, start),
         as_of=as_of or "now",
+        framed=framed,
         policy=_policy(script),
         css=_template("page.css") + _template("lineage.css"),
         script=script,

@@ -1,4 +1,4 @@
-"""The live executive page: Voila on this machine only, behind a token.
+"""The live pages, executive and audit: Voila on this machine only, behind a token.
 
 Voila is started with our template, which loads nothing from another host; sources of the notebook
 are not sent, idle kernels end, and requests for other host names are refused (they would come from
@@ -7,8 +7,11 @@ a page that rebinds its name to this machine).
 
 import os
 import secrets
+import shutil
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,22 +22,23 @@ from workbench.workspace import WORKSPACE_VARIABLE, Workspace
 
 HOST: Final = "127.0.0.1"
 NOTEBOOK: Final = "dashboards/executive-roi.ipynb"
+AUDIT_NOTEBOOK: Final = "dashboards/audit.ipynb"
 _TEMPLATE: Final = "workbench"
 _CULL_AFTER_S: Final = 120
 _CULL_EVERY_S: Final = 30
 
 
-def serve_executive(
+def serve_pages(
     workspace: Workspace,
     *,
     port: int,
     token: bool = True,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve the page until interrupted.
+    """Serve the pages until interrupted: the executive one at the root, the other at `/audit`.
 
     Args:
-        workspace: With results of `70-measure-roi`.
+        workspace: With results of `70-measure-roi`, or at least runs on record.
         port: Of this machine; 0 takes a free one.
         token: Whether the address carries a secret that every request needs.
         say: Told the address.
@@ -42,16 +46,29 @@ def serve_executive(
     Raises:
         DashboardError: There is nothing to show yet, or the port is taken.
     """
-    roi.load(workspace)
+    _check_content(workspace)
     port = _free(port)
     secret = secrets.token_urlsafe(24) if token else ""
     os.environ[WORKSPACE_VARIABLE] = str(workspace.root)
     _prefer_our_templates()
-    address = f"http://{HOST}:{port}/"
-    message = f"Executive page: {address}{f'?token={secret}' if secret else ''} (Ctrl-C ends it)"
-    _application(lambda: say(message)).launch_instance(
-        argv=[], config=configuration(_notebook(workspace), port, secret)
+    address, token_text = f"http://{HOST}:{port}/", f"?token={secret}" if secret else ""
+    message = (
+        f"Executive page: {address}{token_text}\nAudit page: {address}audit{token_text}"
+        " (Ctrl-C ends both)"
     )
+    with _side_by_side(workspace) as (executive, audit):
+        _application(lambda: say(message), audit).launch_instance(
+            argv=[], config=configuration(executive, port, secret)
+        )
+
+
+def _check_content(workspace: Workspace) -> None:
+    """Refuse to serve pages that are both empty."""
+    try:
+        roi.load(workspace)
+    except DashboardError:
+        if not any(workspace.lineage.glob("events-*.ndjson")):
+            raise
 
 
 def configuration(notebook: Path, port: int, token: str) -> Any:
@@ -75,8 +92,8 @@ def configuration(notebook: Path, port: int, token: str) -> Any:
     return config
 
 
-def _application(listening: Callable[[], None]) -> Any:
-    """Voila with our static files, and without the handler that checks no token.
+def _application(listening: Callable[[], None], audit: Path) -> Any:
+    """Voila with our static files and a second page, without the handler that checks no token.
 
     `listening` is called once the server answers.
     """
@@ -84,6 +101,7 @@ def _application(listening: Callable[[], None]) -> Any:
     from tornado.ioloop import IOLoop
     from tornado.web import RequestHandler, StaticFileHandler
     from voila.app import Voila
+    from voila.tornado.handler import TornadoVoilaHandler
 
     class Refused(RequestHandler):
         def prepare(self) -> None:
@@ -100,7 +118,14 @@ def _application(listening: Callable[[], None]) -> Any:
                 (r"/voila/plotly/(plotly\.min\.js)", StaticFileHandler, {"path": str(libraries)}),
                 (r"/voila/executive/([a-z]+\.(?:css|js))", StaticFileHandler, {"path": str(ours)}),
             ]
-            return [*first, *super().init_handlers()]
+            page = {
+                "notebook_path": os.path.relpath(audit, self.root_dir),
+                "template_paths": self.template_paths,
+                "config": self.config,
+                "voila_configuration": self.voila_configuration,
+            }
+            second = (r"/audit/?", TornadoVoilaHandler, page)
+            return [*first, second, *super().init_handlers()]
 
         def listen(self) -> None:
             IOLoop.current().add_callback(listening)  # runs when the port is bound
@@ -116,11 +141,26 @@ def _prefer_our_templates() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join([ours, *(p for p in others if p != ours)])
 
 
-def _notebook(workspace: Workspace) -> Path:
+@contextmanager
+def _side_by_side(workspace: Workspace) -> Iterator[tuple[Path, Path]]:
+    """Both notebooks; as copies in one folder where only one is the workspace's own.
+
+    Voila serves nothing that lies outside the folder of its first notebook.
+    """
+    found = _notebook(workspace, NOTEBOOK), _notebook(workspace, AUDIT_NOTEBOOK)
+    if found[0].parent == found[1].parent:
+        yield found
+        return
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        executive, audit = (Path(shutil.copy(path, folder)) for path in found)
+        yield executive, audit
+
+
+def _notebook(workspace: Workspace, name: str) -> Path:
     """The workspace's own notebook, else the one that ships."""
-    own = workspace.notebooks / NOTEBOOK
+    own = workspace.notebooks / name
     try:
-        return own if own.is_file() else resource(f"notebooks/{NOTEBOOK}")
+        return own if own.is_file() else resource(f"notebooks/{name}")
     except ConfigError as error:
         raise DashboardError(f"{own}: not found; restore it, or reinstall the package.") from error
 

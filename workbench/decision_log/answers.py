@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final, Literal, get_args
 
 from workbench.contracts.records import DecisionRecord, Kind
+from workbench.decision_log.standing import AGAIN, known_orders, standing
 from workbench.decision_log.trace import DecisionHistory, Entry
 from workbench.errors import LogError
 
@@ -45,6 +46,7 @@ class Answer:
         reason_code: Why, in one word that can be counted; overrides and rejections need it.
         reason: Why, in a sentence; overrides need it.
         expires: First day on which an override is no longer in force.
+        again: Also where the same goods are ordered already; needs a reason.
     """
 
     target: str
@@ -53,6 +55,7 @@ class Answer:
     reason_code: str | None = None
     reason: str | None = None
     expires: date | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,32 @@ def answer_record(history: DecisionHistory, answer: Answer, author: Author) -> D
         record = _record(history, entry, answer, author)
         if same_logged(history, record):
             return record
-    target = _target(history, path, answer.verb)
+    target = _target(history, path, answer)
     if answer.verb == "approve" and target.text("actor") == author.actor:
         raise LogError(
             f"decision {target.id!r}: is {author.actor}'s own {target.kind}; expected somebody else"
             " to approve it."
         )
     return _record(history, target, answer, author)
+
+
+def superseded_answers(history: DecisionHistory, record: DecisionRecord) -> list[str]:
+    """What an answer's record will take the place of, a sentence each: earlier answers, not orders.
+
+    Args:
+        history: Of the log before the record is appended.
+        record: Of `answer_record`.
+    """
+    target = history.find(record.supersedes or "")
+    if target is None or record.kind == "rejection" or history.find(record.id):
+        return []
+    stands = standing(history, target)
+    return [
+        f"supersedes {other.id}, which {state_sentence(other)}"
+        for other in (*stands.behind, *stands.supersedes)
+        if other.kind != "proposal"
+        and not any(after.kind == "execution" for after in history.followers(other))
+    ]
 
 
 def check_answer(answer: Answer) -> None:
@@ -110,6 +132,11 @@ def check_answer(answer: Answer) -> None:
         raise LogError(f"{name}: {answer.verb} with an expiry; only an override expires.")
     if changes and not answer.reason:
         raise LogError(f"{name}: override without a reason; say why in a sentence, --reason.")
+    if answer.again and (answer.verb == "reject" or not answer.reason):
+        found = "a rejection" if answer.verb == "reject" else "no reason"
+        raise LogError(
+            f"{name}: --again with {found}; expected an answer that orders, and why once more."
+        )
     if answer.verb in ("override", "reject") and not answer.reason_code:
         raise LogError(f"{name}: {answer.verb} without a reason code; give one, --reason-code.")
     code = answer.reason_code
@@ -197,8 +224,9 @@ def _nearest(chain: Sequence[Entry], name: str) -> str | None:
     return next((text for entry in chain if (text := entry.text(name)) is not None), None)
 
 
-def _target(history: DecisionHistory, path: Sequence[Entry], verb: Verb) -> Entry:
-    """The entry that a verb answers: the one named; approval and rejection take the last."""
+def _target(history: DecisionHistory, path: Sequence[Entry], answer: Answer) -> Entry:
+    """The entry that is answered: the one named; approval and rejection take the last."""
+    verb = answer.verb
     given, last = path[0], path[-1]
     target = last if verb in ("approve", "reject") else given
     if given.kind not in (*_ANSWERABLE["reject"], "rejection", "execution"):
@@ -214,13 +242,28 @@ def _target(history: DecisionHistory, path: Sequence[Entry], verb: Verb) -> Entr
             f"decision {target.id!r}: is of kind {target.kind}; to {verb} expects {expected},"
             f" {remedy}."
         )
-    _, later = history.rivals(target)
-    if later:
-        raise LogError(
-            f"decision {given.id!r}: is superseded by the {later[0].kind} {later[0].id!r}, entry"
-            f" {later[0].index:,}, for days they share; answer that one."
-        )
+    _check_standing(history, given, target, answer)
     return target
+
+
+def _check_standing(history: DecisionHistory, given: Entry, target: Entry, answer: Answer) -> None:
+    """Refuse an answer to what does not hold, and one that would order the same goods again."""
+    stands = standing(history, target)
+    if stands.superseded_by:
+        later = stands.superseded_by[0]
+        raise LogError(
+            f"decision {given.id!r}: is superseded by the {later.kind} {later.id!r}, entry"
+            f" {later.index:,}, for days they share; answer that one."
+        )
+    if stands.orders and answer.verb != "reject" and not answer.again:
+        known = known_orders(history, target)
+        others = [order for order in stands.orders if order.id not in known]
+        if others:
+            raise LogError(
+                f"decision {given.id!r}: the same {state_sentence(others[0])}, for days they share;"
+                " expected goods that are not ordered yet. To order more of them give --again and"
+                " --reason."
+            )
 
 
 def _settled(given: Entry, last: Entry, verb: Verb) -> str:
@@ -248,6 +291,9 @@ def _record(
         fields["expires"] = date.fromisoformat(expires)  # approval lasts as long as the override
     if answer.verb == "reject":
         fields["quantity"] = None
+    if answer.again:
+        orders = standing(history, target).orders
+        fields["detail"] = {AGAIN: [order.id for order in orders]} if orders else {}
     return DecisionRecord(
         id=answer_id(target.id), kind=KIND_OF[answer.verb], supersedes=target.id,
         recorded_at=author.now, actor=author.actor, role=author.role,

@@ -18,6 +18,7 @@ from workbench.decision_log.answers import (
     settled_by,
     state_sentence,
 )
+from workbench.decision_log.standing import known_orders, standing
 from workbench.decision_log.trace import DecisionHistory, Entry
 from workbench.errors import LogError
 
@@ -33,12 +34,14 @@ class Order:
         line: Within the order; None where the order as a whole executes it.
         quantity: What was ordered; None: what was decided.
         detail: Further facts, such as the digest of the order file.
+        again: Also where the same goods are ordered already by another decision.
     """
 
     order_id: str
     line: int | None = None
     quantity: float | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ def execution_record(
                 return record
     if not _can_be_executed(path[-1]):
         raise LogError(_not_executable(given, path[-1]))
+    others = [] if order.again else ordered_otherwise(history, path[-1])
+    if others:
+        raise LogError(
+            f"decision {given.id!r}: the same was ordered for days they share as"
+            f" {others[0].text('order_id')}, entry {others[0].index:,}; expected goods that are not"
+            " ordered yet, or --again where a second order was placed."
+        )
     _refuse_taken_line(history, decision_id, order)
     return _execution(history, path[-1], order, author)
 
@@ -115,9 +125,16 @@ def outcome_record(
 
 
 def open_decisions(history: DecisionHistory) -> list[Entry]:
-    """Answers that say to order and that no order executes yet, oldest first."""
+    """Answers that say to order, that hold and that no order executes yet, oldest first."""
     found = history.unanswered(EXECUTABLE)
-    return [entry for entry in found if not history.rivals(entry)[1]]
+    return [entry for entry in found if not standing(history, entry).superseded_by]
+
+
+def ordered_otherwise(history: DecisionHistory, entry: Entry) -> list[Entry]:
+    """Orders of other decisions for the same goods and days, which nobody knew of who answered."""
+    orders = standing(history, entry).orders
+    known = known_orders(history, entry) if orders else set()
+    return [order for order in orders if order.id not in known]
 
 
 def _can_be_executed(entry: Entry) -> bool:

@@ -44,6 +44,7 @@ from workbench.errors import LogError
 __all__ = ["LogIndex", "parsed"]
 _NAMES_AT_ONCE: Final = 250
 _NOT_FORGOTTEN: Final = f"SELECT position FROM entries WHERE kind != '{PRUNED}'"
+_POSITION_BITS: Final = 48  # of an entry's position; what ranks entries stands above them
 _DIGEST_LENGTH: Final = 64  # of SHA-256 in hex
 
 
@@ -174,11 +175,20 @@ class LogIndex:
         return self._column(family, key, sql, parameters)
 
     def latest_of(
-        self, family: str, key: str, condition: str, parameters: Sequence[Any]
+        self, family: str, key: str, condition: str, parameters: Sequence[Any], *, rank: str = "0"
     ) -> list[int]:
-        """As `of`, the latest only per item, location and topic."""
+        """As `of`, one only per item, location and topic: of highest rank, of those the latest.
+
+        Args:
+            family: As of `of`.
+            key: As of `of`.
+            condition: As of `of`.
+            parameters: As of `of`.
+            rank: SQL for a small number, on columns of the table `entries`.
+        """
+        last = f"MAX((({rank}) << {_POSITION_BITS}) | position) & {(1 << _POSITION_BITS) - 1}"
         sql = (
-            f"SELECT MAX(position) FROM entries WHERE {family}_bucket = ?"
+            f"SELECT {last} FROM entries WHERE {family}_bucket = ?"
             f" AND {COLUMN_OF[family]} = ? AND ({condition})"
             " GROUP BY item_id, location_id, topic ORDER BY 1 DESC"
         )

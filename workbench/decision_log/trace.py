@@ -1,65 +1,43 @@
 """Tracing: which decision was in force, what it rests on, what came before and after it.
 
 An order line belongs to the decision in force for its item, location and day: valid_from ≤ day <
-valid_to, not expired, latest entry first. Every entry that is returned was proven to be under the
-signed checkpoint; that none was left out rests on the index, whose rows are sealed (`index_seal`).
+valid_to, not expired, answers before proposals that nobody answered, latest entry first
+(`standing`). Every entry that is returned was proven to be under the signed checkpoint; that none
+was left out rests on the index, whose rows are sealed (`index_seal`).
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from workbench.decision_log import prunings
-from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.index import LogIndex, parsed
-from workbench.decision_log.note import parse_verifier
-from workbench.decision_log.prove import ProvenEntry, ProvingReader
+from workbench.decision_log.proven_entries import ProvenEntries
 from workbench.decision_log.rotation import KIND as ROTATION
-from workbench.decision_log.storage import Storage
 from workbench.decision_log.traced import Entry, Node, OrderLine, TracedLine
-from workbench.errors import LogError, PrunedError, VerificationError
+from workbench.errors import LogError
 
 __all__ = ["DECIDING", "DecisionHistory", "Entry", "Node", "OrderLine", "TracedLine"]
 
 DECIDING: Final = ("proposal", "acceptance", "override", "approval", "rejection")
+EXECUTION: Final = "execution"
 _DECIDING_SQL: Final = f"kind IN ({', '.join('?' * len(DECIDING))})"
-_KEPT: Final = 8192  # proven entries in memory
 _IN_FORCE_SQL: Final = (
     "valid_from <= ? AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)"
 )
+_SHARING_SQL: Final = (
+    "valid_from < ? AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)"
+)
+_ANSWERED_SQL: Final = "kind IN ('acceptance', 'override', 'approval', 'rejection')"
+_RANK_SQL: Final = (  # as `standing.rank`; what a rejection answers is about the same item
+    "CASE kind WHEN 'proposal' THEN 0 WHEN 'rejection' THEN 1 + EXISTS (SELECT 1 FROM entries AS"
+    " refused WHERE refused.item_bucket = entries.item_bucket AND refused.item_id ="
+    " entries.item_id AND refused.id = entries.supersedes AND refused.kind != 'proposal')"
+    " ELSE 2 END"
+)
 
 
-class DecisionHistory:
-    """Questions about the decisions of one log; the answers are proven entries.
-
-    Args:
-        storage: Of the log.
-        index: Brought up to date with the log's checkpoint.
-        key: Verifier key from outside the log.
-
-    Raises:
-        LogError: There is no log.
-        VerificationError: The checkpoint is not signed by that key.
-    """
-
-    def __init__(self, storage: Storage, index: LogIndex, key: str) -> None:
-        self._reader = ProvingReader(storage, parse_verifier(key))
-        self._storage = storage
-        self._index = index
-        self._rebuilt = False
-        self._proven: dict[int, Entry] = {}
-        index.catch_up(storage, self.checkpoint)
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """What all answers are proven against."""
-        return self._reader.checkpoint
-
-    @property
-    def note(self) -> bytes:
-        """The signed checkpoint as it was published."""
-        return self._reader.note
+class DecisionHistory(ProvenEntries):
+    """Questions about the decisions of one log; the answers are proven entries."""
 
     def entry_bytes(self, position: int) -> bytes:
         """The entry at a position as it was signed; raises as `decision`."""
@@ -183,12 +161,12 @@ class DecisionHistory:
         location_id: str | None = None,
         day: date | None = None,
     ) -> list[Entry]:
-        """Latest decision per location and topic of proposal about an item.
+        """Decision in force per location and topic of proposal about an item.
 
         Args:
             item_id: The item.
             location_id: Only this location; all by default.
-            day: In force on this day; else whatever their validity.
+            day: In force on this day; else on the first day of the latest one.
         """
         condition, parameters = _DECIDING_SQL, list(DECIDING)
         if location_id is not None:
@@ -196,49 +174,78 @@ class DecisionHistory:
         if day is not None:
             condition += f" AND {_IN_FORCE_SQL}"
             parameters += [day.isoformat()] * 3
+        order = "0" if day is None else _RANK_SQL
         entries = self._checked(
-            lambda: self._index.latest_of("item", item_id, condition, parameters),
+            lambda: self._index.latest_of("item", item_id, condition, parameters, rank=order),
             lambda entry: self._decides(entry, item_id, location_id, day),
         )
+        if day is None and self._is_answered(item_id):
+            entries = [self._in_force_at_first(entry, item_id) for entry in entries]
         return sorted(entries, key=lambda entry: (entry.location_id or "", -entry.index))
 
-    def rivals(self, entry: Entry) -> tuple[list[Entry], list[Entry]]:
-        """Decisions outside an entry's chain for the same item, location and topic in its days.
+    def _is_answered(self, item_id: str) -> bool:
+        """Whether anybody answered a decision about an item."""
+        return bool(
+            self._checked(
+                lambda: self._index.of("item", item_id, _ANSWERED_SQL)[:1],
+                lambda entry: self._decides(entry, item_id),
+            )
+        )
 
-        The latest entry is in force, so that later ones supersede it on the days they share.
+    def _in_force_at_first(self, latest: Entry, item_id: str) -> Entry:
+        """The decision in force on the first day of one, for the same."""
+        location, first = self.about(latest, "location_id"), self.about(latest, "valid_from")
+        if location is None or first is None:
+            return latest
+        day = date.fromisoformat(first)
+        found = self.decisions(item_id, location_id=location, day=day)
+        topic = self.topic(latest)
+        return next((entry for entry in found if self.topic(entry) == topic), latest)
+
+    def answered_in(self, first: date, end: date) -> list[Entry]:
+        """Answers and executions about items, in force on a day from `first` to before `end`."""
+        condition = f"({_ANSWERED_SQL} OR kind = ?) AND item_id IS NOT NULL AND {_SHARING_SQL}"
+        parameters = [EXECUTION, end.isoformat(), first.isoformat(), first.isoformat()]
+        return self._checked(
+            lambda: self._index.scan(condition, parameters),
+            lambda entry: entry.kind != "proposal",
+        )
+
+    def sharing_days(self, entry: Entry) -> list[Entry]:
+        """Decisions and executions of other chains for the same item, location, topic and days.
 
         Returns:
-            Earlier ones and later ones, each latest first.
+            All of them, latest first; `standing` tells which of them holds.
         """
         item, first = self.about(entry, "item_id"), self.about(entry, "valid_from")
-        if entry.record.get("kind") not in DECIDING or item is None or first is None:
-            return [], []
-        location, end = self.about(entry, "location_id"), self._end(entry)
+        if entry.record.get("kind") not in (*DECIDING, EXECUTION) or item is None or first is None:
+            return []
+        location, kinds = self.about(entry, "location_id"), (*DECIDING, EXECUTION)
         found = self._checked(
             lambda: self._index.of(
                 "item",
                 item,
-                f"location_id IS ? AND {_DECIDING_SQL} AND valid_from < ?"
-                " AND (valid_to IS NULL OR valid_to > ?) AND (expires IS NULL OR expires > ?)",
-                [location, *DECIDING, end, first, first],
+                f"location_id IS ? AND ({_DECIDING_SQL} OR kind = ?) AND {_SHARING_SQL}",
+                [location, *kinds, self.end(entry), first, first],
             ),
-            lambda other: self._decides(other, item, location),
+            lambda other: self._decides(other, item, location, kinds=kinds),
         )
+        if not found:
+            return []
         chain = {known.id for known in self.tree(entry).entries()}
-        topic = self._topic(entry)
-        others = [e for e in found if e.id not in chain and self._topic(e) == topic]
-        earlier = [other for other in others if other.index < entry.index]
-        return earlier, [other for other in others if other.index > entry.index]
+        topic = self.topic(entry)
+        return [e for e in found if e.id not in chain and self.topic(e) == topic]
 
-    def _end(self, entry: Entry) -> str:
+    def end(self, entry: Entry) -> str:
         """First day on which an entry is no longer in force; far off where it has none."""
         ends = [self.about(entry, "valid_to"), entry.text("expires"), "9999-12-31"]
         return min(end for end in ends if end)
 
-    def _topic(self, entry: Entry) -> Any:
+    def topic(self, entry: Entry) -> str | None:
+        """What its chain proposes, such as `replenishment`; decisions of two topics do not meet."""
         details = (known.record.get("detail") for known in (entry, *self.answered(entry)))
         topics = (detail.get("proposal") for detail in details if isinstance(detail, dict))
-        return next((topic for topic in topics if topic is not None), None)
+        return next((str(topic) for topic in topics if topic is not None), None)
 
     def order_lines(self, lines: Sequence[OrderLine]) -> list[TracedLine]:
         """The decision in force for each line: at its location, else where that is supplied from.
@@ -307,68 +314,15 @@ class DecisionHistory:
             entries, key=lambda e: (self.about(e, "valid_from") or "", -e.index), default=None
         )
 
-    # --- the index is derived: believed only where the log agrees ------------------------------
-
-    def _checked(
-        self,
-        find: Callable[[], list[int]],
-        holds: Callable[[Entry], bool],
-    ) -> list[Entry]:
-        """Entries at the positions found, each of which was compared with what was asked.
-
-        Where one disagrees, the index is built anew from the log, once, and asked again.
-
-        Args:
-            find: Asks the index.
-            holds: Whether an entry answers the question.
-
-        Raises:
-            VerificationError: The entries disagree with an index that was just built from them.
-        """
-        entries = self._agreeing(find, holds)
-        if entries is None and not self._rebuilt:
-            self._rebuild()
-            entries = self._agreeing(find, holds)
-        if entries is None:
-            raise VerificationError(
-                "the index of the log: names entries that are not what was asked for, though it"
-                " was just built from the log; run 'workbench log verify'."
-            )
-        return entries
-
-    def _agreeing(
-        self, find: Callable[[], list[int]], holds: Callable[[Entry], bool]
-    ) -> list[Entry] | None:
-        entries = []
-        try:
-            for position in find():
-                with suppress(PrunedError):  # the chain ends there
-                    entries.append(self._entry(position))
-        except VerificationError:
-            raise
-        except LogError:  # no entry at that position
-            return None
-        return entries if all(holds(entry) for entry in entries) else None
-
-    def _rebuild(self) -> None:
-        self._index.rebuild(self._storage, self.checkpoint)
-        self._rebuilt = True
-
-    def _by_id(self, decision_id: str) -> Entry | None:
-        found = self._checked(
-            lambda: self._index.of("id", decision_id),
-            lambda entry: entry.id == decision_id,
-        )
-        return found[0] if found else None
-
     def _decides(
         self,
         entry: Entry,
         item_id: str,
         location_id: str | None = None,
         day: date | None = None,
+        kinds: Sequence[str] = DECIDING,
     ) -> bool:
-        if entry.record.get("kind") not in DECIDING or self.about(entry, "item_id") != item_id:
+        if entry.record.get("kind") not in kinds or self.about(entry, "item_id") != item_id:
             return False
         if location_id is not None and self.about(entry, "location_id") != location_id:
             return False
@@ -378,13 +332,3 @@ class DecisionHistory:
         first, end = self.about(entry, "valid_from"), self.about(entry, "valid_to")
         ends = [text for text in (end, entry.text("expires")) if text]
         return first is not None and first <= day and all(day < text for text in ends)
-
-    def _entry(self, position: int) -> Entry:
-        known = self._proven.get(position)
-        if known is None:
-            if len(self._proven) >= _KEPT:
-                self._proven.clear()
-            proven: ProvenEntry = self._reader.entry(position)
-            known = Entry(position, parsed(proven.entry, position))
-            self._proven[position] = known
-        return known

@@ -23,7 +23,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
-from workbench.errors import ContractError
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.distribution import CountDistribution, count_group
 from workbench.forecasting.families import (
@@ -48,6 +47,16 @@ from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_mod
 from workbench.forecasting.global_quantiles import QuantileModels, fit_quantile_models
 from workbench.forecasting.panel import Panel
 from workbench.forecasting.patterns import segment
+from workbench.forecasting.periods import (
+    HISTORY_DAYS,
+    STEP_DAYS,
+    Periods,
+    days_of,
+    periods_of,
+    sampled_days,
+    windows_of,
+    within_history,
+)
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -58,11 +67,10 @@ from workbench.forecasting.scores import (
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
-HISTORY_DAYS = 91  # needed before the first training cutoff
-STEP_DAYS = 7
 FAMILIES = (QUANTILES, *RATES)  # tried besides the chosen family and seasonal naive
 __all__ = ["CHOSEN", "FAMILIES", "NAIVE", "RATES", "Backtest", "Forecaster", "backtest",
-           "days_of", "forecast_rows", "periods_of", "sampled_days", "windows_of"]  # fmt: skip
+           "days_of", "forecast_rows", "periods_of", "sampled_days", "windows_of",
+           "within_history"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,27 +94,6 @@ class Forecaster:
             group = count_group(mean, known.overdispersion, blocks(setting, window))
             result.append(self.distribution.quantiles(mean, group, kind))
         return result
-
-
-@dataclass(frozen=True)
-class Periods:
-    """Columns of cutoffs by what they are for.
-
-    Attributes:
-        reach: Days that the longest forecast reaches after a cutoff.
-        calibrate: Where spread, bias and levels are learned; every window ends before the test.
-        learn: The first of them, to calibrate families before they are compared.
-        choose: The last of them, on which families are compared before the test.
-        test: Where the chosen family is tried.
-        judged: Those of `test` whose every window has ended.
-    """
-
-    reach: int
-    calibrate: tuple[int, ...]
-    learn: tuple[int, ...]
-    choose: tuple[int, ...]
-    test: tuple[int, ...]
-    judged: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -139,22 +126,6 @@ class Backtest:
     def forecaster_at(self, cutoff: int) -> Forecaster:
         """The chosen family as it was at a test cutoff."""
         return self.forecasters[max(start for start in self.forecasters if start <= cutoff)]
-
-
-def windows_of(config: ForecastConfig) -> tuple[Window, ...]:
-    """The windows to forecast as windows."""
-    return tuple(Window(1, length) for length in sorted(set(config.windows_days)))
-
-
-def days_of(config: ForecastConfig) -> tuple[Window, ...]:
-    """Each day of the horizon as a window of its own."""
-    return tuple(Window(day, 1) for day in range(1, config.horizon_days + 1))
-
-
-def sampled_days(config: ForecastConfig) -> tuple[Window, ...]:
-    """Days on which the daily model is trained and judged: the lead is one of its features."""
-    days = [d for d in (1, 2, 3, 5, 7, 11, 15, 21) if d < config.horizon_days]
-    return tuple(Window(day, 1) for day in [*days, config.horizon_days])
 
 
 def backtest(
@@ -234,35 +205,6 @@ def forecast_rows(
             c.VALUE: values.ravel(),
         }
     )
-
-
-def periods_of(panel: Panel, windows: Sequence[Window], config: ForecastConfig) -> Periods:
-    """Divide history into weekly cutoffs for training, calibration, choice and test.
-
-    Raises:
-        ContractError: The history is too short.
-    """
-    reach = max(w.start + w.length - 1 for w in windows)
-    last = panel.units.shape[1] - 1
-    test = [last - STEP_DAYS * k for k in range(config.test_cutoffs, 0, -1)]
-    count = max(1, config.calibration_weeks - reach // STEP_DAYS)
-    calibrate = [test[0] - reach - STEP_DAYS * k for k in reversed(range(count))]
-    needed = HISTORY_DAYS + STEP_DAYS + reach
-    if calibrate[0] < needed:
-        days = panel.units.shape[1]
-        raise ContractError(
-            f"sales: {days} days of history; expected at least {days + needed - calibrate[0]} for"
-            " training, calibration and test: give fewer test_cutoffs or calibration_weeks."
-        )
-    judged = [k for k in test if k + reach <= last]
-    if not judged:
-        raise ContractError(
-            f"test_cutoffs: {config.test_cutoffs} weeks, of which none is {reach} days before the"
-            f" last day; expected more than {reach // STEP_DAYS}: give more test_cutoffs."
-        )
-    choose = [k for k in calibrate if k >= calibrate[0] + reach]
-    learned = [k for k in calibrate if choose and k + reach <= choose[0]]
-    return Periods(reach, *(tuple(part) for part in (calibrate, learned, choose, test, judged)))
 
 
 def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:

@@ -11,7 +11,7 @@ class ForecastConfig(BaseModel):
     """What to forecast and how it is tried.
 
     Attributes:
-        dc: Location that stands for all stores of an item.
+        dc: Location that stands for all stores of an item; empty takes the one of kind `dc`.
         minimum_days_dc: Selling days that an item needs.
         minimum_days_store: Selling days that an item-store needs.
         windows_days: Lengths of the windows whose cumulative demand is forecast.
@@ -27,7 +27,7 @@ class ForecastConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dc: str = Field(default="DC1", min_length=1)
+    dc: str = ""
     minimum_days_dc: int = Field(default=100, ge=14)
     minimum_days_store: int = Field(default=26, ge=7)
     windows_days: list[Annotated[int, Field(ge=2, le=56)]] = [9, 10, 14, 21]
@@ -39,3 +39,35 @@ class ForecastConfig(BaseModel):
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)
+
+
+class SenseConfig(BaseModel):
+    """How first sales update a forecast.
+
+    Attributes:
+        shares: Of a usual day's sales: forecasts are updated when so much is in, ascending.
+        learning_share: Of the cutoffs, the first, on which updating is learned.
+        seed: Of randomised PIT.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shares: list[Level] = [0.1, 0.25, 0.5, 0.75]
+    learning_share: float = Field(default=0.5, gt=0, lt=1)
+    seed: int = Field(default=1, ge=0)
+
+
+class ItemConfig(BaseModel):
+    """Which item is inspected.
+
+    Attributes:
+        item_id: Item; empty takes the one with most revenue.
+        location_id: Location; empty takes all stores together.
+        window_days: Length of the windows on which models are compared; the nearest forecast one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    item_id: str = ""
+    location_id: str = ""
+    window_days: int = Field(default=14, ge=2, le=56)

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from workbench.forecasting import losses
+
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 _LOG_STEP = np.log(1.015)  # quantiles are tabulated at means this far apart
@@ -72,7 +74,7 @@ class CountDistribution:
             start, last = min(start, first), max(start + len(known) - 1, last)
             mean = np.exp(_LOG_STEP * np.arange(start, last + 1))[:, None]
             size = 1 / self.dispersion[g]
-            levels = _through(self.asked[s], self.levels, self.mapped[g])
+            levels = through(self.asked[s], self.levels, self.mapped[g])
             known = stats.nbinom.ppf(levels, size, size / (size + mean))
             self._tables[g, s] = start, np.maximum.accumulate(np.maximum(known, 0), axis=0)
         return self._tables[g, s]
@@ -82,11 +84,23 @@ class CountDistribution:
     ) -> Array:
         """Uniform if the forecasts are calibrated, shape (n,); after both mappings of levels."""
         pit = _pit(actual, mean * self.scale[group], self.dispersion[group], seed=seed)
+        return self._calibrated(pit, group, segment)
+
+    def cumulative(self, counts: Array, mean: Array, group: Groups, segment: Groups) -> Array:
+        """Probability of demand of at most each count, shape (n, counts); of whole units."""
+        shape = (len(mean), len(counts))
+        every = np.broadcast_to(np.floor(counts), shape).ravel()
+        scaled = np.repeat(mean * self.scale[group], len(counts))
+        raw = probability_below(every + 1, scaled, np.repeat(self.dispersion[group], len(counts)))
+        return self._calibrated(raw.reshape(shape), group, segment)
+
+    def _calibrated(self, probability: Array, group: Groups, segment: Groups) -> Array:
+        """Through both mappings of levels: what past outcomes say a probability is worth."""
         for each, maps in ((group, self.mapped), (segment, self.asked)):
             for place in np.unique(each):
                 rows = each == place
-                pit[rows] = _through(pit[rows], maps[place], self.levels)
-        return pit
+                probability[rows] = through(probability[rows], maps[place], self.levels)
+        return probability
 
 
 def fit_distribution(
@@ -135,7 +149,7 @@ def fit_distribution(
     first = CountDistribution(dispersion, scale, nominal, mapped, asked.copy())
     pit = first.randomised_pit(actual, mean, group, segment, seed=seed + 1)
     for s in np.flatnonzero(np.bincount(segment, minlength=segments) >= _SMALL_GROUP):
-        asked[s] = _needed(pit[segment == s], nominal)
+        asked[s] = levels_needed(pit[segment == s], nominal)
     return CountDistribution(dispersion, scale, nominal, mapped, asked)
 
 
@@ -162,15 +176,15 @@ def _learn(actual: Array, mean: Array, nominal: Array, seed: int) -> tuple[float
     scale = float(np.clip(actual.sum() / max(mean.sum(), 1e-9), *_SCALE_LIMITS))
     dispersion = _dispersion(actual, mean * scale)
     pit = _pit(actual, mean * scale, dispersion, seed=seed)
-    return dispersion, scale, _needed(pit, nominal)
+    return dispersion, scale, levels_needed(pit, nominal)
 
 
-def _needed(pit: Array, nominal: Array) -> Array:
+def levels_needed(pit: Array, nominal: Array) -> Array:
     """Levels below which outcomes stayed as often as the nominal ones say."""
     return np.maximum.accumulate(np.clip(np.quantile(pit, nominal), 1e-4, 1 - 1e-4))
 
 
-def _through(value: Array, x: Array, y: Array) -> Array:
+def through(value: Array, x: Array, y: Array) -> Array:
     """Along the line from (0, 0) over the points (x, y) to (1, 1)."""
     x, y = np.concatenate([[0.0], x, [1.0]]), np.concatenate([[0.0], y, [1.0]])
     return np.asarray(np.interp(value, x, y), dtype=np.float64)
@@ -184,10 +198,14 @@ def _dispersion(actual: Array, mean: Array) -> float:
 
 
 def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) -> Array:
+    whole = np.round(actual)
+    at, below = (probability_below(count, mean, dispersion) for count in (whole + 1, whole))
+    return losses.randomised_pit(below, at, seed=seed)
+
+
+def probability_below(count: Array, mean: Array, dispersion: Array | float) -> Array:
+    """Negative binomial probability of fewer units than `count`."""
     size = 1 / np.asarray(dispersion, dtype=float)
     success = size / (size + np.maximum(mean, 1e-6))
-    whole = np.round(actual)
-    at = special.betainc(size, whole + 1, success)  # the negative binomial's distribution function
-    below = np.where(whole > 0, special.betainc(size, np.maximum(whole, 1), success), 0.0)
-    draw = np.random.default_rng(seed).random(len(whole))
-    return np.asarray(below + draw * (at - below), dtype=np.float64)
+    probability = special.betainc(size, np.maximum(count, 1), success)
+    return np.asarray(np.where(count > 0, probability, 0.0), dtype=np.float64)

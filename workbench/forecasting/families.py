@@ -36,11 +36,7 @@ MeanOf = Callable[[int, Window, Known], Array]
 CHOSEN = "lightgbm_counts"
 QUANTILES = "lightgbm_quantiles"
 NAIVE = "seasonal_naive"
-RATES: dict[str, Callable[[Array], Array]] = {
-    "croston": intermittent.croston_path,
-    "sba": intermittent.sba_path,
-    "tsb": intermittent.tsb_path,
-}
+RATES = intermittent.METHODS
 _SMALLEST_MEAN = 1e-3
 
 
@@ -190,8 +186,14 @@ def mean_by_model(setting: Setting, model: GlobalModel) -> MeanOf:
 
 def mean_by_rate(setting: Setting, name: str) -> MeanOf:
     """Expected demand by Croston's method or a descendant: the rate times the days."""
-    path = RATES[name](setting.panel.units.astype(float))
-    return lambda cutoff, window, known: path[:, cutoff] * window.length
+    units, known_rates = setting.panel.units.astype(float), dict[int, Array]()
+
+    def mean(cutoff: int, window: Window, _: Known) -> Array:
+        if cutoff not in known_rates:
+            known_rates[cutoff] = RATES[name](units, [cutoff])[:, 0]
+        return known_rates[cutoff] * window.length
+
+    return mean
 
 
 def naive_family(setting: Setting, cutoffs: Sequence[int]) -> Judged:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.patterns import overdispersion
 
 Array = npt.NDArray[np.float32]
 _QUARTER_DAYS = 91
@@ -61,7 +62,7 @@ def known_at(panel: Panel, cutoff: int) -> Known:
     columns["category_trend"] = _category_trend(panel, mean[14], mean[56])
     columns["is_dc"] = panel.is_dc.astype(np.float32)
     columns |= _price_and_past_promotion(panel, cutoff)
-    return Known(cutoff, base, _overdispersion(units), columns)
+    return Known(cutoff, base, overdispersion(units), columns)
 
 
 def features_at(
@@ -147,11 +148,6 @@ def _same_weekday(units: Array, cutoff: int, start: int, length: int, weeks: int
         for i in range(length)
     ]
     return np.asarray(known[:, [day for day in days if day >= 0]].mean(axis=1))
-
-
-def _overdispersion(quarter: Array) -> npt.NDArray[np.float64]:
-    mean = quarter.mean(axis=1, dtype=np.float64)
-    return np.asarray((quarter.var(axis=1) - mean) / np.maximum(mean, 1e-3) ** 2)
 
 
 def _days_since_sale(quarter: Array) -> Array:

@@ -58,11 +58,21 @@ class GlobalModel:
         factor = np.exp(np.asarray(self.booster.predict(x, raw_score=True)))
         return np.asarray(factor * known.level * window.length, dtype=np.float64)
 
-    def contributions(self, panel: Panel, cutoff: int, window: Window) -> tuple[Array, Array]:
-        """Raw log contributions (series, features + 1) and the units that they multiply."""
-        x = features_at(panel, cutoff, start=window.start, length=window.length)
+    def contributions(
+        self, panel: Panel, cutoff: int, window: Window, *, rows: Sequence[int] | None = None
+    ) -> tuple[Array, Array]:
+        """Raw log contributions (series, features + 1) and the units that they multiply.
+
+        Args:
+            panel: History.
+            cutoff: Column of the last known day.
+            window: What is forecast.
+            rows: Of some series only; the others' features count all the same.
+        """
+        chosen = slice(None) if rows is None else list(rows)
+        x = features_at(panel, cutoff, start=window.start, length=window.length)[chosen]
         raw = np.asarray(self.booster.predict(x, pred_contrib=True), dtype=np.float64)
-        return raw, np.asarray(level(panel, cutoff) * window.length, dtype=np.float64)
+        return raw, np.asarray(level(panel, cutoff)[chosen] * window.length, dtype=np.float64)
 
 
 def fit_mean_model(

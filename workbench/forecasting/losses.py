@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Levels = npt.NDArray[np.int64]
 
 
 def pinball(actual: Array, quantiles: Array, levels: Array) -> Array:
@@ -20,18 +21,21 @@ def value_weighted_mape(actual: Array, forecast: Array, value: Array) -> float:
     return float(np.sum(np.abs(actual - forecast) * value) / np.sum(actual * value))
 
 
-def naive_scale(history: Array, length: int = 1) -> Array:
-    """Mean squared change from one window to the next since the first sale, shape (n,).
+def naive_scale(history: Array, length: int = 1, *, power: int = 2) -> Array:
+    """Mean change from one window to the next since the first sale, to a power, shape (n,).
 
-    With windows of one day the scale of the M5 competition; NaN where nothing is to be compared.
+    With windows of one day and squares the scale of RMSSE in the M5 accuracy competition; with
+    absolute changes (power 1) that of MASE and of M5 uncertainty's scaled pinball loss. NaN where
+    nothing is to be compared.
 
     Args:
         history: Demand per day, shape (n, days).
         length: Days in a window.
+        power: 1 for absolute changes, 2 for squared ones.
     """
     total = np.cumsum(np.pad(history, ((0, 0), (1, 0))), axis=1)
     windows = total[:, length:] - total[:, :-length]
-    change = (windows[:, length:] - windows[:, :-length]) ** 2
+    change = np.abs(windows[:, length:] - windows[:, :-length]) ** power
     listed = (np.cumsum(history > 0, axis=1) > 0)[:, : change.shape[1]]
     counted = listed.sum(axis=1)
     scale = np.divide((change * listed).sum(axis=1), counted, out=np.full(len(history), np.nan),
@@ -68,3 +72,89 @@ def mean_of_quantiles(quantiles: Array, levels: Array) -> Array:
     """Expected value of quantile functions, straight between levels and flat beyond."""
     inner = ((quantiles[:, 1:] + quantiles[:, :-1]) / 2) @ np.diff(levels)
     return np.asarray(inner + quantiles[:, 0] * levels[0] + quantiles[:, -1] * (1 - levels[-1]))
+
+
+def wape(actual: Array, forecast: Array) -> float:
+    """Sum of |error| over sum of actual."""
+    return value_weighted_mape(actual, forecast, np.ones_like(actual))
+
+
+def mase(history: Array, actual: Array, forecast: Array, *, season: int = 1) -> Array:
+    """Mean absolute scaled error per series, shape (n,); NaN where the scale is zero.
+
+    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", IJF 22.
+
+    Args:
+        history: Shape (n, days); the scale is its mean absolute change over a season.
+        actual: Shape (n, forecasts).
+        forecast: Shape (n, forecasts).
+        season: Days in a season, 1 for the naive change.
+    """
+    scale = np.abs(history[:, season:] - history[:, :-season]).mean(axis=1)
+    error = np.abs(actual - forecast).mean(axis=1)
+    return np.asarray(np.divide(error, scale, out=np.full(len(error), np.nan), where=scale > 0))
+
+
+def scaled_pinball(actual: Array, quantiles: Array, levels: Array, scale: Array) -> Array:
+    """Mean pinball loss over days, over the naive scale, shape (n, levels).
+
+    Source: Makridakis et al. 2022, "The M5 uncertainty competition", IJF 38, eq. 1.
+
+    Args:
+        actual: Shape (n, days).
+        quantiles: Shape (n, days, levels).
+        levels: Ascending.
+        scale: `naive_scale(history, power=1)`, shape (n,).
+    """
+    flat = pinball(actual.ravel(), quantiles.reshape(-1, len(levels)), levels)
+    return np.asarray(flat.reshape(*actual.shape, -1).mean(axis=1) / scale[:, None])
+
+
+def weighted(score: Array, weight: Array, level: Levels) -> Array:
+    """Weighted sum of the scores of each level of a hierarchy, shape (hierarchy levels, ...).
+
+    Of RMSSE this is WRMSSE, of scaled pinball losses WSPL; the competition's figure is the mean of
+    the levels. Series that weigh nothing may have no score.
+
+    Args:
+        score: Shape (series,) or (series, quantiles).
+        weight: Shape (series,); each level's weights sum to 1.
+        level: Place of each series' level, from 0, shape (series,).
+    """
+    counted = np.where(weight.reshape(-1, *[1] * (score.ndim - 1)) > 0, score, 0.0)
+    terms = (counted.T * weight).T
+    result = np.zeros((int(level.max()) + 1, *score.shape[1:]))
+    np.add.at(result, level, terms)
+    return result
+
+
+def crps_of_samples(actual: Array, samples: Array) -> Array:
+    """Continuous ranked probability score of sample forecasts, unbiased in their number, (n,).
+
+    Source: Gneiting and Raftery 2007, "Strictly proper scoring rules", JASA 102, eq. 21; Ferro 2014
+    for the factor that makes few samples fair.
+
+    Args:
+        actual: Shape (n,).
+        samples: Shape (n, samples), at least two.
+    """
+    count = samples.shape[1]
+    ordered = np.sort(samples, axis=1)
+    place = 2 * np.arange(1, count + 1) - count - 1
+    spread = (ordered * place).sum(axis=1) / (count * (count - 1))
+    return np.asarray(np.abs(samples - actual[:, None]).mean(axis=1) - spread)
+
+
+def randomised_pit(below: Array, at: Array, *, seed: int) -> Array:
+    """Uniform if forecasts of counts are calibrated, shape (n,).
+
+    Source: Czado, Gneiting and Held 2009, "Predictive model assessment for count data", Biometrics
+    65.
+
+    Args:
+        below: Probability that was forecast of less than the outcome, shape (n,).
+        at: Probability that was forecast of at most the outcome, shape (n,).
+        seed: Of the draw between the two.
+    """
+    draw = np.random.default_rng(seed).random(len(below))
+    return np.asarray(below + draw * (at - below), dtype=np.float64)

@@ -8,6 +8,7 @@ from typing import Final
 from workbench.contracts.made_from import (
     MadeFrom,
     aggregated,
+    chosen,
     filtered,
     grouped,
     identity,
@@ -15,14 +16,16 @@ from workbench.contracts.made_from import (
     transformed,
 )
 
+# Which location stands for all stores of an item.
+_CENTRE: Final = chosen("locations.kind locations.location_id")
 _SERIES: Final = grouped("sales.item_id sales.location_id sales.date")
 _CHOSEN: Final = filtered("sales.quantity items.is_demand") + joined("items.item_id")
 _PROMOTED: Final = transformed(
     "promotions.valid_from promotions.valid_to promotions.kind"
 ) + joined("promotions.item_id promotions.location_id")
-PANEL: Final = transformed("sales.quantity sales.revenue") + _SERIES + _CHOSEN + _PROMOTED
+PANEL: Final = transformed("sales.quantity sales.revenue") + _CENTRE + _SERIES + _CHOSEN + _PROMOTED
 FEATURES: Final = PANEL + transformed("items.category calendar.date calendar.type")
-SERIES_ROWS: Final = _SERIES + _CHOSEN
+SERIES_ROWS: Final = _CENTRE + _SERIES + _CHOSEN
 
 FORECASTS: Final = MadeFrom(
     {

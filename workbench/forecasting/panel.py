@@ -11,6 +11,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
+from workbench.forecasting.censoring import recover
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
@@ -42,6 +43,8 @@ class Panel:
             a public holiday, shape (2, days + ahead).
         left_out: item_id, location_id and reason of series that sell often enough and still cannot
             be forecast here.
+        recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
+            `censoring.Recovered.effect`.
     """
 
     series: pd.DataFrame
@@ -54,6 +57,7 @@ class Panel:
     left_out: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=[*SERIES, "reason"])
     )
+    recovered: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def last_day(self) -> pd.Timestamp:
@@ -67,6 +71,11 @@ class Panel:
     def column(self, day: pd.Timestamp) -> int:
         """Index of a day's column."""
         return int((pd.Timestamp(day) - self.first_day).days)
+
+    @property
+    def widest(self) -> npt.NDArray[np.bool_]:
+        """The series at the distribution centre; all where there is none."""
+        return self.is_dc if self.is_dc.any() else np.ones_like(self.is_dc)
 
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
@@ -86,13 +95,14 @@ def build_panel(
 ) -> Panel:
     """Read sales, promotions, calendar and items into a panel.
 
-    Only items of demand count. Days without a row are days without a sale; where an item was out of
-    stock in reality, demand was higher. The price ahead of the last day is taken to stay. Without
+    Only items of demand count. Days without a row are days without a sale. Where `in_stock` says
+    that a day ran out, demand is recovered (`censoring.py`); without that, what sold stands for
+    demand. The price ahead of the last day is taken to stay. Without
     a promotions or calendar table nothing is known ahead.
 
     Args:
         connection: A view per table; its sales end on the as-of date.
-        dc: Location that stands for all stores of an item.
+        dc: Location that stands for all stores of an item; empty: shops stand alone.
         minimum_days_dc: Selling days that an item needs.
         minimum_days_store: Selling days that an item-store needs.
         max_series: Keep only so many, those with most selling days; 0 keeps all.
@@ -107,22 +117,26 @@ def build_panel(
     first, last = connection.execute("SELECT min(date), max(date) FROM sales").fetchone()
     first, last = pd.Timestamp(first), pd.Timestamp(last)
     days = (last - first).days + 1
-    units, revenue = _daily(connection, _choose(connection, series), days, first, dc)
+    units, revenue = daily_demand(connection, choose_series(connection, series), days, first, dc)
     whole = (units == np.round(units)).all(axis=1)
-    left_out = series.loc[~whole, SERIES].assign(reason="sold in fractions of its base unit")
+    number = np.isfinite(units[~whole]).all(axis=1)
+    reason = np.where(number, "sold in fractions of its base unit", "a quantity is no number")
+    left_out = series.loc[~whole, SERIES].assign(reason=reason)
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
-    count = _choose(connection, series)
+    count = choose_series(connection, series)
     total = units.sum(axis=1)
+    found = recover(units.astype(float), _hidden(connection, units.shape, first, dc))
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     return Panel(
         series=series.assign(price=mean_price.astype(float)),
-        units=units,
+        units=found.units.astype(np.float32),
         price=_last_price(units, revenue),
         promoted=_promotions(connection, count, days + ahead, first, dc),
         first_day=first,
         is_dc=(series[c.LOCATION_ID] == dc).to_numpy(),
         events=_events(connection, days + ahead, first),
         left_out=left_out.reset_index(drop=True),
+        recovered=found.effect(units.astype(float), series),
     )
 
 
@@ -134,21 +148,21 @@ def _select(
         WITH sold AS (
           SELECT s.item_id, s.location_id, s.date, coalesce(i.category, 'unknown') AS category
           FROM sales s JOIN items i USING (item_id)
-          WHERE i.is_demand AND s.quantity > 0 AND s.date <= ?
+          WHERE i.is_demand AND s.quantity > 0 AND s.date <= $by
         ), counted AS (
-          SELECT item_id, ? AS location_id, any_value(category) AS category,
+          SELECT item_id, $dc AS location_id, any_value(category) AS category,
                  count(DISTINCT date) AS days, 1 AS wide
-          FROM sold GROUP BY item_id HAVING count(DISTINCT date) >= ?
+          FROM sold WHERE $dc <> '' GROUP BY item_id HAVING count(DISTINCT date) >= $wide
           UNION ALL
           SELECT item_id, location_id, any_value(category), count(DISTINCT date), 0
-          FROM sold GROUP BY item_id, location_id HAVING count(DISTINCT date) >= ?
+          FROM sold GROUP BY item_id, location_id HAVING count(DISTINCT date) >= $narrow
         )
         SELECT item_id, location_id, category FROM (
           SELECT *, row_number() OVER (PARTITION BY wide ORDER BY days DESC, item_id, location_id)
             AS place FROM counted
-        ) WHERE ? = 0 OR place <= ceil(? / 2) ORDER BY item_id, location_id
+        ) WHERE $most = 0 OR place <= ceil($most / 2) ORDER BY item_id, location_id
         """,
-        [by or date.max, dc, *minimum, most, most],
+        {"by": by or date.max, "dc": dc, "wide": minimum[0], "narrow": minimum[1], "most": most},
     ).df()
     if frame.empty:
         raise ContractError(
@@ -158,7 +172,7 @@ def _select(
     return frame
 
 
-def _choose(connection: Connection, series: pd.DataFrame) -> int:
+def choose_series(connection: Connection, series: pd.DataFrame) -> int:
     """Put the keys of the series into a temporary table that queries join; returns their number."""
     connection.execute("CREATE OR REPLACE TEMP TABLE chosen (series INTEGER, item_id VARCHAR,"
                        " location_id VARCHAR)")  # fmt: skip
@@ -175,9 +189,10 @@ def _has(connection: Connection, table: str) -> bool:
     return bool(connection.execute(query, [table]).fetchone()[0])
 
 
-def _daily(
+def daily_demand(
     connection: Connection, count: int, days: int, first: pd.Timestamp, dc: str
 ) -> tuple[Array, Array]:
+    """Units and revenue of the chosen series, shape (series, days) each."""
     frame = connection.execute(
         """
         SELECT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day,
@@ -193,6 +208,27 @@ def _daily(
     units[frame["series"], frame["day"]] = frame["units"]
     revenue[frame["series"], frame["day"]] = frame["revenue"]
     return units, revenue
+
+
+def _hidden(
+    connection: Connection, shape: tuple[int, ...], first: pd.Timestamp, dc: str
+) -> npt.NDArray[np.bool_]:
+    """Days that ran out: at one store, or at any store for the location of all stores."""
+    hidden = np.zeros(shape, dtype=bool)
+    query = """SELECT count(*) FROM information_schema.columns
+        WHERE table_name = 'sales' AND column_name = 'in_stock'"""
+    if connection.execute(query).fetchone()[0]:
+        frame = connection.execute(
+            """
+            SELECT DISTINCT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day
+            FROM sales s JOIN chosen c
+              ON c.item_id = s.item_id AND c.location_id IN (s.location_id, ?)
+            WHERE NOT s.in_stock
+            """,
+            [first.date(), dc],
+        ).fetchnumpy()
+        hidden[frame["series"], frame["day"]] = True
+    return hidden
 
 
 def _last_price(units: Array, revenue: Array) -> Array:

@@ -7,18 +7,21 @@ import numpy as np
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.sites import distribution_centre
 from workbench.forecasting.backtest import Backtest
+from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.families import CHOSEN, QUANTILES
 from workbench.forecasting.features import level, targets_at
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Connection, Panel, build_panel
 
+CALIBRATED = 0.03  # miss of a level below which it counts as kept
 _CLOSE = 0.01  # share of naive's loss: closer than this is no difference to choose by
 
 
 def top_series(panel: Panel, count: int) -> list[int]:
-    """Rows of the series with most revenue at the distribution centre."""
-    revenue = panel.units.sum(axis=1) * panel.series["price"].to_numpy() * panel.is_dc
+    """Rows of the series with most revenue at the distribution centre, or anywhere without one."""
+    revenue = panel.units.sum(axis=1) * panel.series["price"].to_numpy() * panel.widest
     return [int(i) for i in np.argsort(-revenue)[:count]]
 
 
@@ -62,10 +65,58 @@ def choice_reading(choice: pd.DataFrame) -> str:
     )
 
 
+def history_reading(asked: ForecastConfig, used: ForecastConfig, panel: Panel) -> str:
+    """How much of the trial that was asked for the history allows, in one sentence."""
+    days = panel.units.shape[1]
+    if used == asked:
+        return f"{days} days of history, enough for the trial as asked for."
+    return (
+        f"{days} days of history are short: tried on {used.test_cutoffs} weekly cutoffs instead of"
+        f" {asked.test_cutoffs}, calibrated on {used.calibration_weeks} weeks instead of"
+        f" {asked.calibration_weeks}. Trust the quantiles less."
+    )
+
+
+def calibration_reading(calibration: pd.DataFrame, segments: pd.DataFrame) -> str:
+    """Whether the quantiles can be trusted, over all series and by segment, in one sentence."""
+    gap = float((calibration["pit"] - calibration["level"]).abs().max())
+    worst = (segments["pit"] - segments["level"]).abs().groupby(segments["segment"]).max()
+    off = worst[worst > CALIBRATED]
+    average = (
+        f"Over all series calibration holds within {100 * gap:.1f} points"
+        if gap <= CALIBRATED
+        else f"Calibration does not hold: over all series it misses by up to {100 * gap:.1f} points"
+    )
+    if off.empty:
+        return f"{average}, and within {100 * CALIBRATED:.0f} points in every segment."
+    return (
+        f"{average}; {len(off)} of {len(worst)} segments miss by more than"
+        f" {100 * CALIBRATED:.0f}: {', '.join(off.sort_values(ascending=False).index[:4])}."
+    )
+
+
+def headline(panel: Panel, scores: pd.DataFrame) -> str:
+    """What was forecast, and how much better than seasonal naive on the test cutoffs."""
+    best = scores.set_index("model").loc[CHOSEN]
+    centre, shops = int(panel.is_dc.sum()), int((~panel.is_dc).sum())
+    forecast = f"{shops:,} items in single stores"
+    if centre:
+        forecast = f"{centre:,} items at the centre and {shops:,} in single stores"
+    return (
+        f"{forecast} forecast: {_less(float(best['vw_mape_skill']))} value-weighted error and"
+        f" {_less(float(best['vw_pinball_skill']))} pinball loss than seasonal naive"
+    )
+
+
+def _less(skill: float) -> str:
+    return f"{skill:.0%} less" if skill >= 0 else f"{-skill:.0%} more"
+
+
 def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -> pd.DataFrame:
     """Demand over the recent level by kind of promotion ahead: observed and forecast.
 
-    Only the distribution centre; a promotion counts when it runs in a quarter of stores or more.
+    Only the distribution centre, or all where there is none; a promotion counts when it runs in a
+    quarter of stores or more.
 
     Returns:
         promotion, observed, forecast (demand over the recent level), forecasts (number); only the
@@ -76,10 +127,10 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
     for cutoff in result.cutoffs:
         if cutoff + window_days >= panel.units.shape[1]:
             continue
-        base = level(panel, cutoff)[panel.is_dc] * window_days
-        actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.is_dc]
-        mean = result.forecaster_at(cutoff).model.mean(panel, cutoff, window)[panel.is_dc]
-        shares = panel.promoted[:, panel.is_dc, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
+        base = level(panel, cutoff)[panel.widest] * window_days
+        actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.widest]
+        mean = result.forecaster_at(cutoff).model.mean(panel, cutoff, window)[panel.widest]
+        shares = panel.promoted[:, panel.widest, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
         display, mailer = shares[0] >= 0.25, shares[1] >= 0.25
         kind = np.select(
             [display & mailer, display, mailer], ["display and mailer", "display", "mailer"], "none"
@@ -96,9 +147,10 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
 
 def panel_like(connection: Connection, parameters: Mapping[str, Any]) -> Panel:
     """The panel that a forecast run built, from the parameters in its manifest."""
+    locations = connection.execute("SELECT location_id, kind FROM locations").df()
     return build_panel(
         connection,
-        dc=str(parameters["dc"]),
+        dc=distribution_centre(locations, str(parameters["dc"])),
         minimum_days_dc=int(parameters["minimum_days_dc"]),
         minimum_days_store=int(parameters["minimum_days_store"]),
         max_series=int(parameters["max_series"]),

@@ -55,6 +55,7 @@ class ReplenishmentConfig(BaseModel):
     """Parameters of `30-set-replenishment-policy`.
 
     Attributes:
+        dc: Distribution centre; empty takes the location of kind `dc`.
         seed: Seed of the lead times drawn for the comparison.
         review_days: Days between reviews (R).
         annual_holding_rate: Cost of holding one unit of money in stock for a year, as a share.
@@ -72,6 +73,7 @@ class ReplenishmentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    dc: str = ""
     seed: int = Field(default=70, ge=0)
     review_days: int = Field(default=7, ge=1, le=28)
     annual_holding_rate: float = Field(default=0.25, gt=0, le=2)

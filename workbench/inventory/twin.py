@@ -84,7 +84,12 @@ def simulated_tables(
     """As `twin_tables`, from frames."""
     items = items[items[c.IS_DEMAND]]
     sales = sales[sales[c.ITEM_ID].isin(items[c.ITEM_ID])]
-    series = planned_series(sales, config)
+    series = planned_series(
+        sales,
+        dc=config.dc,
+        minimum_days_dc=config.minimum_days_dc,
+        minimum_days_store=config.minimum_days_store,
+    )
     demand = demand_matrix(sales, series, dc=config.dc)
     suppliers = _suppliers(config)
     prices = sales.groupby(c.ITEM_ID)[[c.REVENUE, c.QUANTITY]].sum()
@@ -102,11 +107,19 @@ def simulated_tables(
     }
 
 
-def planned_series(sales: pd.DataFrame, config: TwinConfig) -> pd.DataFrame:
+def planned_series(
+    sales: pd.DataFrame, *, dc: str, minimum_days_dc: int, minimum_days_store: int
+) -> pd.DataFrame:
     """Items and item-stores that sold on enough days, in key order.
 
+    Args:
+        sales: item_id, location_id, date, quantity.
+        dc: Distribution centre, which stands for all stores of an item; empty: there is none.
+        minimum_days_dc: Days that an item must have sold on.
+        minimum_days_store: Days that an item must have sold on in one store.
+
     Returns:
-        item_id, location_id; the distribution centre stands for all stores of an item.
+        item_id, location_id.
 
     Raises:
         ContractError: There are none.
@@ -114,14 +127,14 @@ def planned_series(sales: pd.DataFrame, config: TwinConfig) -> pd.DataFrame:
     sold = sales[sales[c.QUANTITY] > 0]
     by_store = sold.groupby(SERIES, observed=True)[c.DATE].nunique()
     by_item = sold[[c.ITEM_ID, c.DATE]].drop_duplicates().groupby(c.ITEM_ID).size()
-    centre = by_item[by_item >= config.minimum_days_dc].index
-    stores = by_store[by_store >= config.minimum_days_store].index.to_frame(index=False)
-    dc = pd.DataFrame({c.ITEM_ID: centre, c.LOCATION_ID: config.dc})
-    series = pd.concat([dc, stores]).sort_values(SERIES, ignore_index=True)
+    stores = by_store[by_store >= minimum_days_store].index.to_frame(index=False)
+    items = by_item[by_item >= minimum_days_dc].index if dc else by_item.index[:0]
+    centre = pd.DataFrame({c.ITEM_ID: items, c.LOCATION_ID: dc})
+    series = pd.concat([centre, stores]).sort_values(SERIES, ignore_index=True)
     if series.empty:
         raise ContractError(
-            f"sales: no item sold on {config.minimum_days_dc} days or more, and no item-store on"
-            f" {config.minimum_days_store}; expected at least one. Lower the minimum or ingest a"
+            f"sales: no item sold on {minimum_days_dc} days or more, and no item-store on"
+            f" {minimum_days_store}; expected at least one. Lower the minimum or ingest a"
             " longer history."
         )
     return series

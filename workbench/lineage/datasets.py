@@ -74,7 +74,7 @@ def file_input(file: FileVersion) -> InputDataset:
         namespace=space,
         name=name,
         facets=_file_facets(file),
-        inputFacets={"inputStatistics": statistics},
+        inputFacets={"inputStatistics": statistics} if file.digest else None,
     )
 
 
@@ -193,6 +193,8 @@ def _schema_facet(table: TableVersion) -> DatasetFacet:
 
 
 def _file_facets(file: FileVersion) -> dict[str, DatasetFacet]:
+    if not file.digest:
+        return {"datasetType": _type_facet("DATABASE")}
     known = {"version": _version_facet(file.digest), "datasetType": _type_facet("FILE")}
     if file.format:
         known["storage"] = standard.storage_dataset.StorageDatasetFacet(

@@ -45,6 +45,7 @@ class FileVersion:
     """A file outside the table store that a run read or wrote; `digest` is SHA-256 in hex.
 
     Attributes:
+        digest: Empty for a database of a server, of which no digest is known.
         namespace: Of its dataset; default: `file`, with the absolute path as name.
         name: In that namespace.
     """

@@ -39,6 +39,7 @@ class Start:
         dataset: Whose results are asked for in all its versions; None for exact versions.
         column: Of the dataset.
         is_run: `sources` and `results` are neighbours of what is asked about, and so answers.
+        at: When that run completed.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Start:
     column: str = WHOLE
     is_run: bool = False
     job: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,12 @@ class Graph:
     def __init__(self, connection: sqlite3.Connection, at: datetime | None = None) -> None:
         self._at = _END_OF_TIME if at is None else microseconds(at)
         self._walk = Walk(connection, self._at)
+        self._connection = connection
         self._ask = connection.execute
+
+    def as_of(self, at: datetime) -> "Graph":
+        """The same graph as it stood at a time."""
+        return Graph(self._connection, at)
 
     # --- what a question is about ------------------------------------------------------------
 
@@ -153,11 +160,13 @@ class Graph:
     def _of_run(self, run: int, title: str) -> Start:
         read = self._ask("SELECT node FROM read WHERE run = ?", (run,)).fetchall()
         made = self._ask("SELECT id FROM node WHERE run = ?", (run,)).fetchall()
-        (run_id, job) = self._ask("SELECT run_id, job FROM run WHERE id = ?", (run,)).fetchone()
+        run_id, job, at = self._ask(
+            "SELECT run_id, job, at FROM run WHERE id = ?", (run,)
+        ).fetchone()
         shown = f"{job} · run {run_id}" if title == run_id else f"{title} · {job} · run {run_id}"
         return Start(
             shown, tuple(node for (node,) in read), tuple(node for (node,) in made),
-            is_run=True, job=job,
+            is_run=True, job=job, at=EPOCH + timedelta(microseconds=at),
         )  # fmt: skip
 
     def _dataset(self, name: str) -> tuple[int, str] | None:

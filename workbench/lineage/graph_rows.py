@@ -3,6 +3,9 @@
 Which version a run read: the newest with the digest that its event names, written before its START;
 else the newest then of which no digest is known; else one with that digest by a run that was under
 way at its START; else one that no run on record had written. The order is that of the journal.
+
+Events of other producers are brought in later than they happened and name no digests: among their
+versions the times of events decide, and what was read before they were known is settled again.
 """
 
 import json
@@ -11,9 +14,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from workbench.lineage.graph_events import MODEL, WHOLE, Dataset, Key, Output, RunFacts, run_facts
+from workbench.lineage.names import SCHEME
 from workbench.lineage.open_runs import TERMINAL
 
 _COMPLETE: Final = "COMPLETE"
+# Where a row names a dataset.
+_DATASET_COLUMNS: Final = (
+    ("node", "dataset"),
+    ("alias", "dataset"),
+    ("dataset_column", "dataset"),
+    ("link", "src"),
+    ("link", "dst"),
+)
 
 
 class GraphRows:
@@ -77,7 +89,12 @@ class GraphRows:
         read: dict[tuple[str, str], tuple[int, int, str]] = {}
         for one in inputs:
             dataset = self._dataset(one)
-            node = self._version(dataset, one.digest, started)
+            undated = not facts.is_ours and not one.digest
+            node = (
+                self._newest(dataset, since)
+                if undated
+                else self._version(dataset, one.digest, started)
+            )
             if node is None:
                 node = self._outside(dataset, one.digest, since, facts.moment)
             self._do("INSERT OR IGNORE INTO read VALUES (?, ?)", (run, node))
@@ -89,6 +106,8 @@ class GraphRows:
             )
             self._edges(node, dataset, output, read, facts.moment)
             self._adopt(dataset, output.dataset.digest, node, started)
+            if not facts.is_ours and not output.dataset.digest:
+                self._settle(dataset)
         if facts.logged is not None:
             found = facts.logged
             self._do(
@@ -178,6 +197,28 @@ class GraphRows:
         )
         return int(made.lastrowid or 0)
 
+    def _newest(self, dataset: int, moment: int, digest: str = "") -> int | None:
+        """The version that was the newest at a time; beside a digest, only one that has none."""
+        row = self._do(
+            "SELECT id FROM node WHERE dataset = ? AND run IS NOT NULL AND at <= ?"
+            " AND (digest = '' OR ? = '') ORDER BY at DESC, seq DESC LIMIT 1",
+            (dataset, moment, digest),
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def _settle(self, dataset: int) -> None:
+        """Find again, by time, which versions were read that nobody or no digest was known of."""
+        unsure = self._do(
+            "SELECT read.run, node.id, node.digest, run.started_at FROM node"
+            " JOIN read ON read.node = node.id JOIN run ON run.id = read.run"
+            " WHERE node.dataset = ? AND (node.run IS NULL OR node.digest = '')",
+            (dataset,),
+        ).fetchall()
+        for reader, old, digest, since in unsure:
+            node = self._newest(dataset, since, digest)
+            if node is not None and node != old:
+                self._repoint(reader, old, node)
+
     def _adopt(self, dataset: int, digest: str, node: int, started: int) -> None:
         """Runs that read a version as from outside, while the run that wrote it was under way."""
         if not digest:
@@ -193,11 +234,15 @@ class GraphRows:
             (outside[0], started),
         ).fetchall()
         for (reader,) in readers:
-            change = (node, outside[0], reader)
-            made_by = "(SELECT id FROM node WHERE run = ?)"
-            self._do(f"UPDATE edge SET src = ? WHERE src = ? AND dst IN {made_by}", change)
-            self._do(f"UPDATE field SET src = ? WHERE src = ? AND dst IN {made_by}", change)
-            self._do("UPDATE read SET node = ? WHERE node = ? AND run = ?", change)
+            self._repoint(reader, outside[0], node)
+
+    def _repoint(self, reader: int, old: int, node: int) -> None:
+        """What a run read was another version."""
+        change = (node, old, reader)
+        made_by = "(SELECT id FROM node WHERE run = ?)"
+        self._do(f"UPDATE OR REPLACE edge SET src = ? WHERE src = ? AND dst IN {made_by}", change)
+        self._do(f"UPDATE field SET src = ? WHERE src = ? AND dst IN {made_by}", change)
+        self._do("UPDATE OR REPLACE read SET node = ? WHERE node = ? AND run = ?", change)
 
     def _dataset(self, one: Dataset) -> int:
         """Id of a dataset, by its name or by another that an event says is the same."""
@@ -208,18 +253,38 @@ class GraphRows:
             return known
         names = [(name, space), *((other, place) for place, other in one.names)]
         found = [self._alias(*pair, kind == MODEL) for pair in names]
-        dataset = next((place for place in found if place is not None), None)
+        known_ids = list(dict.fromkeys(place for place in found if place is not None))
+        dataset = known_ids[0] if known_ids else None
         if dataset is None:
             made = self._do("INSERT INTO dataset (kind, namespace, name) VALUES (?, ?, ?)", one.key)
             dataset = int(made.lastrowid or 0)
+        for other in known_ids[1:]:
+            self._merge(dataset, other)
         for pair in names:
             self._do(
                 "INSERT OR IGNORE INTO alias VALUES (?, ?, ?, ?)", (*pair, kind == MODEL, dataset)
             )
-        own = self._alias(name, space, kind == MODEL) or dataset
-        self._columns(own, one.columns)
-        self._datasets[name, space, kind == MODEL] = own
-        return own
+        if space.startswith(SCHEME) and found[0] is None:  # ours is the name that is shown
+            self._do(
+                "UPDATE dataset SET kind = ?, namespace = ?, name = ? WHERE id = ?",
+                (*one.key, dataset),
+            )
+        self._columns(dataset, one.columns)
+        self._datasets[name, space, kind == MODEL] = dataset
+        return dataset
+
+    def _merge(self, dataset: int, other: int) -> None:
+        """Two datasets are one, as an event says by now: the first takes over what the other has.
+
+        Versions of both stay, and what was read of either is settled again by time.
+        """
+        change = (dataset, other)
+        for table, column in _DATASET_COLUMNS:
+            self._do(f"UPDATE OR REPLACE {table} SET {column} = ? WHERE {column} = ?", change)
+        self._do("DELETE FROM dataset WHERE id = ?", (other,))
+        self._datasets.clear()
+        self._known_columns.clear()
+        self._settle(dataset)
 
     def _alias(self, name: str, space: str, model: bool) -> int | None:
         row = self._do(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openlineage.client.generated.base import OutputDataset, RunFacet
 
     from workbench.lineage.events import EventType
+    from workbench.lineage.symlinks import Symlinks
     from workbench.tables.versions import TableVersion
 
 __all__ = ["Journal", "OpenRun", "RunLineage", "open_runs"]
@@ -49,6 +50,7 @@ class RunLineage:
         job: str | JobDescription,
         run_id: str,
         parent: ParentRun | None = None,
+        symlinks: "Symlinks | None" = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Describe a run that has not started.
@@ -59,6 +61,7 @@ class RunLineage:
             job: Notebook, or a description of it or of a step.
             run_id: UUID, used once.
             parent: Run that starts this one.
+            symlinks: Other names of our datasets.
             now: Clock, UTC. Where it steps back, events keep the time of the one before.
 
         Raises:
@@ -69,6 +72,7 @@ class RunLineage:
         self._namespace = namespace(workspace_id)
         self._job = job if isinstance(job, JobDescription) else JobDescription(job)
         self._parent = parent
+        self._symlinks = symlinks or {}
         self._now = now
         self._redactor = Redactor()
         self._started: Mapping[str, Any] | None = None
@@ -128,8 +132,9 @@ class RunLineage:
             job=events.job_of(self._namespace, self._job),
             inputs=[*read, *(datasets.file_input(file) for file in files)],
         )
-        self._position = self._journal.append(started)
-        self._started = started
+        told = self._with_symlinks(started)
+        self._position = self._journal.append(told)
+        self._started = told
         return self._position
 
     def running(
@@ -286,7 +291,16 @@ class RunLineage:
         event["inputs"] = _inputs(started.get("inputs", []), event["inputs"])
         event["outputs"] = [*started.get("outputs", []), *event.get("outputs", [])]
         event["run"]["facets"] = {**started["run"].get("facets", {}), **event["run"]["facets"]}
-        return self._journal.append(event, check=lambda: self._refuse_after_end(kind))
+        return self._journal.append(
+            self._with_symlinks(event), check=lambda: self._refuse_after_end(kind)
+        )
+
+    def _with_symlinks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self._symlinks:
+            return event
+        from workbench.lineage.symlinks import with_symlinks
+
+        return with_symlinks(event, self._namespace, self._symlinks)
 
     def _read_simulated(self) -> bool:
         """Whether an input rests on simulated data, as START says."""

@@ -6,7 +6,7 @@ the distances between earlier pairs of periods of the same length and gap, and a
 error against a bootstrap over items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +17,10 @@ from workbench.errors import ContractError
 
 Array = npt.NDArray[np.float64]
 DRIFT_COLUMNS = ("feature", "statistic", "threshold", "share_of_earlier_below", "raised")
+
+
+MINIMUM_PAIRS = 5
+SMALL_CHANGE = 0.1  # Siddiqi 2006: below it a population counts as unchanged
 
 
 def population_stability_index(reference: Array, current: Array, *, bins: int = 10) -> float:
@@ -33,15 +37,20 @@ def population_stability_index(reference: Array, current: Array, *, bins: int = 
                 f"{name} period: no rows; expected at least one, choose another period."
             )
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1]))
-    p = _shares(reference, edges)
-    q = _shares(current, edges)
+    counts = np.array([_counts(reference, edges), _counts(current, edges)])
+    counts = np.maximum(counts[:, counts.any(axis=0)], 0.5)
+    p, q = counts / counts.sum(axis=1, keepdims=True)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def _shares(sample: Array, edges: Array) -> Array:
-    counts = np.bincount(np.searchsorted(edges, sample, side="right"), minlength=len(edges) + 1)
-    counted = np.maximum(counts, 0.5)
-    return np.asarray(counted / counted.sum(), dtype=np.float64)
+def _counts(sample: Array, edges: Array) -> npt.NDArray[np.int64]:
+    """Rows between the edges and, a bin each, on them.
+
+    A value that many rows share, such as no promotion or a price that never changes, is an edge: it
+    needs a bin of its own, or a rise from it would stay in the same bin.
+    """
+    place = np.searchsorted(edges, sample, "left") + np.searchsorted(edges, sample, "right")
+    return np.bincount(place, minlength=2 * len(edges) + 1)
 
 
 def input_drift(
@@ -50,7 +59,9 @@ def input_drift(
     period: str,
     features: Sequence[str],
     level: float = 0.95,
-    minimum_pairs: int = 5,
+    minimum_pairs: int = MINIMUM_PAIRS,
+    resolution: Mapping[str, float] | None = None,
+    smallest: float = SMALL_CHANGE,
 ) -> pd.DataFrame:
     """Judge the last period's distance from the one before by those of earlier pairs.
 
@@ -61,9 +72,13 @@ def input_drift(
         level: Share of earlier pairs that the distance must exceed to raise an alarm. With few
             pairs the largest earlier distance is the threshold.
         minimum_pairs: Earlier pairs needed to judge at all.
+        resolution: Per feature the smallest difference that means something; finer ones are
+            rounding, of prices to cents for example.
+        smallest: Index up to which no change is told, however quiet the past was.
 
     Returns:
-        One row per feature with `DRIFT_COLUMNS`, the largest excess first.
+        One row per feature with `DRIFT_COLUMNS`, the largest excess first; a feature that has one
+        value throughout is left out, there is nothing to judge.
 
     Raises:
         ContractError: There are fewer periods than a judgement needs.
@@ -77,15 +92,38 @@ def input_drift(
     by_period = dict(iter(rows.groupby(period)))
     judged = []
     for feature in features:
-        samples = [by_period[p][feature].dropna().to_numpy(dtype=float) for p in periods]
+        step = (resolution or {}).get(feature)
+        samples = [_rounded(by_period[p][feature], step) for p in periods]
+        if np.ptp(np.concatenate(samples)) == 0:
+            continue
         distances = np.array([population_stability_index(a, b) for a, b in pairwise(samples)])
         usual, latest = distances[:-1], distances[-1]
-        threshold = float(np.quantile(usual, level, method="higher"))
+        threshold = max(smallest, float(np.quantile(usual, level, method="higher")))
         below = float((usual < latest).mean())
         judged.append((feature, float(latest), threshold, below, bool(latest > threshold)))
     table = pd.DataFrame(judged, columns=list(DRIFT_COLUMNS))
     excess = (table["statistic"] / table["threshold"]).to_numpy()
     return table.iloc[np.argsort(-excess, kind="stable")].reset_index(drop=True)
+
+
+def _rounded(values: pd.Series, step: float | None) -> Array:
+    known = values.dropna().to_numpy(dtype=float)
+    return np.round(known / step) if step else known
+
+
+def period_within(days: int, period_days: int) -> int:
+    """The length of period asked for, or the longest of whole weeks that a history can judge.
+
+    Raises:
+        ContractError: The history has not even as many weeks as a judgement needs periods.
+    """
+    longest = days // (MINIMUM_PAIRS + 2) // 7 * 7
+    if not longest:
+        raise ContractError(
+            f"sales: {days} days; expected at least {7 * (MINIMUM_PAIRS + 2)} to learn what change"
+            " is usual. Ingest a longer history."
+        )
+    return min(period_days, longest)
 
 
 def error_ratio(

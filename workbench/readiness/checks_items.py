@@ -14,8 +14,7 @@ _REVENUE = "(SELECT item_id, sum(revenue) AS revenue FROM sales GROUP BY item_id
 def unknown_items(config: ReadinessConfig) -> str:
     """{affected} of {checked} sales rows name an item that the item master does not hold."""
     return """
-        SELECT count(*) FILTER (i.item_id IS NULL) AS affected, count(*) AS checked,
-            sum(s.revenue) FILTER (i.item_id IS NULL) AS money
+        SELECT s.item_id, s.location_id, s.date, i.item_id IS NULL AS affected, s.revenue AS money
         FROM sales s LEFT JOIN items i USING (item_id)"""
 
 
@@ -25,7 +24,7 @@ def unknown_items(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def without_category(config: ReadinessConfig) -> str:
     """{affected} of {checked} items have no category."""
-    return "SELECT count(*) - count(category) AS affected, count(*) AS checked FROM items"
+    return "SELECT item_id, description, category IS NULL AS affected FROM items"
 
 
 @check(
@@ -35,8 +34,8 @@ def without_category(config: ReadinessConfig) -> str:
 def without_pack_size(config: ReadinessConfig) -> str:
     """{affected} of {checked} merchandise items have no pack size at all."""
     return """
-        SELECT count(*) FILTER (pack_text IS NULL AND pack_uom IS NULL) AS affected,
-            count(*) AS checked FROM items WHERE is_demand"""
+        SELECT item_id, description, pack_text IS NULL AND pack_uom IS NULL AS affected
+        FROM items WHERE is_demand"""
 
 
 @check(
@@ -46,7 +45,7 @@ def without_pack_size(config: ReadinessConfig) -> str:
 def size_unparsed(config: ReadinessConfig) -> str:
     """{affected} of {checked} typed pack sizes cannot be read as a number and a unit."""
     return """
-        SELECT count(*) FILTER (pack_uom IS NULL) AS affected, count(*) AS checked
+        SELECT item_id, pack_text, pack_uom IS NULL AS affected
         FROM items WHERE pack_text IS NOT NULL"""
 
 
@@ -58,8 +57,7 @@ def size_unparsed(config: ReadinessConfig) -> str:
 def not_merchandise(config: ReadinessConfig) -> str:
     """{affected} of {checked} sales rows are fuel, coupons, gift cards or other pseudo-items."""
     return """
-        SELECT count(*) FILTER (NOT i.is_demand) AS affected, count(*) AS checked,
-            sum(s.revenue) FILTER (NOT i.is_demand) AS money
+        SELECT item_id, i.description, s.date, NOT i.is_demand AS affected, s.revenue AS money
         FROM sales s JOIN items i USING (item_id)"""
 
 
@@ -70,7 +68,7 @@ def not_merchandise(config: ReadinessConfig) -> str:
 def never_sold(config: ReadinessConfig) -> str:
     """{affected} of {checked} merchandise items were never sold in the whole history."""
     return """
-        SELECT count(*) FILTER (s.item_id IS NULL) AS affected, count(*) AS checked
+        SELECT i.item_id, i.description, s.item_id IS NULL AS affected
         FROM items i LEFT JOIN (SELECT DISTINCT item_id FROM sales) s USING (item_id)
         WHERE i.is_demand"""
 
@@ -81,9 +79,35 @@ def never_sold(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def without_gtin(config: ReadinessConfig) -> str:
     """{affected} of {checked} merchandise items have no GTIN."""
+    return "SELECT item_id, description, gtin IS NULL AS affected FROM items WHERE is_demand"
+
+
+@check(
+    "items-gtin-wrong", area=ITEMS, severity="error", reads="items", unit="GTINs",
+    remedy="Scan the article again: a digit was mistyped, or a leading zero was lost.",
+)  # fmt: skip
+def gtin_wrong(config: ReadinessConfig) -> str:
+    """{affected} of {checked} GTINs have a wrong length or check digit."""
+    # GS1 General Specifications, section 7.9: from the right, digits weigh 1, 3, 1, 3 and so on;
+    # the sum of a valid number is a multiple of 10.
     return """
-        SELECT count(*) - count(gtin) AS affected, count(*) AS checked FROM items
-        WHERE is_demand"""
+        SELECT item_id, gtin,
+            NOT regexp_full_match(gtin, '[0-9]{8}|[0-9]{12,14}') OR coalesce(list_sum(
+                list_transform(range(1, length(gtin) + 1), lambda place:
+                    coalesce(TRY_CAST(gtin[-place] AS INTEGER), 0)
+                    * CASE WHEN place % 2 = 1 THEN 1 ELSE 3 END)) % 10 <> 0, true) AS affected
+        FROM items WHERE gtin IS NOT NULL"""
+
+
+@check(
+    "items-gtin-shared", area=ITEMS, severity="error", reads="items", unit="items with a GTIN",
+    remedy="Find out which item the number belongs to; merge what is one article.",
+)  # fmt: skip
+def gtin_shared(config: ReadinessConfig) -> str:
+    """{affected} of {checked} items share their GTIN with another item."""
+    return """
+        SELECT item_id, gtin, count(*) OVER (PARTITION BY ltrim(gtin, '0')) > 1 AS affected
+        FROM items WHERE gtin IS NOT NULL"""
 
 
 @check(
@@ -95,8 +119,7 @@ def without_gtin(config: ReadinessConfig) -> str:
 def without_cost(config: ReadinessConfig) -> str:
     """{affected} of {checked} merchandise items sold have no unit cost."""
     return f"""
-        SELECT count(*) - count(i.unit_cost) AS affected, count(*) AS checked,
-            sum(r.revenue) FILTER (i.unit_cost IS NULL) AS money
+        SELECT item_id, i.description, coalesce(i.unit_cost, 0) = 0 AS affected, r.revenue AS money
         FROM items i JOIN {_REVENUE} r USING (item_id) WHERE i.is_demand"""
 
 
@@ -108,10 +131,10 @@ def without_cost(config: ReadinessConfig) -> str:
 def cost_above_price(config: ReadinessConfig) -> str:
     """{affected} of {checked} items cost as much as they sell for, or more."""
     return f"""
-        SELECT count(*) FILTER (i.unit_cost >= i.unit_price) AS affected, count(*) AS checked,
-            sum(r.revenue) FILTER (i.unit_cost >= i.unit_price) AS money
+        SELECT item_id, i.description, i.unit_cost, i.unit_price,
+            i.unit_cost >= i.unit_price AS affected, r.revenue AS money
         FROM items i JOIN {_REVENUE} r USING (item_id)
-        WHERE i.is_demand AND i.unit_cost IS NOT NULL AND i.unit_price IS NOT NULL"""
+        WHERE i.is_demand AND i.unit_cost > 0 AND i.unit_price IS NOT NULL"""
 
 
 @check(
@@ -121,10 +144,9 @@ def cost_above_price(config: ReadinessConfig) -> str:
 def alike(config: ReadinessConfig) -> str:
     """{affected} of {checked} items cannot be told apart by description, brand, maker and size."""
     return """
-        SELECT count(*) FILTER (alike > 1) AS affected, count(*) AS checked FROM (
-            SELECT count(*) OVER (
-                PARTITION BY description, category, brand, manufacturer, pack_text) AS alike
-            FROM items WHERE is_demand AND pack_text IS NOT NULL)"""
+        SELECT description, brand, pack_text, item_id, count(*) OVER (
+            PARTITION BY description, category, brand, manufacturer, pack_text) > 1 AS affected
+        FROM items WHERE is_demand AND pack_text IS NOT NULL"""
 
 
 @check(
@@ -134,6 +156,18 @@ def alike(config: ReadinessConfig) -> str:
 def mixed_base_units(config: ReadinessConfig) -> str:
     """{affected} of {checked} categories count their items in more than one base unit."""
     return """
-        SELECT count(*) FILTER (units > 1) AS affected, count(*) AS checked FROM (
-            SELECT count(DISTINCT base_uom) AS units FROM items
-            WHERE category IS NOT NULL GROUP BY category)"""
+        SELECT category, string_agg(DISTINCT base_uom, ', ' ORDER BY base_uom) AS units,
+            count(DISTINCT base_uom) > 1 AS affected
+        FROM items WHERE category IS NOT NULL GROUP BY category"""
+
+
+@check(
+    "items-id-untidy", area=ITEMS, severity="warning", reads="items", unit="items",
+    remedy="Trim and align the ids in the source: a join takes 'a1' and 'A1 ' for two items.",
+)  # fmt: skip
+def id_untidy(config: ReadinessConfig) -> str:
+    """{affected} of {checked} item ids differ from another only by case, blanks or zeros."""
+    return """
+        SELECT item_id, count(*) OVER (
+            PARTITION BY ltrim(lower(regexp_replace(item_id, '[^0-9A-Za-z]', '', 'g')), '0')
+        ) > 1 AS affected FROM items"""

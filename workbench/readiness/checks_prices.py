@@ -14,8 +14,8 @@ def missing(config: ReadinessConfig) -> str:
     """{affected} of {checked} merchandise sales have no price in force on their day."""
     return """
         WITH first AS (SELECT item_id, min(valid_from) AS first FROM prices GROUP BY item_id)
-        SELECT count(*) FILTER (first IS NULL OR first > date) AS affected, count(*) AS checked,
-            sum(revenue) FILTER (first IS NULL OR first > date) AS money
+        SELECT item_id, location_id, date, first IS NULL OR first > date AS affected,
+            revenue AS money
         FROM sales JOIN items USING (item_id) LEFT JOIN first USING (item_id)
         WHERE is_demand AND quantity > 0"""
 
@@ -27,8 +27,8 @@ def missing(config: ReadinessConfig) -> str:
 def zero(config: ReadinessConfig) -> str:
     """{affected} of {checked} prices of merchandise are zero."""
     return """
-        SELECT count(*) FILTER (price = 0) AS affected, count(*) AS checked
-        FROM prices JOIN items USING (item_id) WHERE is_demand"""
+        SELECT item_id, p.location_id, p.valid_from, p.price = 0 AS affected
+        FROM prices p JOIN items USING (item_id) WHERE is_demand"""
 
 
 @check(
@@ -41,11 +41,11 @@ def jump(config: ReadinessConfig) -> str:
     ratio = config.price_ratio
     return f"""
         WITH steps AS (
-            SELECT price, lag(price) OVER (
+            SELECT item_id, location_id, valid_from, price, lag(price) OVER (
                 PARTITION BY item_id, location_id ORDER BY valid_from) AS before
             FROM prices JOIN items USING (item_id) WHERE is_demand AND price > 0)
-        SELECT count(*) FILTER (price > {ratio} * before OR before > {ratio} * price) AS affected,
-            count(*) AS checked FROM steps WHERE before IS NOT NULL AND before <> price"""
+        SELECT *, price > {ratio} * before OR before > {ratio} * price AS affected
+        FROM steps WHERE before IS NOT NULL AND before <> price"""
 
 
 @check(
@@ -55,8 +55,20 @@ def jump(config: ReadinessConfig) -> str:
 def mixed_currency(config: ReadinessConfig) -> str:
     """{affected} of {checked} items have prices in more than one currency."""
     return """
-        SELECT count(*) FILTER (currencies > 1) AS affected, count(*) AS checked FROM (
-            SELECT count(DISTINCT currency) AS currencies FROM prices GROUP BY item_id)"""
+        SELECT item_id, min(currency) AS one, max(currency) AS other,
+            min(currency) <> max(currency) AS affected FROM prices GROUP BY item_id"""
+
+
+@check(
+    "prices-unknown-items", area=PRICES, severity="error", reads="prices items",
+    unit="priced items",
+    remedy="Add these items to the master, or correct their ids in the price list.",
+)  # fmt: skip
+def unknown_items(config: ReadinessConfig) -> str:
+    """{affected} of {checked} priced items are not in the item master."""
+    return """
+        SELECT p.item_id, i.item_id IS NULL AS affected
+        FROM (SELECT DISTINCT item_id FROM prices) p LEFT JOIN items i USING (item_id)"""
 
 
 @check(
@@ -68,9 +80,8 @@ def promotions_unknown(config: ReadinessConfig) -> str:
     """{affected} of {checked} promoted items at a location are unknown to the master data."""
     return """
         WITH pairs AS (SELECT DISTINCT item_id, location_id FROM promotions)
-        SELECT count(*) FILTER (i.item_id IS NULL OR l.location_id IS NULL) AS affected,
-            count(*) AS checked
-        FROM pairs LEFT JOIN items i USING (item_id) LEFT JOIN locations l USING (location_id)"""
+        SELECT p.item_id, p.location_id, i.item_id IS NULL OR l.location_id IS NULL AS affected
+        FROM pairs p LEFT JOIN items i USING (item_id) LEFT JOIN locations l USING (location_id)"""
 
 
 @check(
@@ -80,7 +91,7 @@ def promotions_unknown(config: ReadinessConfig) -> str:
 def promotions_reversed(config: ReadinessConfig) -> str:
     """{affected} of {checked} promotions end before they begin."""
     return """
-        SELECT count(*) FILTER (valid_to <= valid_from) AS affected, count(*) AS checked
+        SELECT item_id, location_id, valid_from, valid_to, kind, valid_to <= valid_from AS affected
         FROM promotions"""
 
 
@@ -94,5 +105,5 @@ def promotions_without_sales(config: ReadinessConfig) -> str:
     return """
         WITH pairs AS (SELECT DISTINCT item_id, location_id FROM promotions),
         sold AS (SELECT DISTINCT item_id, location_id, true AS sold FROM sales)
-        SELECT count(*) - count(sold) AS affected, count(*) AS checked
+        SELECT item_id, location_id, sold IS NULL AS affected
         FROM pairs LEFT JOIN sold USING (item_id, location_id)"""

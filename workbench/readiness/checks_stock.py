@@ -1,4 +1,4 @@
-"""Checks of stock records, purchase orders and receipts."""
+"""Checks of stock records and movements."""
 
 from workbench.readiness.checks import STOCK, check
 from workbench.readiness.config import ReadinessConfig
@@ -10,7 +10,7 @@ from workbench.readiness.config import ReadinessConfig
 )  # fmt: skip
 def negative(config: ReadinessConfig) -> str:
     """{affected} of {checked} stock records are below zero."""
-    return "SELECT count(*) FILTER (on_hand < 0) AS affected, count(*) AS checked FROM stock"
+    return "SELECT item_id, location_id, date, on_hand, on_hand < 0 AS affected FROM stock"
 
 
 @check(
@@ -21,8 +21,7 @@ def negative(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def unbalanced(config: ReadinessConfig) -> str:
     """{affected} of {checked} days do not balance: opening stock plus movements is not closing."""
-    off = "abs(opening + moved - closing) > 0.001"
-    return f"""
+    return """
         WITH moved AS (
             SELECT item_id, location_id, CAST(time AS DATE) AS date, sum(quantity) AS moved
             FROM stock_movements GROUP BY ALL),
@@ -31,10 +30,11 @@ def unbalanced(config: ReadinessConfig) -> str:
                 lag(on_hand) OVER w AS opening, date - lag(date) OVER w AS step
             FROM stock WINDOW w AS (PARTITION BY item_id, location_id ORDER BY date)),
         balance AS (
-            SELECT d.item_id, opening, closing, coalesce(moved, 0) AS moved
+            SELECT item_id, location_id, date, opening, closing, coalesce(moved, 0) AS moved
             FROM days d LEFT JOIN moved USING (item_id, location_id, date) WHERE step = 1)
-        SELECT count(*) FILTER ({off}) AS affected, count(*) AS checked,
-            sum(abs(opening + moved - closing) * unit_cost) FILTER ({off}) AS money
+        SELECT item_id, location_id, date, opening, moved, closing,
+            abs(opening + moved - closing) > 0.001 AS affected,
+            abs(opening + moved - closing) * unit_cost AS money
         FROM balance LEFT JOIN items USING (item_id)"""
 
 
@@ -64,14 +64,13 @@ def unexplained(config: ReadinessConfig) -> str:
                 lag(on_hand) OVER w AS opening, date - lag(date) OVER w AS step
             FROM stock WINDOW w AS (PARTITION BY item_id, location_id ORDER BY date)),
         balance AS (
-            SELECT d.item_id, opening, closing, coalesce(arrived, 0) AS arrived,
+            SELECT item_id, location_id, date, opening, closing, coalesce(arrived, 0) AS arrived,
                 coalesce(CASE WHEN sells THEN own.sold ELSE total.sold END, 0) AS sold
             FROM days d LEFT JOIN own USING (item_id, location_id, date)
             LEFT JOIN total USING (item_id, date) LEFT JOIN sellers USING (location_id)
             LEFT JOIN arrivals USING (item_id, location_id, date) WHERE step = 1)
-        SELECT count(*) FILTER ({off}) AS affected, count(*) AS checked,
-            sum(abs(closing - greatest(opening + arrived - sold, 0)) * cost) FILTER ({off})
-                AS money
+        SELECT item_id, location_id, date, opening, arrived, sold, closing, {off} AS affected,
+            abs(closing - greatest(opening + arrived - sold, 0)) * cost AS money
         FROM balance LEFT JOIN costs USING (item_id)"""
 
 
@@ -83,7 +82,7 @@ def unexplained(config: ReadinessConfig) -> str:
 def unknown_items(config: ReadinessConfig) -> str:
     """{affected} of {checked} stocked items are not in the item master."""
     return """
-        SELECT count(*) FILTER (i.item_id IS NULL) AS affected, count(*) AS checked
+        SELECT s.item_id, i.item_id IS NULL AS affected
         FROM (SELECT DISTINCT item_id FROM stock) s LEFT JOIN items i USING (item_id)"""
 
 
@@ -94,106 +93,64 @@ def unknown_items(config: ReadinessConfig) -> str:
 def gaps(config: ReadinessConfig) -> str:
     """{affected} of {checked} items at a location lack stock records on some days."""
     return """
-        SELECT count(*) FILTER (days < span) AS affected, count(*) AS checked FROM (
-            SELECT count(*) AS days, max(date) - min(date) + 1 AS span
-            FROM stock GROUP BY item_id, location_id)"""
-
-
-_RECEIVED = """
-    WITH received AS (
-        SELECT po_id, line, sum(quantity) AS received, min(received) AS first
-        FROM receipts GROUP BY po_id, line),
-    joined AS (
-        SELECT p.*, coalesce(r.received, 0) AS arrived, r.first,
-            (SELECT max(received) FROM receipts) AS today
-        FROM purchase_orders p LEFT JOIN received r USING (po_id, line))"""
+        SELECT item_id, location_id, max(date) - min(date) + 1 - count(*) AS missing_days,
+            count(*) < max(date) - min(date) + 1 AS affected
+        FROM stock GROUP BY item_id, location_id"""
 
 
 @check(
-    "receipts-over", area=STOCK, severity="warning", reads="purchase_orders receipts",
-    unit="purchase order lines",
-    remedy="Agree a tolerance with the supplier; return or renegotiate the rest.",
-    money_means="excess at unit cost",
+    "stock-frozen", area=STOCK, severity="warning", reads="stock sales",
+    unit="items at locations with stock and sales", zero_at=0.2,
+    remedy="Find out whether the location still books its stock: a record that never moves is old.",
 )  # fmt: skip
-def over_received(config: ReadinessConfig) -> str:
-    """{affected} of {checked} purchase order lines received more than was ordered."""
-    return f"""{_RECEIVED}
-        SELECT count(*) FILTER (arrived > quantity) AS affected, count(*) AS checked,
-            sum((arrived - quantity) * unit_cost) FILTER (arrived > quantity) AS money
-        FROM joined"""
-
-
-@check(
-    "receipts-never", area=STOCK, severity="warning", reads="purchase_orders receipts",
-    unit="purchase order lines due",
-    remedy="Chase the supplier or close the order line.",
-    money_means="open quantity at unit cost",
-)  # fmt: skip
-def never_received(config: ReadinessConfig) -> str:
-    """{affected} of {checked} order lines more than four weeks overdue were never received."""
-    late = "first IS NULL"
-    return f"""{_RECEIVED}
-        SELECT count(*) FILTER ({late}) AS affected, count(*) AS checked,
-            sum(quantity * unit_cost) FILTER ({late}) AS money
-        FROM joined WHERE due < today - 28"""
-
-
-@check(
-    "receipts-before-order", area=STOCK, severity="error", reads="purchase_orders receipts",
-    unit="received order lines",
-    remedy="Correct the dates: a negative lead time spoils every safety stock.",
-)  # fmt: skip
-def before_order(config: ReadinessConfig) -> str:
-    """{affected} of {checked} received order lines arrived before they were ordered."""
-    return f"""{_RECEIVED}
-        SELECT count(*) FILTER (first < ordered) AS affected, count(*) AS checked
-        FROM joined WHERE first IS NOT NULL"""
-
-
-@check(
-    "receipts-without-order", area=STOCK, severity="error", reads="purchase_orders receipts",
-    unit="receipts",
-    remedy="Enter the order, or book the receipt to the right one.",
-)  # fmt: skip
-def without_order(config: ReadinessConfig) -> str:
-    """{affected} of {checked} receipts belong to no purchase order."""
+def frozen(config: ReadinessConfig) -> str:
+    """{affected} of {checked} items at a location sell while their stock record never changes."""
     return """
-        SELECT count(*) FILTER (p.po_id IS NULL) AS affected, count(*) AS checked
-        FROM receipts r LEFT JOIN purchase_orders p USING (po_id, line)"""
+        WITH held AS (
+            SELECT item_id, location_id, min(date) AS first, max(date) AS last,
+                min(on_hand) = max(on_hand) AS still, any_value(on_hand) AS on_hand
+            FROM stock GROUP BY ALL HAVING count(*) >= 14),
+        sold AS (
+            SELECT h.item_id, h.location_id, count(DISTINCT s.date) AS selling_days
+            FROM held h JOIN sales s ON s.item_id = h.item_id AND s.location_id = h.location_id
+                AND s.date > h.first AND s.date <= h.last AND s.quantity > 0 GROUP BY ALL)
+        SELECT item_id, location_id, on_hand, selling_days, still AND selling_days >= 5 AS affected
+        FROM held JOIN sold USING (item_id, location_id)"""
 
 
 @check(
-    "supply-terms-missing", area=STOCK, severity="error", reads="stock supplier_items",
-    unit="stocked items", zero_at=0.05,
-    remedy="Record supplier, lead time, minimum order and order multiple.",
+    "movements-unknown-items", area=STOCK, severity="error", reads="stock_movements items",
+    unit="movements",
+    remedy="Add the item to the master, or correct its id.",
 )  # fmt: skip
-def supply_terms_missing(config: ReadinessConfig) -> str:
-    """{affected} of {checked} stocked items have no supplier with a lead time."""
+def movements_unknown(config: ReadinessConfig) -> str:
+    """{affected} of {checked} stock movements name an item that is not in the item master."""
     return """
-        SELECT count(*) FILTER (t.item_id IS NULL) AS affected, count(*) AS checked
-        FROM (SELECT DISTINCT item_id FROM stock) s
-        LEFT JOIN (SELECT DISTINCT item_id FROM supplier_items) t USING (item_id)"""
+        SELECT m.movement_id, m.item_id, m.quantity, i.item_id IS NULL AS affected
+        FROM stock_movements m LEFT JOIN items i USING (item_id)"""
 
 
 @check(
-    "supply-cost-above-price", area=STOCK, severity="error", reads="supplier_items items",
-    unit="supplier terms",
-    remedy="Check cost and price, and whether both are per the same unit.",
+    "movements-written-off", area=STOCK, severity="warning", reads="stock_movements items",
+    unit="movements", zero_at=0.05,
+    remedy="Ask for a reason with every adjustment; count the worst items in a cycle.",
+    money_means="quantity adjusted, at unit cost, else unit price",
 )  # fmt: skip
-def cost_above_price(config: ReadinessConfig) -> str:
-    """{affected} of {checked} supplier terms cost as much as the item sells for, or more."""
+def written_off(config: ReadinessConfig) -> str:
+    """{affected} of {checked} stock movements are adjustments or write-offs, not trade."""
     return """
-        SELECT count(*) FILTER (t.unit_cost >= i.unit_price) AS affected, count(*) AS checked
-        FROM supplier_items t JOIN items i USING (item_id) WHERE i.unit_price IS NOT NULL"""
+        SELECT m.movement_id, m.item_id, m.kind, m.quantity, m.document,
+            m.kind NOT IN ('receipt', 'issue', 'sale', 'return', 'transfer') AS affected,
+            abs(m.quantity) * coalesce(i.unit_cost, i.unit_price) AS money
+        FROM stock_movements m LEFT JOIN items i USING (item_id)"""
 
 
 @check(
-    "supply-lead-time-odd", area=STOCK, severity="warning", reads="supplier_items",
-    unit="supplier terms",
-    remedy="Measure lead times from receipts instead of typing them in.",
+    "movements-midnight", area=STOCK, severity="info", reads="stock_movements", unit="movements",
+    remedy="Ask for the time of each movement: its order within the day is lost.",
 )  # fmt: skip
-def lead_time_odd(config: ReadinessConfig) -> str:
-    """{affected} of {checked} supplier terms state a lead time of zero or beyond a year."""
+def movements_midnight(config: ReadinessConfig) -> str:
+    """{affected} of {checked} stock movements are stamped at midnight sharp."""
     return """
-        SELECT count(*) FILTER (lead_time_days <= 0 OR lead_time_days > 365) AS affected,
-            count(*) AS checked FROM supplier_items"""
+        SELECT movement_id, item_id, time, time = date_trunc('day', time) AS affected
+        FROM stock_movements"""

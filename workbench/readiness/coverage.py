@@ -17,24 +17,30 @@ BAND = "band"
 READ, NOT_READ, ABSENT = "read", "not_read", "absent"
 
 
-def weekly_selling_days(ask: Ask) -> pd.DataFrame:
+def weekly_selling_days(ask: Ask, available: Collection[str] = ("sales",)) -> pd.DataFrame:
     """Days with a sale per location and week that begins on Monday.
 
     Returns:
         location_id, week, days (1 to 7); weeks without a sale have no row.
     """
+    if "sales" not in available:
+        return pd.DataFrame(columns=["location_id", WEEK, DAYS])
     return ask("""
         SELECT location_id, CAST(date_trunc('week', date) AS DATE) AS week,
             count(DISTINCT date) AS days
         FROM sales WHERE quantity > 0 GROUP BY ALL ORDER BY ALL""")
 
 
-def items_by_selling_days(ask: Ask, *, config: ReadinessConfig) -> pd.DataFrame:
+def items_by_selling_days(
+    ask: Ask, available: Collection[str] = ("sales",), *, config: ReadinessConfig
+) -> pd.DataFrame:
     """Merchandise items and their revenue, in bands of days with a sale over all locations.
 
     Returns:
         band (text, in order), items, revenue_share (0 to 1).
     """
+    if "sales" not in available:
+        return pd.DataFrame({BAND: [], ITEMS: [], REVENUE_SHARE: []})
     edges = sorted({1, 2, 5, 10, config.selling_days, 52, 100, 200})
     bands = [
         f"{low}" if high == low + 1 else f"{low} to {high - 1}" for low, high in pairwise(edges)
@@ -75,8 +81,10 @@ def unread_sizes(ask: Ask) -> pd.DataFrame:
         GROUP BY pack_text ORDER BY items DESC, pack_text""")
 
 
-def pseudo_items(ask: Ask) -> pd.DataFrame:
+def pseudo_items(ask: Ask, available: Collection[str] = ("sales",)) -> pd.DataFrame:
     """Items that are no merchandise, by department and category: items, sales rows, revenue."""
+    if "sales" not in available:
+        return pd.DataFrame(columns=["department", "category", ITEMS, "sales_rows", "revenue"])
     return ask("""
         SELECT coalesce(department, 'none') AS department, coalesce(category, 'none') AS category,
             count(DISTINCT i.item_id) AS items, count(s.item_id) AS sales_rows,

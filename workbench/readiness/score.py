@@ -4,7 +4,7 @@ A check's points fall in a straight line from 1, when no row is affected, to 0, 
 affected rows reaches the check's `zero_at`. An area's score is the average of its checks' points,
 weighted by severity, times 100; the total is the plain average of the areas that could be
 measured. A check whose tables are missing, or that finds nothing to look at, counts for nothing
-and is listed as not measured.
+and is listed as not measured; so does one whose defect the table store refuses at load.
 """
 
 from typing import Final
@@ -21,6 +21,7 @@ WEIGHT: Final = "weight"
 STATUS: Final = "status"
 MEASURED: Final = "measured"
 NOT_MEASURED: Final = "not measured"
+KEPT: Final = "kept at load"
 CHECKS: Final = "checks"
 WITHOUT_FINDING: Final = "without_finding"
 NOT_MEASURED_CHECKS: Final = "not_measured"
@@ -55,9 +56,13 @@ def _area(area: str, checks: pd.DataFrame) -> dict[str, object]:
         SCORE: 100 * earned / possible if possible else float("nan"),
         CHECKS: len(measured),
         WITHOUT_FINDING: int((measured[c.ROWS_AFFECTED] == 0).sum()),
-        NOT_MEASURED_CHECKS: len(checks) - len(measured),
-        ARITHMETIC: f"{earned:.1f} of {possible:.0f} points" if possible else "not measured",
+        NOT_MEASURED_CHECKS: int((checks[STATUS] == NOT_MEASURED).sum()),
+        ARITHMETIC: f"{earned:.1f} of {possible:.0f} points" if possible else _unscored(checks),
     }
+
+
+def _unscored(checks: pd.DataFrame) -> str:
+    return KEPT if (checks[STATUS] == KEPT).any() else NOT_MEASURED
 
 
 def total_score(areas: pd.DataFrame) -> float:

@@ -19,9 +19,11 @@ from workbench.contracts.export import safe_csv
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.tables import PROPOSALS, contract
+from workbench.contracts.units import unit_name
 from workbench.errors import RunError
 from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
+from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
 from workbench.tables.queries import Recorded
@@ -179,6 +181,10 @@ class Run:
         self._facts.note_query(sql)
         self._save()
 
+    def deliveries(self) -> pd.DataFrame:
+        """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
+        return deliveries(self._store, self._versions.values())
+
     def upstream_report(self, table: str) -> Path:
         """Report folder of the run that wrote a pinned table.
 
@@ -276,7 +282,8 @@ class Run:
             return frame
         self.write(PROPOSALS.name, pd.concat([*self._proposed, frame], ignore_index=True))
         self._proposed.append(frame)
-        self.save_table(pd.concat(self._proposed, ignore_index=True), PROPOSALS.name)
+        whole = pd.concat(self._proposed, ignore_index=True)
+        self.save_table(_for_planners(whole), PROPOSALS.name)
         return frame
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -391,6 +398,15 @@ class Run:
 
     def _save(self) -> None:
         self._facts.save(self._folder / FACTS_FILE)
+
+
+def _for_planners(proposals: pd.DataFrame) -> pd.DataFrame:
+    """Proposals by money at stake, with their unit in words too."""
+    by = [name for name in (c.MONEY_AT_STAKE, c.PROPOSED) if name in proposals]
+    ranked = proposals.sort_values(by, ascending=False, kind="stable")
+    place = list(ranked.columns).index(c.UNIT) + 1
+    ranked.insert(place, "unit_name", [unit_name(str(code)) for code in ranked[c.UNIT]])
+    return ranked
 
 
 def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:

@@ -6,10 +6,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import ParameterError
+from workbench.errors import ParameterError, RunError
 from workbench.lineage.facts import JobDescription, ParentRun
 from workbench.runs import parameters as declarations
+from workbench.runs.execute import NotebookError
 from workbench.runs.governed import Governed, Parent, governed
+from workbench.runs.inputs import MissingInputError
 from workbench.runs.ledger import Ledger
 from workbench.runs.parameters import Declaration
 from workbench.runs.progress import Watch, no_progress
@@ -30,7 +32,10 @@ def run_notebooks(
     watch: Watch = no_progress,
     ended: Callable[[RunResult], None] = lambda result: None,
 ) -> list[RunResult]:
-    """Run notebooks, writers of a table before its readers; stop at the first that fails.
+    """Run notebooks, writers of a table before its readers.
+
+    Where one fails, those that read what it writes are left out and the others still run. What is
+    no fault of a notebook, such as a log that refuses, stops the rest.
 
     A parameter goes to every notebook that has it. All parameters of all notebooks are checked
     before the first kernel starts.
@@ -46,7 +51,8 @@ def run_notebooks(
 
     Raises:
         ParameterError: A parameter is known to none of the notebooks, mistyped or out of range.
-        RunError: A notebook failed, or they wait for each other in a circle.
+        RunError: A notebook failed, told when all others have ended; or they wait for each other
+            in a circle.
     """
     given = dict(parameters or {})
     found = [declarations.declared(find_notebook(workspace, notebook)) for notebook in notebooks]
@@ -54,18 +60,60 @@ def run_notebooks(
     own = {declaration.path: _own(declaration, given, ordered) for declaration in ordered}
     for declaration in ordered:
         declarations.resolved(declaration, own[declaration.path])
-    results = []
+    results: list[RunResult] = []
+    failures = _Failures()
     names = [declaration.name for declaration in ordered]
     with parent_run(workspace, "run", names) as parent:
         for declaration in ordered:
-            with watch(declaration.name) as progress:
-                result = run_notebook(
-                    workspace, declaration.path, parameters=own[declaration.path], as_of=as_of,
-                    force=force, parent=parent, progress=progress,
-                )  # fmt: skip
+            if failures.leave_out(declaration):
+                continue
+            try:
+                with watch(declaration.name) as progress:
+                    result = run_notebook(
+                        workspace, declaration.path, parameters=own[declaration.path], as_of=as_of,
+                        force=force, parent=parent, progress=progress,
+                    )  # fmt: skip
+            except (NotebookError, MissingInputError) as error:
+                failures.add(declaration, error)
+                continue
             ended(result)
             results.append(result)
+        failures.tell()
     return results
+
+
+class _Failures:
+    """What failed, and what was left out because of it."""
+
+    def __init__(self) -> None:
+        self._errors: list[RunError] = []
+        self._left_out: list[str] = []
+        self._unwritten: set[str] = set()
+
+    def add(self, declaration: Declaration, error: RunError) -> None:
+        self._errors.append(error)
+        self._unwritten.update(declaration.writes)
+
+    def leave_out(self, declaration: Declaration) -> bool:
+        """Whether a notebook reads what was to be written anew and was not."""
+        waits = not self._unwritten.isdisjoint((*declaration.reads, *declaration.reads_if_present))
+        if waits:
+            self._left_out.append(declaration.name)
+            self._unwritten.update(declaration.writes)
+        return waits
+
+    def tell(self) -> None:
+        """Raise the failures as one, the first as it was where nothing else has to be said."""
+        if not self._errors:
+            return
+        if len(self._errors) == 1 and not self._left_out:
+            raise self._errors[0]
+        text = " ".join(str(error) for error in self._errors)
+        if self._left_out:
+            text += (
+                f" Left out, because they read what was not written: {', '.join(self._left_out)}."
+            )
+        raise RunError(text) from self._errors[0]
 
 
 def _own(

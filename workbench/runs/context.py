@@ -26,6 +26,7 @@ class Context:
         folder: Temporary folder that becomes the report when the run completes.
         inputs: Table name to pinned version.
         skip_key: With `attempt`, what ids of proposals follow from.
+        threads: OpenMP threads of the kernel; sums may differ with them in the last bit.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class Context:
     writes: tuple[str, ...]
     skip_key: str
     attempt: int
+    threads: int = 0
 
     @property
     def day(self) -> date:

@@ -31,7 +31,8 @@ def file_version(
 
 def source_versions(workspace: Workspace, files: Iterable[SourceFile]) -> list[FileVersion]:
     """Files that an ingest reads; one that several sources read once, of packages by package."""
-    return list({file.path: _version(workspace, file) for file in files}.values())
+    known = {(file.path, file.database): _version(workspace, file) for file in files}
+    return list(known.values())
 
 
 def source_feeds(
@@ -50,6 +51,8 @@ def _feed(workspace: Workspace, found: TableSources, stated: FileVersion) -> Fee
 
 
 def _version(workspace: Workspace, file: SourceFile) -> FileVersion:
+    if file.database:
+        return FileVersion(file.path, "", 0, None, *file.database)
     version = file_version(workspace, file.path, file.digest, file.format)
     if not file.package:
         return version
@@ -59,10 +62,13 @@ def _version(workspace: Workspace, file: SourceFile) -> FileVersion:
 
 def file_notes(files: Iterable[FileVersion]) -> dict[str, str]:
     """Name, SHA-256 and size of files, for the ledger."""
-    return {_label(file): f"sha256 {file.digest}, {file.size:,} bytes" for file in files}
+    return {
+        _label(file): f"sha256 {file.digest}, {file.size:,} bytes" if file.digest else "a database"
+        for file in files
+    }
 
 
 def _label(file: FileVersion) -> str:
-    if file.namespace.startswith("pkg:"):
+    if file.namespace.startswith(("pkg:", "postgres:")):
         return f"{file.namespace}/{file.name}"
     return file.name or file.path.absolute().as_posix()

@@ -23,7 +23,7 @@ from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE
 from workbench.runs.heartbeat import heartbeat
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.tables.versions import TableVersion
-from workbench.workspace import Workspace
+from workbench.workspace import CONFIG_FILE, Workspace
 
 _KEPT: Final = 50
 Parent = Callable[[], ParentRun | None]
@@ -84,13 +84,20 @@ def governed(
 def run_lineage(
     workspace: Workspace, run_id: str, job: JobDescription, parent: ParentRun | None = None
 ) -> RunLineage:
-    """Lineage of a run of this workspace."""
+    """Lineage of a run of this workspace.
+
+    Raises:
+        LineageError: Its settings name datasets of other producers in another form.
+    """
+    from workbench.lineage.symlinks import load_symlinks
+
     return RunLineage(
         Journal(workspace.lineage),
         workspace_id=workspace.workspace_id(),
         job=job,
         run_id=run_id,
         parent=parent,
+        symlinks=load_symlinks(workspace.root / CONFIG_FILE),
     )
 
 

@@ -12,13 +12,17 @@ from workbench.tables.versions import TableVersion
 _STALE_DAYS: Final = 31  # data that ends longer before the business date says nothing about it
 
 
+class MissingInputError(RunError):
+    """A table that a notebook or step reads does not exist yet."""
+
+
 def pin_inputs(
     store: TableStore, job: str, reads: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, TableVersion]:
     """Current version of every table that a job reads, and of the optional ones that exist.
 
     Raises:
-        RunError: A table does not exist yet.
+        MissingInputError: A table does not exist yet.
     """
     pinned = {}
     present = sorted(set(optional) & set(store.tables()))
@@ -26,7 +30,7 @@ def pin_inputs(
         try:
             pinned[table] = store.current(table)
         except TableNotFoundError as error:
-            raise RunError(
+            raise MissingInputError(
                 f"{job}: reads table {table!r}, which does not exist yet; run the ingest or the"
                 " notebook that writes it first."
             ) from error

@@ -61,6 +61,7 @@ def write_manifest(
         "code": code_digest(),
         "lock": lock_digest(),
         "python": platform.python_version(),
+        "threads": context.threads,
         "started": started,
         "seconds": round((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 1),
     }

@@ -6,6 +6,7 @@ this workspace: ledger, lineage, a report with the executed notebook and `compar
 """
 
 import json
+import os
 import platform
 import shutil
 from collections.abc import Mapping
@@ -40,7 +41,6 @@ from workbench.tables.versions import TableVersion, sha256_of
 from workbench.workspace import Workspace
 
 COMPARISON_FILE: Final = "comparison.json"
-_THREADS: Final = 1
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ def _context(
         writes=tuple(manifest["outputs"]),
         skip_key=str(manifest.get("skip_key", "")),
         attempt=int(manifest.get("attempt", 0)),
+        threads=int(manifest.get("threads", 0)) or len(os.sched_getaffinity(0)),
     )
 
 
@@ -196,7 +197,7 @@ def _execute(
     context.save(place)
     execute(
         declaration.path, Path(context.folder) / NOTEBOOK_FILE,
-        parameters=resolved(declaration, values), context=place, threads=_THREADS,
+        parameters=resolved(declaration, values), context=place, threads=context.threads,
         progress=progress,
     )  # fmt: skip
 

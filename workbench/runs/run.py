@@ -11,6 +11,7 @@ from typing import Any
 from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
 from workbench.lineage.redaction import Redactor
+from workbench.readiness.checks import CHECKS_FOLDER
 from workbench.runs import parameters as declarations
 from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
 from workbench.runs.decisions import stage_records
@@ -26,7 +27,7 @@ from workbench.runs.progress import Progress
 from workbench.runs.publish import finish, move_into_reports, point_latest
 from workbench.runs.recover import recover
 from workbench.runs.secrets import redact_artefacts, without_secrets
-from workbench.runs.skip import config_digest, models_digest, skip_key
+from workbench.runs.skip import config_digest, models_digest, readiness_digest, skip_key
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -175,6 +176,7 @@ def _plan(
         extra={
             "edge_models": models_digest(workspace.edge_models),
             "config": config_digest(declaration.config),
+            "readiness": readiness_digest(workspace.root / CHECKS_FOLDER, declaration.config),
         },
     )
     return _Plan(declaration, values, inputs, day, key)
@@ -190,7 +192,7 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
         workspace, _row(plan), job, parameters=plan.parameters,
         inputs=list(plan.inputs.values()), parent=manner.parent(), force=manner.force,
     ) as run:  # fmt: skip
-        context = _context(workspace, plan, run)
+        context = _context(workspace, plan, run, manner.threads)
         folder = Path(context.folder)
         run.report = workspace.reports / declaration.name / context.as_of / context.run_id
         try:
@@ -209,7 +211,7 @@ def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -
     return _result(workspace, row, "complete", began, decisions)
 
 
-def _context(workspace: Workspace, plan: _Plan, run: Governed) -> Context:
+def _context(workspace: Workspace, plan: _Plan, run: Governed, threads: int) -> Context:
     return Context(
         run_id=run.row.run_id,
         notebook=plan.declaration.name,
@@ -220,6 +222,7 @@ def _context(workspace: Workspace, plan: _Plan, run: Governed) -> Context:
         writes=plan.declaration.writes,
         skip_key=plan.key,
         attempt=run.row.attempt,
+        threads=threads,
     )
 
 

@@ -73,6 +73,13 @@ def models_digest(folder: Path) -> str:
     return _files_digest(folder, ("manifest.json",)) if folder.is_dir() else ""
 
 
+def readiness_digest(folder: Path, config: type) -> str:
+    """Digest of a workspace's own checks and answers, where a notebook is a readiness audit."""
+    if not config.__module__.startswith("workbench.readiness") or not folder.is_dir():
+        return ""
+    return _files_digest(folder, ("*.py", "*.toml"))
+
+
 def _files_digest(root: Path, patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     files = {path for pattern in patterns for path in root.rglob(pattern)}

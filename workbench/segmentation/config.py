@@ -11,7 +11,7 @@ class SegmentConfig(BaseModel):
     """Parameters of `20-segment-items`.
 
     Attributes:
-        dc: Location id that stands for all stores of an item together.
+        dc: Location that stands for all stores of an item; empty takes the one of kind `dc`.
         minimum_days_dc: An item is segmented there if it sold on so many days.
         minimum_days_store: An item-store is segmented if it sold on so many days.
         a_share: Series that together make up this share of revenue are class A.
@@ -30,7 +30,7 @@ class SegmentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dc: str = Field(default="DC1", min_length=1)
+    dc: str = ""
     minimum_days_dc: int = Field(default=100, ge=2)
     minimum_days_store: int = Field(default=26, ge=2)
     a_share: float = Field(default=0.80, gt=0, lt=1)

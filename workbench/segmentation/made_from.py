@@ -5,13 +5,16 @@ from typing import Final
 from workbench.contracts.made_from import (
     MadeFrom,
     aggregated,
+    chosen,
     filtered,
     grouped,
     identity,
     joined,
 )
 
-_SERIES: Final = grouped("sales.item_id sales.location_id sales.date")
+# Which location stands for all stores of an item.
+_CENTRE: Final = chosen("locations.kind locations.location_id")
+_SERIES: Final = _CENTRE + grouped("sales.item_id sales.location_id sales.date")
 _PLANNED: Final = filtered("sales.quantity items.is_demand") + joined("items.item_id")
 _DEMAND: Final = aggregated("sales.quantity") + _SERIES
 _REVENUE: Final = aggregated("sales.revenue") + _SERIES

@@ -36,7 +36,7 @@ def columns_read(sql: str) -> set[tuple[str, str]]:
 def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     facts = node["extra_info"]
     if "SCAN" in node["name"] and "Table" in facts:
-        table = str(facts["Table"]).rpartition(".")[2]
+        table = str(facts["Table"]).rpartition(".")[2].strip('"')
         names = facts.get("Projections", [])
         for name in [names] if isinstance(names, str) else names:
             if name:  # a mere count of rows projects nothing
@@ -54,9 +54,3 @@ def _tables() -> duckdb.DuckDBPyConnection:
         connection.execute(f"CREATE TABLE {quoted(contract.name)} ({columns})")
     connection.execute(f"SET disabled_optimizers = '{_DISABLED}'")
     return connection
-
-
-def answer_columns(sql: str) -> list[str]:
-    """Names of the columns that a query answers with."""
-    described = _tables().execute(f"DESCRIBE {sql}").fetchall()
-    return [str(row[0]) for row in described]

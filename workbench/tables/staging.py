@@ -39,6 +39,7 @@ def session(work: Path, *, memory_megabytes: int) -> Iterator[duckdb.DuckDBPyCon
         "autoinstall_known_extensions": "false",
     }
     connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = false")  # in Jupyter it would draw widgets
     try:
         yield connection
     finally:

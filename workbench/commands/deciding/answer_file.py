@@ -11,7 +11,7 @@ from workbench.decision_log.answers import VERBS, Answer, Verb, check_answer
 from workbench.errors import LogError
 
 _NEEDED: Final = ("proposal_id", "answer")
-_COLUMNS: Final = (*_NEEDED, "quantity", "reason_code", "reason", "expires")
+_COLUMNS: Final = (*_NEEDED, "quantity", "reason_code", "reason", "expires", "again")
 
 
 def read_answers(path: Path) -> list[tuple[int, Answer]]:
@@ -81,6 +81,10 @@ def _answer(where: str, row: Mapping[str, str]) -> Answer:
         raise LogError(
             f"{where}: {error}; expected a quantity as 12.5 and a day as 2018-01-31."
         ) from error
+    again = row.get("again", "").lower() or "no"
+    if again not in ("yes", "no"):
+        raise LogError(f"{where}: again {again[:40]!r}; expected yes, no or nothing.")
+    given["again"] = again == "yes"
     answer = Answer(target, cast(Verb, verb), quantity=quantity, expires=expires, **given)
     try:
         check_answer(answer)

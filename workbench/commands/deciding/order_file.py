@@ -34,11 +34,13 @@ class OrderFile:
     Attributes:
         lines: Decision id, order id and line.
         nothing: Decisions with quantity 0, which need no order.
+        ordered_before: Sentences on decisions that are left out because the same was ordered.
     """
 
     data: bytes
     lines: tuple[tuple[str, str, int], ...]
     nothing: int = 0
+    ordered_before: tuple[str, ...] = ()
 
     def orders(self, name: str) -> "list[tuple[str, Order]]":
         """Decisions with the order lines that execute them, by this file."""

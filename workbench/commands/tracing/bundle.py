@@ -48,17 +48,18 @@ How to verify, without the place that this came from
 
 1. Ask somebody you trust for the log's verifier key. It begins with {origin}+
    Do not take a key from this folder's giver alone: the key is what all trust hangs on.
-2. For each file in proofs/ run
-       workbench log verify proofs/FILE --key KEY
-   It needs this folder, the key and no network. If the key that you have is an earlier one of this
-   log, add --rotation keys/FILE for each change since: the earlier key vouches for the next.
-   Any other program for C2SP tlog-proof verifies them, too, with the key in force.
-   By hand: base64-decode the line "extra", hash a zero byte and that (SHA-256), then go up the
-   path as RFC 6962, section 2.1.1 says; the result must be the root in the checkpoint, whose
-   signature (Ed25519) must be by the key.
-3. sha256sum -c SHA256SUMS          shows that nothing was changed since it was packed. This alone
+2. Run, with the zip that this folder came in,
+       workbench log verify FILE.zip --key KEY
+   It needs the zip, the key and no network. It prints the chain as the proven records tell it, and
+   names what nothing signed vouches for: page.html, runs/, lineage/ and model cards are the word
+   of whoever packed this. An earlier key of the log will do, too.
+3. Without this program: any other for C2SP tlog-proof verifies each file in proofs/, with the key
+   in force. By hand: base64-decode the line "extra", hash a zero byte and that (SHA-256), then go
+   up the path as RFC 6962, section 2.1.1 says; the result must be the root in the checkpoint, whose
+   signature (Ed25519) must be by the key. Then compare records/ with the lines "extra".
+4. sha256sum -c SHA256SUMS          shows that nothing was changed since it was packed. This alone
    proves nothing about who packed it.
-4. A digest in a record is the SHA-256 of the file that it names: compare with sha256sum.
+5. A digest in a record is the SHA-256 of the file that it names: compare with sha256sum.
 
 What this cannot show: that the log has no later entry about this decision. Ask for the newest
 checkpoint and a trace from it.

@@ -58,9 +58,10 @@ def decision_facts(
 ) -> dict[str, Any]:
     """All that is known about one decision."""
     from workbench.decision_log.answers import settled_by
+    from workbench.decision_log.standing import standing
 
     answered = history.answered(entry)
-    earlier, later = history.rivals(entry)
+    stands = standing(history, entry)
     settled = settled_by(history, entry)
     about = [entry.record, *(before.record for before in answered)]
     return {
@@ -73,8 +74,11 @@ def decision_facts(
         "answers": [_entry_facts(history, before, evidence) for before in answered],
         "answers_pruned": _pruned_before([entry, *answered][-1], history),
         "chain": _chain(history.tree(entry)),
-        "replaces": [brief(history, other) for other in earlier],
-        "superseded_by": [brief(history, other) for other in later],
+        "replaces": [brief(history, other) for other in stands.supersedes],
+        "superseded_by": [brief(history, other) for other in stands.superseded_by],
+        "waits_behind": [_settled_brief(history, other) for other in stands.behind],
+        "newer_proposals": [brief(history, other) for other in stands.waiting],
+        "ordered_otherwise": [_settled_brief(history, order) for order in stands.orders],
     }
 
 
@@ -112,6 +116,11 @@ def brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
         "valid_to": history.about(entry, "valid_to"),
         **{name: entry.record[name] for name in names if name in entry.record},
     }
+
+
+def _settled_brief(history: "DecisionHistory", entry: "Entry") -> dict[str, Any]:
+    """An answer or order about the same, and what it did."""
+    return {**brief(history, entry), **settled_facts(history, entry)}
 
 
 def _entry_facts(history: "DecisionHistory", entry: "Entry", evidence: Evidence) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def html_page(history: "DecisionHistory", facts: dict[str, Any]) -> str:
             f"page of {len(decisions)} decisions; expected 1 to {MOST}, ask for fewer with"
             " --decision, --location or --line."
         )
-    pages = [_page(history, decision) for decision in decisions]
+    pages = [decision_page(history, decision) for decision in decisions]
     return decisions_html(pages, **facts["checkpoint"])
 
 
@@ -47,7 +47,8 @@ def chain_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from chain_nodes(follower)
 
 
-def _page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
+def decision_page(history: "DecisionHistory", decision: dict[str, Any]) -> DecisionPage:
+    """The words of the page of one decision, from what was found about it."""
     nodes = list(chain_nodes(decision["chain"]))
     answers = [decision, *decision["answers"]]
     found = verdict([decision])
@@ -179,6 +180,15 @@ def _others(decision: dict[str, Any]) -> Iterator[str]:
         yield (
             f"For days they share it is superseded by the {later['kind']} {later['id']}, entry"
             f" {later['entry']:,}."
+        )
+    for order in decision["ordered_otherwise"][:3]:
+        yield f"The same {order['sentence']}, by another decision."
+    for before in decision["waits_behind"][:1]:
+        yield f"It waits for an answer; in force is {before['id']}, which {before['sentence']}."
+    for newer in decision["newer_proposals"][:1]:
+        yield (
+            f"A newer proposal, {newer['id']}, entry {newer['entry']:,}, waits for an answer and"
+            " changes nothing until then."
         )
     for earlier in decision["replaces"][:3]:
         yield f"It supersedes the {earlier['kind']} {earlier['id']}, entry {earlier['entry']:,}."

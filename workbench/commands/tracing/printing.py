@@ -1,7 +1,7 @@
 """Prints what `workbench trace` found as trees for people."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from workbench.commands.tracing.chain import stands, step
 from workbench.commands.tracing.check import CROSS, TICK, mark
 from workbench.commands.tracing.lists import decision_list, line_list
 from workbench.commands.tracing.many import totals_lines
-from workbench.contracts.printable import one_line_each
+from workbench.contracts.printable import counted, one_line_each
 
 _SHORT = 12
 _RIVALS = 3
@@ -69,12 +69,8 @@ def _verdict(facts: dict[str, Any]) -> list[Text]:
 
 def _tree(facts: dict[str, Any]) -> Tree:
     tree = Tree(_title("Decision", facts))
-    if facts["settled"]:
-        tree.add(Text(stands(facts["settled"]), style="bold"))
-    for later in facts["superseded_by"][:1]:  # the latest is the one in force
-        since = max(later["valid_from"], facts["valid_from"])
-        text = f"superseded in force from {since} on by {_other(later)}"
-        tree.add(Text(text, style="bold yellow"))
+    for sentence, style in _standing(facts):
+        tree.add(Text(sentence, style=style))
     _add_content(tree, facts)
     for before in facts["answers"]:
         _add_content(tree.add(_title("answers", before)), before)
@@ -84,9 +80,34 @@ def _tree(facts: dict[str, Any]) -> Tree:
     for earlier in facts["replaces"][:_RIVALS]:
         chain.add(Text(f"supersedes {_other(earlier)}"))
     if len(facts["replaces"]) > _RIVALS:
-        chain.add(Text(f"and {len(facts['replaces']) - _RIVALS} earlier ones"))
+        chain.add(Text(f"and {counted(len(facts['replaces']) - _RIVALS, 'earlier one')}"))
     _add_chain(chain, facts["chain"], facts["entry"])
     return tree
+
+
+def _standing(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What became of a decision and how it stands to others about the same, with a style each."""
+    later = facts["superseded_by"][:1]  # the latest is the one in force
+    since = max(later[0]["valid_from"], facts["valid_from"]) if later else None
+    settled = facts["settled"]
+    if settled:
+        whole = later and since == facts["valid_from"] and settled["kind"] != "execution"
+        yield (f"no longer holds: {settled['sentence']}" if whole else stands(settled)), "bold"
+    if later:
+        yield f"superseded from {since} on by {_other(later[0])}", "bold yellow"
+    for order in facts["ordered_otherwise"]:
+        holds = f": {measured(order['quantity'], order)}" if order["quantity"] is not None else ""
+        yield f"the same {order['sentence']}, by another decision{holds}", "bold yellow"
+    for before in facts["waits_behind"][:1]:
+        yield (
+            f"waits for an answer, in force is another: {stands(before)}, as {before['id']}",
+            "bold",
+        )
+    for newer in facts["newer_proposals"][:1]:
+        much = (
+            measured(newer["quantity"], newer) if newer.get("quantity") is not None else "the same"
+        )
+        yield f"a newer proposal of {much} waits for an answer: {_other(newer)}", "yellow"
 
 
 def _other(entry: dict[str, Any]) -> str:

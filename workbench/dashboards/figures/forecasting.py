@@ -17,6 +17,8 @@ _NAMES = {
     "croston": "Croston",
     "sba": "SBA",
     "tsb": "TSB",
+    "adida": "ADIDA",
+    "imapa": "IMAPA",
 }
 _GOOD_POINTS = 3  # a randomised PIT this close to its level counts as calibrated
 

@@ -245,7 +245,7 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     others = float(rest[c.MONEY_AT_STAKE].sum())
     share = float(top[c.MONEY_AT_STAKE].sum() / max(ranked[c.MONEY_AT_STAKE].sum(), 1e-9))
     label = [
-        f"{' '.join(str(names.get(item, item)).lower().split())[:20]} · {location}"
+        f"{' '.join(str(names.get(item, item)).split())[:20]} · {location}"
         for item, location in zip(top[c.ITEM_ID], top[c.LOCATION_ID], strict=True)
     ]
     place = list(range(len(top), 0, -1))

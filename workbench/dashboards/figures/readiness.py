@@ -37,7 +37,7 @@ def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
             orientation="h",
             marker={"color": theme.COLOURS["ours"]},
             text=[
-                f"<b>{value:.0f}</b>  {earned}" if known else "tables missing, not measured"
+                f"<b>{value:.0f}</b>  {earned}" if known else _unscored(earned)
                 for value, earned, known in zip(
                     rows[score.SCORE], rows[score.ARITHMETIC], measured, strict=True
                 )
@@ -49,6 +49,11 @@ def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
     )  # fmt: skip
     figure.update_xaxes(range=[0, 100])
     return _bars(figure, len(rows))
+
+
+def _unscored(arithmetic: str) -> str:
+    missing = arithmetic == score.NOT_MEASURED
+    return "tables missing, not measured" if missing else f"no score: {arithmetic}"
 
 
 def gain_by_fix(fixes: pd.DataFrame, *, top: int) -> "Figure":
@@ -133,6 +138,8 @@ def weekly_coverage(weekly: pd.DataFrame) -> "Figure":
     """Selling days per week of every location, the busiest location on top."""
     import plotly.graph_objects as go
 
+    if weekly.empty:
+        return theme.nothing_to_plot("No sales: nothing to say about selling days")
     grid = weekly.pivot(index=c.LOCATION_ID, columns=coverage.WEEK, values=coverage.DAYS)
     grid = grid.loc[grid.sum(axis=1).sort_values(ascending=False).index]
     named = len(grid) <= _NAMED_LOCATIONS
@@ -170,6 +177,8 @@ def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
     """Share of items and of revenue by how often an item sells."""
     import plotly.graph_objects as go
 
+    if not bands[coverage.ITEMS].sum():
+        return theme.nothing_to_plot("No sales: nothing to say about how often items sell")
     first = next(
         position
         for position, label in enumerate(bands[coverage.BAND])
@@ -239,6 +248,140 @@ def size_reading(sizes: pd.DataFrame, *, top: int = 12) -> "Figure":
     figure.update_layout(barmode="stack", showlegend=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     return _bars(figure, len(rows), legend=True)
+
+
+def history_of_score(history: pd.DataFrame) -> "Figure":
+    """Score of every area over the audits, with the line of each named at its end."""
+    import plotly.graph_objects as go
+
+    times = sorted(history["time"].unique())
+    if len(times) < 2:
+        return theme.nothing_to_plot(
+            "This is the first audit here: nothing to compare with yet",
+            "the score's change is drawn from the second audit on",
+        )
+    total = history.groupby("time")[score.SCORE].mean()
+    step = float(total.iloc[-1] - total.iloc[0])
+    word = "rose" if step > 0 else "fell" if step < 0 else "stayed"
+    by = f" by {abs(step):.0f} points" if step else ""
+    figure = theme.figure(
+        title=f"Readiness {word}{by} over {len(times)} audits, to {total.iloc[-1]:.0f}",
+        subtitle="score by area at each audit, 0 to 100",
+        x="audit", y="score",
+    )  # fmt: skip
+    ends = []
+    palette = [theme.COLOURS[name] for name in ("ours", "attention", "good", "extra", "second")]
+    for place, (area, rows) in enumerate(history.dropna().groupby(c.AREA)):
+        colour = palette[place % len(palette)]
+        labels = [f"{times.index(time) + 1}" for time in rows["time"]]
+        figure.add_trace(
+            go.Scatter(
+                x=labels, y=rows[score.SCORE], mode="lines+markers", name=str(area),
+                line={"color": colour}, hovertext=[time[:16] for time in rows["time"]],
+                hovertemplate=f"{area}: %{{y:.0f}} on %{{hovertext}}<extra></extra>",
+            )
+        )  # fmt: skip
+        ends.append((str(area), labels[-1], float(rows[score.SCORE].iloc[-1]), colour))
+    theme.labels_at_ends(figure, ends)
+    figure.update_yaxes(range=[0, 105])
+    figure.update_layout(margin={"r": 110})
+    return figure
+
+
+def reach_of_tables(inventory: pd.DataFrame) -> "Figure":
+    """From which day to which each table reaches: freshness and history at a glance."""
+    import plotly.graph_objects as go
+
+    rows = inventory.dropna(subset=["first", "last"]).sort_values("last")
+    if rows.empty:
+        return theme.nothing_to_plot("No table at hand records days")
+    newest, oldest = rows["last"].iloc[-1], rows.iloc[0]
+    lag = (newest - oldest["last"]).days
+    title = (
+        f"All {len(rows)} tables with days end within {max(lag, 1)} day{'s' if lag > 1 else ''}"
+        if lag <= 7
+        else f"{oldest['table'].replace('_', ' ').capitalize()} end {lag} days before the newest"
+    )
+    figure = theme.figure(title=title, subtitle="first to last day of every table that has days")
+    for row in rows.itertuples(index=False):
+        name = str(row.table).replace("_", " ")
+        stale = (newest - row.last).days > 7
+        figure.add_trace(
+            go.Scatter(
+                x=[row.first, row.last], y=[name, name], mode="lines",
+                line={"width": 12, "color": theme.COLOURS["attention" if stale else "ours"]},
+                hovertemplate=f"{name}: {row.first:%Y-%m-%d} to {row.last:%Y-%m-%d},"
+                f" {row.rows:,} rows<extra></extra>",
+            )
+        )  # fmt: skip
+    return _bars(figure, len(rows))
+
+
+def value_and_effort(ranked: pd.DataFrame, *, currency: str) -> "Figure":
+    """Expected value of a year per week of effort, and how far the data are ready for it."""
+    import plotly.graph_objects as go
+
+    rows = ranked.dropna(subset=["value"])
+    if rows.empty:
+        return theme.nothing_to_plot(
+            "No use case has money to be ranked by", "load sales, purchase orders or stock"
+        )
+    first, rows = rows.iloc[0], rows.iloc[::-1]
+    figure = theme.figure(
+        title=f"{first['use_case']} pays first: {theme.money(first['per_week'], currency)}"
+        " a year for each week of work",
+        subtitle=f"{currency} a year per person-week, by assumed shares; readiness of the data",
+        x=f"{currency} a year per person-week",
+    )  # fmt: skip
+    figure.add_trace(
+        go.Bar(
+            x=rows["per_week"], y=rows["use_case"], orientation="h",
+            marker={"color": theme.COLOURS["ours"]},
+            text=[f"{ready:.0%} ready" for ready in rows["ready"]],
+            textposition="outside", cliponaxis=False,
+            hovertext=rows["assumed_share"], hoverinfo="text",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(range=[0, 1.25 * max(float(rows["per_week"].max()), 1e-9)])
+    return _bars(figure, len(rows))
+
+
+def share_affected(checks: pd.DataFrame, area: str, *, top: int) -> "Figure":
+    """Share of rows that each check of one area affects, largest first."""
+    import plotly.graph_objects as go
+
+    rows = checks[(checks[c.AREA] == area) & (checks[score.STATUS] == score.MEASURED)]
+    if rows.empty:
+        return theme.nothing_to_plot(f"{area.capitalize()}: nothing could be measured")
+    found = rows[rows[c.ROWS_AFFECTED] > 0].sort_values("share", ascending=False).head(top)
+    clean = int((rows[c.ROWS_AFFECTED] == 0).sum())
+    title = f"{area.capitalize()}: {clean} of {len(rows)} checks find nothing"
+    if found.empty:
+        return theme.nothing_to_plot(title)
+    found = found.iloc[::-1]
+    figure = theme.figure(
+        title=title,
+        subtitle="share of rows affected; ✕ error, ! warning, i note",
+        x="share of rows",
+    )
+    figure.add_trace(
+        go.Bar(
+            x=found["share"],
+            y=[
+                f"{_SEVERITY_SIGNS[severity]} {check.replace('-', ' ')}"
+                for severity, check in zip(found[c.SEVERITY], found[c.CHECK_ID], strict=True)
+            ],
+            orientation="h",
+            marker={"color": [theme.COLOURS[_SEVERITY_COLOURS[s]] for s in found[c.SEVERITY]]},
+            text=[theme.share(value) if value >= 0.001 else "< 0.1%" for value in found["share"]],
+            textposition="outside", cliponaxis=False, hovertext=found[c.FINDING], hoverinfo="text",
+        )
+    )  # fmt: skip
+    longest = float(found["share"].max())
+    figure.update_xaxes(tickformat=".0%", range=[0, min(1.15, max(0.05, 1.25 * longest))])
+    if longest > 0.8:
+        figure.update_xaxes(tickvals=[0, 0.25, 0.5, 0.75, 1])
+    return _bars(figure, len(found))
 
 
 def _bars(figure: "Figure", rows: int, *, legend: bool = False) -> "Figure":

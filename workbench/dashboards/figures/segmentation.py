@@ -26,10 +26,11 @@ def revenue_curve(segments: pd.DataFrame, *, dc: str, a_share: float, b_share: f
     import plotly.graph_objects as go
 
     centre = segments[c.LOCATION_ID] == dc
-    a_items = int((segments[c.ABC][centre] == "A").sum())
-    total = int(centre.sum())
+    counted = segments[centre] if centre.any() else segments
+    what = "items" if centre.any() else "item-stores"
+    a_items = int((counted[c.ABC] == "A").sum())
     figure = theme.figure(
-        title=f"{a_items:,} of {total:,} items make up {a_share:.0%} of revenue",
+        title=f"{a_items:,} of {len(counted):,} {what} make up {a_share:.0%} of revenue",
         subtitle="cumulative share of revenue, best-selling series first, %",
         x="share of series, %",
         y="share of revenue, %",

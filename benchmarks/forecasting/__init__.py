@@ -1,0 +1,1 @@
+"""Forecasts measured on public data."""

@@ -1,0 +1,257 @@
+"""`workbench items`: one item master over several systems."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.commands.decide import append, author, show
+from workbench.commands.log import open_history
+from workbench.errors import LogError, TableNotFoundError
+from workbench.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.contracts.records import DecisionRecord
+    from workbench.decision_log.answers import Author
+    from workbench.item_master.duplicates import Candidate
+
+app = typer.Typer(
+    help="The item master: duplicates, merges, one item over systems, units.",
+    no_args_is_help=True,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+RULE = "duplicate-items"
+
+
+@app.command()
+def duplicates(
+    least: Annotated[float, typer.Option(help="Least score, from 0 to 1.")] = 0.8,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Enter each pair as a proposal to merge.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List items that are probably one, with score and evidence."""
+    from workbench.item_master import duplicates as matching
+    from workbench.item_master.aliases import current_item
+    from workbench.tables.store import TableStore
+
+    workspace = find_workspace()
+    store = TableStore(workspace.tables)
+    version, aliases = store.current("items"), _aliases(workspace)
+    found = [
+        pair
+        for pair in matching.duplicates(store.read(version), least_score=least)
+        if current_item(aliases, pair.item_id) != current_item(aliases, pair.duplicate_id)
+    ]
+    records = [_proposal(pair, version.digest, author("analyst")) for pair in found]
+    if as_json and not propose:
+        facts = [{"id": r.id, **vars(pair)} for r, pair in zip(records, found, strict=True)]
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    if propose and records:
+        show(append(workspace, _fresh(workspace, records)), records, as_json=as_json)
+        return
+    for pair, record in zip(found, records, strict=True):
+        typer.echo(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
+        typer.echo(f"      {'; '.join(pair.evidence)}")
+    typer.echo(f"{len(found):,} pairs of {version.rows:,} items; --propose enters them.")
+
+
+@app.command()
+def merge(
+    decision: Annotated[str, typer.Argument(metavar="ID", help="Id of the accepted proposal.")],
+    as_json: AsJson = False,
+) -> None:
+    """Carry out a merge that somebody accepted with 'workbench decide accept'."""
+    from workbench.contracts.records import DecisionRecord
+    from workbench.decision_log.answers import answer_id, settled_by
+    from workbench.item_master.aliases import Merge, merged
+
+    workspace, by = find_workspace(), author("admin")
+    history = open_history(workspace)
+    proposal = history.decision(decision)
+    detail = _merge_detail(proposal.record)
+    answers = settled_by(history, proposal)
+    if not answers or answers[-1].kind not in ("acceptance", "approval"):
+        raise LogError(
+            f"decision {decision!r}: is not accepted; expected a proposal that somebody accepted,"
+            f" see 'workbench decide accept {decision}'."
+        )
+    accepted = answers[-1]
+    name = answer_id(accepted.id, "merge")
+    aliases = _aliases(workspace)
+    logged = history.find(name)
+    if logged is not None and history.followers(logged):
+        raise LogError(
+            f"decision {decision!r}: its merge was undone; expected one that was not. Propose it"
+            " anew to repeat it."
+        )
+    if name not in set(aliases["decision_id"].dropna()):
+        if logged is not None:  # cut off before the aliases were written: the same record again
+            by = replace(by, now=datetime.fromisoformat(logged.record["recorded_at"]))
+        step = Merge(detail["item_id"], detail["duplicate_id"], name, by.now.date())
+        after, before = merged(aliases, step)
+        record = DecisionRecord(
+            id=name, kind="merge", supersedes=accepted.id, recorded_at=by.now, actor=by.actor,
+            role=by.role, item_id=step.item_id, rule=RULE, detail={**detail, "before": before},
+        )  # fmt: skip
+        done = append(workspace, [record])
+        _write(workspace, after)
+        show(done, [record], as_json=as_json)
+    typer.echo(f"{detail['duplicate_id']} is {detail['item_id']} from the next ingest on.")
+
+
+@app.command()
+def undo(
+    decision: Annotated[str, typer.Argument(metavar="ID", help="Id of the merge.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take a merge back: every alias is what it was before."""
+    from workbench.contracts.records import DecisionRecord
+    from workbench.decision_log.answers import answer_id
+    from workbench.item_master.aliases import undone
+
+    workspace, by = find_workspace(), author("admin")
+    history = open_history(workspace)
+    entry = history.decision(decision)
+    if entry.kind != "merge" or "before" not in _detail(entry.record):
+        raise LogError(f"decision {decision!r}: is no merge; expected the id of one.")
+    after = undone(_aliases(workspace), decision, _detail(entry.record)["before"])
+    name = answer_id(decision, "undo")
+    logged = history.find(name)
+    if logged is not None:  # cut off before the aliases were written: the same record again
+        by = replace(by, now=datetime.fromisoformat(logged.record["recorded_at"]))
+        reason = logged.record["reasons"][0]
+    record = DecisionRecord(
+        id=name, kind="merge", supersedes=decision, recorded_at=by.now,
+        actor=by.actor, role=by.role, item_id=entry.text("item_id"), rule=RULE, reasons=(reason,),
+        detail={"undoes": decision, "duplicate_id": _detail(entry.record)["duplicate_id"]},
+    )  # fmt: skip
+    done = append(workspace, [record])
+    _write(workspace, after)
+    show(done, [record], as_json=as_json)
+
+
+@app.command("show")
+def show_item(
+    item: Annotated[str, typer.Argument(help="Number of the item, or of one merged into it.")],
+    as_json: AsJson = False,
+) -> None:
+    """One item over all systems: its numbers there, and what each table knows of it."""
+    from workbench.item_master.aliases import current_item, items_of
+    from workbench.item_master.graph import known_of
+    from workbench.tables.store import TableStore
+
+    workspace = find_workspace()
+    aliases = _aliases(workspace)
+    number = current_item(aliases, item)
+    systems = items_of(aliases, number)
+    with TableStore(workspace.tables).connect() as connection:
+        facts = known_of(number, lambda sql: connection.execute(sql).fetchall())
+    if as_json:
+        typer.echo(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
+        return
+    typer.echo(f"{number}" + (f" (asked for {item}, merged into it)" if number != item else ""))
+    for system, name in systems:
+        typer.echo(f"  in {system}: {name}")
+    for table, fact in facts.items():
+        typer.echo(f"  {table}: {fact}")
+
+
+@app.command()
+def units(as_json: AsJson = False) -> None:
+    """Check unit conversions for conflicts and cycles, and how far package sizes are read."""
+    from workbench.item_master.conversions import clashes
+    from workbench.item_master.sizes import coverage
+    from workbench.tables.store import TableStore
+
+    store = TableStore(find_workspace().tables)
+    sizes = coverage(store.read("items", columns=["pack_text"]))
+    try:
+        found = clashes(store.read("uom_conversions"))
+    except TableNotFoundError:
+        found = []
+    if as_json:
+        read = {**vars(sizes), "share": sizes.share}
+        facts = {"sizes": read, "clashes": [vars(clash) for clash in found]}
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    typer.echo(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
+    for reason, count in sizes.reasons.items():
+        typer.echo(f"  not read: {count:,} items, {reason}")
+    for text, reason, count in sizes.samples:
+        typer.echo(f"    {text!r} ({count:,} items): {reason}")
+    for clash in found:
+        typer.echo(f"{clash.kind}: {clash.sentence()}")
+    typer.echo(f"unit conversions: {len(found):,} clashes")
+
+
+def _proposal(pair: "Candidate", digest: str, by: "Author") -> "DecisionRecord":
+    from workbench.contracts.records import DecisionRecord
+
+    about = {"item_id": pair.item_id, "duplicate_id": pair.duplicate_id}
+    name = sha256(json.dumps([RULE, about, digest], sort_keys=True).encode()).hexdigest()[:32]
+    return DecisionRecord(
+        id=name, kind="proposal", recorded_at=datetime.now(UTC), actor=by.actor, role=by.role,
+        item_id=pair.item_id, rule=RULE, tier="manual", inputs={"items": digest},
+        reasons=pair.evidence,
+        detail={"proposal": "merge", **about, "score": pair.score},
+    )  # fmt: skip
+
+
+def _fresh(workspace: Workspace, records: "list[DecisionRecord]") -> "list[DecisionRecord]":
+    """The records as they were entered before, where they were: a proposal is entered once."""
+    from workbench.decision_log.service.access import log_client
+
+    logged = log_client(workspace).entries_of([record.id for record in records])
+    times = {name: json.loads(entry)["recorded_at"] for name, entry in logged.items()}
+    return [
+        replace(
+            record, recorded_at=datetime.fromisoformat(times[record.id]),
+            actor=json.loads(logged[record.id])["actor"],
+        )
+        if record.id in times
+        else record
+        for record in records
+    ]  # fmt: skip
+
+
+def _detail(record: Any) -> dict[str, Any]:
+    detail = record.get("detail")
+    return detail if isinstance(detail, dict) else {}
+
+
+def _merge_detail(record: Any) -> dict[str, Any]:
+    detail = _detail(record)
+    if record.get("kind") != "proposal" or detail.get("proposal") != "merge":
+        raise LogError(
+            f"decision {record.get('id')!r}: is no proposal to merge items; expected the id of one,"
+            " see 'workbench items duplicates'."
+        )
+    return {name: detail[name] for name in ("item_id", "duplicate_id", "score")}
+
+
+def _aliases(workspace: Workspace) -> "pd.DataFrame":
+    from workbench.item_master.aliases import no_aliases
+    from workbench.tables.store import TableStore
+
+    try:
+        return TableStore(workspace.tables).read("item_aliases")
+    except TableNotFoundError:
+        return no_aliases()
+
+
+def _write(workspace: Workspace, aliases: "pd.DataFrame") -> None:
+    from workbench.tables.store import TableStore
+
+    TableStore(workspace.tables).write(
+        "item_aliases", aliases, provenance="derived", source="merges that people accepted",
+        allow_empty=True,
+    )  # fmt: skip

@@ -1,0 +1,266 @@
+"""Full distributions of slow movers' demand: a rate, a count distribution, levels from the past.
+
+Any of the methods of `intermittent.py` says how much is expected per period. What the demand of a
+window of periods may be is a negative binomial distribution around it, whose spread, bias and
+levels are learned, per size and pattern of demand, from windows of the past whose outcome is known.
+A window is forecast as a window: its distribution comes from outcomes of windows of its length.
+
+    trials = past_windows(units, windows, plan)
+    fitted = fit_counts(units, trials, method="imapa", levels=levels)
+    fitted.quantiles(units, Window(1, 7))
+
+Nothing needs dates, prices or a panel: any regular period will do, NaN says "not observed".
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.errors import ContractError
+from workbench.forecasting.distribution import (
+    CountDistribution,
+    count_group,
+    fit_distribution,
+    group_count,
+)
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.intermittent import METHODS
+from workbench.forecasting.patterns import PATTERNS, overdispersion, pattern_of
+
+Array = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.int64]
+SPREAD_PERIODS = 91  # recent periods that say how wild a series is
+_LEAST_MEAN = 1e-3  # per window: what never sold is not impossible
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which past windows calibrate.
+
+    Attributes:
+        spacing: Periods between cutoffs; 7 with days, so that each is the weekday of the last.
+        count: Cutoffs per window, as many as history allows.
+        start: Fewest periods before the first cutoff.
+        rows: Most forecasts to learn from, taken evenly.
+        alphas: Smoothing constants of which the one with least Poisson deviance is taken.
+        seed: Of sampling and randomised PIT.
+    """
+
+    spacing: int = 1
+    count: int = 8
+    start: int = 12
+    rows: int = 400_000
+    alphas: tuple[float, ...] = (0.05, 0.1, 0.2)
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Past windows with known outcome, one row each; the same for every method.
+
+    Attributes:
+        windows: What is forecast.
+        cutoffs: Columns, ascending.
+        row: Series of each trial.
+        place: Its cutoff's place in `cutoffs`.
+        block: Place of its length among the lengths of `windows`.
+        length: Periods in the window.
+        pattern: Demand pattern of the series, as known at the cutoff.
+        overdispersion: Its spread, as known at the cutoff.
+        actual: Demand that occurred.
+        plan: How they were drawn.
+    """
+
+    windows: tuple[Window, ...]
+    cutoffs: tuple[int, ...]
+    row: Groups
+    place: Groups
+    block: Groups
+    length: Groups
+    pattern: Groups
+    overdispersion: Array
+    actual: Array
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class CountForecaster:
+    """One method with its calibration.
+
+    Attributes:
+        method: Name in `intermittent.METHODS`.
+        alpha: Smoothing constant that was best on past windows.
+        distribution: Counts around the expected demand.
+        lengths: Lengths of window it was calibrated for.
+        cpu_seconds: What fitting cost.
+    """
+
+    method: str
+    alpha: float
+    distribution: CountDistribution
+    lengths: tuple[int, ...]
+    cpu_seconds: float
+
+    def forecast(self, units: Array) -> "CountForecast":
+        """From the last column of `units`, shape (series, periods), NaN where not observed."""
+        rate = METHODS[self.method](units, [units.shape[1] - 1], alpha=self.alpha)[:, 0]
+        recent = units[:, -SPREAD_PERIODS:]
+        return CountForecast(self, rate, pattern_of(units), overdispersion(recent))
+
+
+@dataclass(frozen=True)
+class CountForecast:
+    """Distributions of every series from one cutoff; whole units, never negative.
+
+    Attributes:
+        forecaster: What made it.
+        rate: Units per period before removal of past bias, shape (series,).
+        pattern: Place in `PATTERNS` of each series.
+        overdispersion: Spread of each series.
+    """
+
+    forecaster: CountForecaster
+    rate: Array
+    pattern: Groups
+    overdispersion: Array
+
+    def mean(self, length: int) -> Array:
+        """Expected demand of a window of so many periods, shape (series,)."""
+        mean, group = self._around(length)
+        return mean * self.forecaster.distribution.scale[group]
+
+    def quantiles(self, length: int) -> Array:
+        """Quantiles of the demand of a window, shape (series, levels)."""
+        return self.forecaster.distribution.quantiles(*self._around(length), self.pattern)
+
+    def cumulative(self, length: int, counts: Array) -> Array:
+        """Probability that demand of a window is at most each count, shape (series, counts)."""
+        distribution = self.forecaster.distribution
+        return distribution.cumulative(counts, *self._around(length), self.pattern)
+
+    def pit(self, length: int, actual: Array, *, seed: int) -> Array:
+        """Randomised PIT of what occurred, shape (series,): uniform if calibrated."""
+        distribution = self.forecaster.distribution
+        return distribution.randomised_pit(actual, *self._around(length), self.pattern, seed=seed)
+
+    def _around(self, length: int) -> tuple[Array, Groups]:
+        """Expected demand of a window and the calibration group of each series."""
+        lengths = self.forecaster.lengths
+        if length not in lengths:
+            raise ContractError(
+                f"window of {length} periods: calibrated are {', '.join(map(str, lengths))};"
+                " expected one of these: add it to the windows that are fitted."
+            )
+        mean = np.maximum(self.rate * length, _LEAST_MEAN)
+        block = np.full(len(mean), lengths.index(length))
+        return mean, count_group(mean, self.overdispersion, block)
+
+
+def past_windows(units: Array, windows: Sequence[Window], plan: Plan) -> Trials:
+    """Windows that ended by the last column, with what was known before each.
+
+    A window with a period that nobody observed has no outcome and is left out; so is a series
+    before its first demand, which every method expects to sell nothing.
+
+    Args:
+        units: Demand, NaN where it was not observed, shape (series, periods).
+        windows: What is to be forecast.
+        plan: Which cutoffs.
+
+    Raises:
+        ContractError: No window of the past has an outcome.
+    """
+    lengths = sorted({window.length for window in windows})
+    at = {window: _cutoffs(units.shape[1] - 1, window, plan) for window in windows}
+    cutoffs = sorted({cut for cuts in at.values() for cut in cuts if cut + 1 >= plan.start})
+    chosen = _sample(len(units), sum(len(cuts) for cuts in at.values()), plan)
+    parts = [
+        _trials_at(units, chosen, place, cut, [w for w in windows if cut in at[w]], lengths)
+        for place, cut in enumerate(cutoffs)
+    ]
+    if not sum(len(part[0]) for part in parts):
+        raise ContractError(
+            f"demand: {units.shape[1]} periods, no window of the past to learn from; expected one"
+            f" or more after {plan.start} periods: give a longer history or shorter windows."
+        )
+    row, place, block, length, pattern, spread, actual = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    return Trials(
+        tuple(windows), tuple(cutoffs), row, place, block, length, pattern, spread, actual, plan
+    )
+
+
+def fit_counts(
+    units: Array, trials: Trials, *, method: str, levels: Sequence[float]
+) -> CountForecaster:
+    """Choose the smoothing constant, learn spread, bias and levels of one method.
+
+    Args:
+        units: As given to `past_windows`.
+        trials: What came of it.
+        method: Name in `intermittent.METHODS`.
+        levels: Quantile levels, ascending.
+    """
+    begun = time.process_time()
+    rows, row = np.unique(trials.row, return_inverse=True)
+    known = units[rows]
+    means = {
+        alpha: np.maximum(
+            METHODS[method](known, trials.cutoffs, alpha=alpha)[row, trials.place] * trials.length,
+            _LEAST_MEAN,
+        )
+        for alpha in trials.plan.alphas
+    }
+    alpha = min(means, key=lambda each: _deviance(trials.actual, means[each]))
+    mean = means[alpha]
+    lengths = tuple(sorted({window.length for window in trials.windows}))
+    distribution = fit_distribution(
+        trials.actual, mean, count_group(mean, trials.overdispersion, trials.block), trials.pattern,
+        groups=group_count(len(lengths)), segments=len(PATTERNS), levels=levels,
+        seed=trials.plan.seed,
+    )  # fmt: skip
+    return CountForecaster(method, alpha, distribution, lengths, time.process_time() - begun)
+
+
+def _cutoffs(last: int, window: Window, plan: Plan) -> list[int]:
+    """Whole spacings before the last column, whose window has ended: the same weekday throughout.
+
+    Each window has cutoffs of its own, so that a short one learns from the latest that there are.
+    """
+    ended = -(-(window.start + window.length - 1) // plan.spacing)
+    return [last - plan.spacing * (ended + k) for k in range(plan.count)]
+
+
+def _sample(series: int, trials: int, plan: Plan) -> Groups:
+    """Rows of the series to learn from."""
+    share = min(1.0, plan.rows / max(1, series * trials))
+    return np.flatnonzero(np.random.default_rng(plan.seed).random(series) < share)
+
+
+def _trials_at(
+    units: Array, chosen: Groups, place: int, cutoff: int, windows: Sequence[Window],
+    lengths: Sequence[int],
+) -> tuple[npt.NDArray[Any], ...]:  # fmt: skip
+    """Columns of `Trials` from one cutoff."""
+    known = units[chosen, : cutoff + 1]
+    pattern, spread = pattern_of(known), overdispersion(known[:, -SPREAD_PERIODS:])
+    sold = np.nan_to_num(known).any(axis=1)
+    parts = []
+    for window in windows:
+        first = cutoff + window.start
+        actual = units[chosen, first : first + window.length].sum(axis=1)
+        rows = np.flatnonzero(sold & np.isfinite(actual))
+        block = lengths.index(window.length)
+        numbers = (np.full(len(rows), value) for value in (place, block, window.length))
+        parts.append((chosen[rows], *numbers, pattern[rows], spread[rows], actual[rows]))
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def _deviance(actual: Array, mean: Array) -> float:
+    """Poisson deviance up to a constant: what a rate loses on counts."""
+    return float((mean - actual * np.log(mean)).mean())

@@ -1,0 +1,1 @@
+"""One item master over several systems: ids, check digits, duplicates, merges, units."""

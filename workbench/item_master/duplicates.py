@@ -1,0 +1,262 @@
+"""Probable duplicates in an item master: blocked fuzzy match on name, brand, size and category.
+
+Two records are compared word by word. Every word of one has to be found in the other: the same,
+with a typing error, or abbreviated; what is left over weighs as much as it is rare. So
+`CHK NDL SOUP 14.5OZ` is `Chicken noodle soup, 14.5 oz`, while `Cola` and `Cola Zero`, or two sizes
+of one thing, are not. Numbers and sizes agree or the records differ.
+
+Blocking: only records that share an uncommon word (by its consonants), a GTIN or a neighbourhood
+in sorted order are compared, so that the work grows with the number of items, not its square.
+"""
+
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any, Final
+
+import pandas as pd
+
+from workbench.contracts import columns as c
+from workbench.contracts.units import PackSize, parse_size
+from workbench.item_master.conversions import in_base_units
+from workbench.item_master.identifiers import Gtin, gtin
+
+LEAST_SCORE: Final = 0.8
+_LARGEST_BLOCK: Final = 60
+_NEIGHBOURS: Final = 4
+_KEYS: Final = 4
+_SIZE: Final = re.compile(
+    r"(?<![\w.])(?:\d+ ?(?:/|x|X) ?)?\d+(?:[.,]\d+)?(?: ?\d/\d)? ?"
+    r"(?:fl\.? ?oz|oz|ozs|lbs?|kg|gr|gm|g|mg|ml|cl|l|lt|ltr|gal|qt|pt|ct|pk|pcs?|st|cm|mm|inch|in"
+    r"|ft)"
+    r"\b\.?",
+    re.IGNORECASE,
+)
+_NOISE: Final = frozenset("new neu the and und of with a in for fuer item orig".split())
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Two records that may be one item.
+
+    Attributes:
+        item_id: The record that would stay, that with more filled columns, then the first id.
+        duplicate_id: The other one.
+        score: From 0 to 1.
+        evidence: What speaks for it, one sentence each.
+    """
+
+    item_id: str
+    duplicate_id: str
+    score: float
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Record:
+    item_id: str
+    text: str
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+    size: tuple[float, str] | None
+    brand: str
+    category: str
+    gtin: str
+    filled: int
+
+
+def duplicates(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> list[Candidate]:
+    """Pairs of an item master that are probably one item, the surest first.
+
+    Args:
+        items: Table `items`; brand, category, GTIN and package size are used where they are filled.
+        least_score: Pairs below it are left out.
+    """
+    records = [_record(row) for row in items.to_dict("records")]
+    counts = Counter(word for record in records for word in set(record.words))
+    rarity = {word: math.log(1 + len(records) / count) for word, count in counts.items()}
+    found = []
+    for one, other in _pairs(records, rarity):
+        candidate = _compared(records[one], records[other], rarity, len(records))
+        if candidate is not None and candidate.score >= least_score:
+            found.append(candidate)
+    return sorted(found, key=lambda pair: (-pair.score, pair.item_id, pair.duplicate_id))
+
+
+def _record(row: Mapping[Any, Any]) -> _Record:
+    def text(name: str) -> str:
+        value = row.get(name)
+        return value if isinstance(value, str) else ""
+
+    description = text(c.DESCRIPTION)
+    plain = _plain(description)
+    size = _size(row, description)
+    words, numbers = _words(_SIZE.sub(" ", plain))
+    number = gtin(text(c.GTIN)) if text(c.GTIN) else ""
+    known = number.digits if isinstance(number, Gtin) and not number.internal else ""
+    return _Record(
+        str(row[c.ITEM_ID]), description, words, numbers, size, _plain(text(c.BRAND)),
+        _plain(text(c.CATEGORY)), known, sum(pd.notna(value) for value in row.values()),
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Lower case without accents; marks become blanks, but for those within numbers."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(
+        r"\s+", " ", re.sub(r"[^a-z0-9.,/]|(?<!\d)[.,/]|[.,/](?!\d)", " ", letters)
+    ).strip()
+
+
+def _words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    parts = [part for part in text.split() if part not in _NOISE]
+    numbers = tuple(sorted(part for part in parts if any(char.isdigit() for char in part)))
+    return tuple(_stem(part) for part in parts if part not in numbers), numbers
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _size(row: Mapping[Any, Any], description: str) -> tuple[float, str] | None:
+    """Content of a pack in a base unit: of the columns, else of the words in the description."""
+    size, unit, count = (row.get(name) for name in (c.PACK_SIZE, c.PACK_UOM, c.PACK_COUNT))
+    if isinstance(size, float) and isinstance(unit, str) and math.isfinite(size):
+        pieces = count if isinstance(count, float) and math.isfinite(count) else 1.0
+        return in_base_units(size * pieces, unit)
+    for match in _SIZE.finditer(description):
+        parsed = parse_size(match.group().replace(",", ".").replace("x", "/").replace("X", "/"))
+        if isinstance(parsed, PackSize):
+            return in_base_units(parsed.size * parsed.count, parsed.unit)
+    return None
+
+
+def _pairs(records: Sequence[_Record], rarity: dict[str, float]) -> set[tuple[int, int]]:
+    """Positions of records to compare, the first before the second."""
+    blocks: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for position, record in enumerate(records):
+        rare = sorted(set(record.words), key=lambda word: -rarity[word])[:_KEYS]
+        for word in rare:
+            blocks["word", _skeleton(word)].append(position)
+        for one, other in combinations(sorted(_skeleton(w) for w in set(record.words)), 2):
+            blocks["two words", f"{one} {other}"].append(position)
+        if record.gtin:
+            blocks["gtin", record.gtin].append(position)
+    pairs = {
+        pair
+        for block in blocks.values()
+        if len(block) <= _LARGEST_BLOCK
+        for pair in combinations(sorted(set(block)), 2)
+    }
+    for key in (lambda r: " ".join(r.words), lambda r: " ".join(sorted(r.words))):
+        order = sorted(range(len(records)), key=lambda i, key=key: key(records[i]))  # type: ignore[misc]
+        for distance in range(1, _NEIGHBOURS + 1):
+            pairs |= {(min(a, b), max(a, b)) for a, b in zip(order, order[distance:], strict=False)}
+    return pairs
+
+
+def _skeleton(word: str) -> str:
+    """First letter and the consonants after it, three in all: survives most abbreviations."""
+    return (word[0] + re.sub(r"[aeiouy]|(.)(?=\1)", "", word[1:]))[:3]
+
+
+def _compared(
+    one: _Record, other: _Record, rarity: dict[str, float], count: int
+) -> Candidate | None:
+    keep, drop = sorted((one, other), key=lambda r: (-r.filled, r.item_id))
+    if one.gtin and one.gtin == other.gtin:
+        return Candidate(keep.item_id, drop.item_id, 1.0, (f"same GTIN {one.gtin}",))
+    if (
+        (one.gtin and other.gtin)
+        or one.numbers != other.numbers
+        or not one.words
+        or not other.words
+    ):
+        return None
+    if one.size and other.size and not _same_size(one.size, other.size):
+        return None
+    shared, evidence = _alike(one.words, other.words, rarity, count)
+    score = shared
+    evidence.insert(0, f"names agree by {shared:.0%}: {one.text!r}, {other.text!r}")
+    for name, a, b in (
+        ("brand", one.brand, other.brand),
+        ("category", one.category, other.category),
+    ):
+        if a and b:
+            alike = _word_score(a.replace(" ", ""), b.replace(" ", "")) > 0
+            score -= 0 if alike else 0.12
+            evidence.append(f"same {name} {a!r}" if alike else f"{name} differs: {a!r}, {b!r}")
+    if one.size and other.size:
+        evidence.append(f"same size, {one.size[0]:g} {one.size[1]}")
+    return Candidate(keep.item_id, drop.item_id, round(max(score, 0.0), 4), tuple(evidence))
+
+
+def _same_size(one: tuple[float, str], other: tuple[float, str]) -> bool:
+    return one[1] == other[1] and math.isclose(one[0], other[0], rel_tol=0.02)
+
+
+def _alike(
+    one: Iterable[str], other: Iterable[str], rarity: dict[str, float], count: int
+) -> tuple[float, list[str]]:
+    """Share of the words' weight that is found in the other record, and how."""
+    unusual = math.log(1 + count)
+    left, right = sorted(one, key=len, reverse=True), list(other)
+    weight = matched = 0.0
+    notes: list[str] = []
+    for word in left:
+        best = max(
+            right, key=lambda w: (_word_score(word, w), -abs(len(word) - len(w))), default=""
+        )
+        score = _word_score(word, best) if best else 0.0
+        weights = [rarity.get(word, unusual)]
+        if score > 0:
+            right.remove(best)
+            weights.append(rarity.get(best, unusual))
+            if word != best:
+                notes.append(f"{word!r} for {best!r}")
+        each = min(weights)
+        weight += each
+        matched += each * score
+    weight += sum(rarity.get(word, unusual) for word in right)
+    return (matched / weight if weight else 0.0), notes
+
+
+@lru_cache(maxsize=1 << 18)
+def _word_score(one: str, other: str) -> float:
+    """1 the same, less for a typing error or an abbreviation, 0 for another word."""
+    from rapidfuzz.distance import OSA
+
+    if one == other:
+        return 1.0
+    short, long = sorted((one, other), key=len)
+    if len(short) < 2 or short[0] != long[0]:
+        near = len(short) >= 5 and OSA.distance(one, other) == 1
+        return 0.85 if near else 0.0
+    allowed = 1 if len(short) >= 4 else 0
+    allowed += len(short) >= 8
+    if OSA.distance(one, other, score_cutoff=allowed) <= allowed:
+        return 0.93
+    if len(long) >= 4 and len(short) >= 2 and len(short) < len(long) and _abbreviates(short, long):
+        return 0.9
+    return 0.0
+
+
+def _abbreviates(short: str, long: str) -> bool:
+    """Whether letters were left out: its beginning, or its consonants in order."""
+    if len(short) >= 3 and long.startswith(short):
+        return True
+    vowels = set("aeiouy")
+    if any(letter in vowels for letter in short[1:]):
+        return False
+    consonants = long[0] + "".join(letter for letter in long[1:] if letter not in vowels)
+    return len(short) >= 2 and _subsequence(short, consonants) and 2 * len(short) >= len(consonants)
+
+
+def _subsequence(short: str, long: str) -> bool:
+    letters = iter(long)
+    return all(letter in letters for letter in short)
