@@ -93,6 +93,7 @@ ORDERS: Final = MadeFrom(
 )
 ORDER_LINES: Final = MadeFrom(
     {
+        "source_digest": (),
         "order_id": identity("transactions.basket_id"),
         "line": _BASKET,  # numbers from 1 on, whatever is bought
         "item_id": identity("transactions.product_id") + _BASKET,
