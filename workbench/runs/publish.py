@@ -7,15 +7,16 @@ folder (aborted at the next start) or a renamed report that the next start finis
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from workbench.contracts.made_from import MadeFrom
 from workbench.decision_log.append import Appended
 from workbench.decision_log.service.access import log_client
 from workbench.errors import RunError
 from workbench.folders import replace_durably, sync
-from workbench.lineage.facts import LogRange, ModelUse
+from workbench.lineage.facts import Feed, FileVersion, Found, LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
     FACTS_FILE,
@@ -27,6 +28,7 @@ from workbench.runs.context import (
 )
 from workbench.runs.decisions import staged_records
 from workbench.runs.facts import Facts
+from workbench.runs.feeds import table_feed
 from workbench.runs.files import file_version
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import staged_versions
@@ -89,18 +91,28 @@ def finish(
     if lineage is not None:
         step("tables")
         store = TableStore(workspace.tables)
-        outputs = [store.publish(staged) for staged in staged_versions(report, facts).values()]
+        staged = staged_versions(report, facts).values()
+        replaced = {version.table for version in staged if store.has_others(version)}
+        outputs = [store.publish(version) for version in staged]
         step("models")
         _keep_models(workspace, report, facts)
         step("log")
         appended = _append(workspace, report)
         step("lineage")
+        read = [file_version(workspace, Path(path)) for path in facts.files if Path(path).is_file()]
         lineage.complete(
             outputs,
             files=[file_version(workspace, report / name) for name in _OWN_FILES],
             models=models_of(report, facts, inputs),
             decisions=_range(workspace, appended),
-            assertions=readiness_assertions(report),
+            feeds=_feeds(facts, read),
+            found=Found(
+                files=read,
+                queries=facts.queries,
+                subsets=facts.subsets,
+                assertions=readiness_assertions(report),
+                replaced=replaced,
+            ),
         )
     step("latest")
     point_latest(report)
@@ -128,6 +140,13 @@ def _append(workspace: Workspace, report: Path) -> Appended | None:
     }
     replace_durably(report / LOG_FILE, (json.dumps(answer, indent=1) + "\n").encode())
     return appended
+
+
+def _feeds(facts: Facts, read: Sequence[FileVersion]) -> dict[str, Feed]:
+    return {
+        table: table_feed(MadeFrom.from_json(value), files=read)
+        for table, value in facts.made_from.items()
+    }
 
 
 def models_of(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:
