@@ -78,8 +78,8 @@ paragraphs say of fewer origins and averages was measured after the figures abov
 LightGBM without events, bottom-up at k = 391, a window without events: from all origins 0.512 on
 levels 1 to 9, from 24 of them 0.565 (first round: 0.481), on levels 10 to 12 0.844 and 0.847
 (0.842). Blended with weight 0; 0.1 (taken); 0.2, all twelve levels: 0.503; 0.501; 0.501 at k = 391
-and, with the first round's LightGBM, 0.602; 0.597; 0.594 at k = 363 and 0.668; 0.673; 0.681 at k = 335. Time did
-not allow more fits.
+and, with the first round's LightGBM, 0.602; 0.597; 0.594 at k = 363 and 0.668; 0.673; 0.681 at
+k = 335. Time did not allow more fits.
 
 Quantiles of the upper nodes, mean WSPL of levels 1 to 9 at k = 391 and 363: eight origins two weeks
 apart 0.131, 0.148; four 0.113, 0.159; six a week apart 0.113, 0.146; the same with all leads pooled

@@ -32,6 +32,42 @@ def test_says_when_the_interval_includes_zero(simulated, workspace):
     assert "no evidence" in roi.headline(roi.load(workspace))[2]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (2000.0, "ours leaves $ 2,000 more in stock than the legacy, at cost, on hand and on order."
+                 " That is more than the saving itself"),
+        (-500.0, "ours leaves $ 500 less in stock"),
+        (100.0, ""),  # of a saving of 1,234
+    ],
+)  # fmt: skip
+def test_stock_at_the_end_is_told_beside_the_saving_where_it_matters(
+    simulated, workspace, change, said
+):
+    row = {"kpi": "stock_value_end_change", "scope": "all", "unit": "USD", "run_id": simulated.RUN}
+    row |= dict.fromkeys(("value", "low", "high"), change)
+    kpis = pd.concat([simulated.kpi_rows(), pd.DataFrame([row])])
+    simulated.write_results(workspace, kpis, ())
+    told = roi.end_stock(roi.load(workspace))
+    assert said in told
+    assert bool(told) == bool(said)
+    assert ('class="end-stock"' in publish_executive(workspace).read_text("utf-8")) == bool(said)
+
+
+@pytest.mark.parametrize(("compared", "other"), [("plan-2", False), ("plan-1", True)])
+def test_orders_of_another_plan_than_was_compared_are_called_so(
+    simulated, workspace, compared, other
+):
+    TableStore(workspace.tables).write(
+        "proposals", simulated.proposal_rows([9.0]), provenance="simulated", source="a rerun",
+        run_id="plan-2",
+    )  # fmt: skip
+    path = workspace.reports / "70-measure-roi" / "2024-01-21" / simulated.RUN / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "upstream_runs": [compared]}))
+    page = publish_executive(workspace).read_text("utf-8")
+    assert ("These orders are of run plan-2" in page) == other
+
+
 def test_compares_with_the_legacy(workspace):
     tiles = {name: (value, note) for name, value, note in roi.tiles(roi.load(workspace))}
     assert tiles["Fill rate"] == ("97.2%", "+1.7 points against the legacy")

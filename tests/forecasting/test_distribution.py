@@ -52,7 +52,10 @@ def test_randomised_pit_of_the_true_distribution_is_uniform():
 def test_randomised_pit_lies_between_the_steps_of_the_distribution():
     # Dispersion 0.5 is size 2; at mean 2 success is 1/2: P(0) = 1/4, P(≤ 1) = 1/2, P(≤ 2) = 11/16.
     levels = np.array([0.5])
-    known = CountDistribution(np.array([0.5]), np.ones(1), levels, levels[None, :], levels[None, :])
+    as_they_are = levels[None, :]
+    known = CountDistribution(
+        np.array([0.5]), np.ones(1), levels, as_they_are, as_they_are, drift=np.ones(1)
+    )
     steps = {0.0: (0, 0.25), 1.0: (0.25, 0.5), 2.0: (0.5, 0.6875)}
     for actual, (low, high) in steps.items():
         many = np.full(200, actual)
@@ -99,3 +102,20 @@ def test_groups_by_size_and_spread():
     groups = count_group(mean, spread, zeros(3))
     assert len(set(groups.tolist())) == 3
     assert set(count_group(mean, spread, zeros(3) + 1)).isdisjoint(groups)
+
+
+def test_the_latest_outcomes_move_the_mean_of_their_segment_alone():
+    # Demand of segment 1 rises by a tenth in the latest quarter; a fifth of that is not believed.
+    rng = np.random.default_rng(4)
+    segment, recent = np.arange(40_000) % 2, np.arange(40_000) >= 30_000
+    actual = rng.poisson(np.where(recent & (segment == 1), 11.0, 10.0)).astype(float)
+    scale_free = fit_distribution(
+        actual, np.full(40_000, 10.0), zeros(40_000), segment, groups=6, segments=2,
+        levels=LEVELS, seed=1, recent=recent,
+    )  # fmt: skip
+    scale = actual.sum() / 400_000
+    expected = [(r / scale + 0.25) / 1.25 for r in (1.0, 1.1)]
+    assert scale_free.drift == pytest.approx(expected, abs=0.01)
+    plain = scale_free.quantiles(np.full(2, 10.0), zeros(2), np.array([0, 1]))
+    assert (plain[1] >= plain[0]).all()
+    assert plain[1].sum() > plain[0].sum()

@@ -34,7 +34,8 @@ def judged(median, low=0.0, high=20.0, pit=None):
 @pytest.fixture
 def case():
     """Two cutoffs of both items: 3 and 6 sold, then 1 and 2."""
-    whole = [np.array(v) for v in ([20, 20, 21, 21], [1] * 4, [0, 1] * 2, [0, 1] * 2)]
+    keys = ([20, 20, 21, 21], [1] * 4, [21, 21, 22, 22], [0, 1] * 2, [0, 1] * 2)
+    whole = [np.array(values) for values in keys]
     return Stack(*whole, np.zeros(4), np.array([3.0, 6.0, 1.0, 2.0]), np.ones(4))
 
 

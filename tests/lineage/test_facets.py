@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from workbench.lineage.facts import Assertion, ColumnSource, Feed, FileVersion, JobDescription
+from workbench.lineage.facts import (
+    Assertion,
+    ColumnSource,
+    Feed,
+    FileVersion,
+    Found,
+    JobDescription,
+)
 from workbench.lineage.journal import Journal
 from workbench.lineage.lifecycle import RunLineage
 from workbench.lineage.schemas import official_schemas
@@ -33,7 +40,7 @@ def lived(tmp_path, files, suppliers, locations, monkeypatch):
     check = Assertion(
         "suppliers", "country-missing", False, "0 rows", "1 of 3 rows", "info", "One."
     )
-    run.complete([suppliers, locations], feeds={"locations": feed}, assertions=[check])
+    run.complete([suppliers, locations], feeds={"locations": feed}, found=Found(assertions=[check]))
     return list(journal.events())[-1]
 
 
@@ -65,6 +72,63 @@ def test_a_table_made_from_nothing_says_so(tmp_path, suppliers):
     run.start([suppliers])
     run.complete([suppliers], feeds={"suppliers": Feed()})
     assert list(journal.events())[-1]["outputs"][0]["facets"]["lineage"]["inputs"] == []
+
+
+def test_columns_say_what_becomes_of_each_source_and_what_decides_the_rows(tmp_path, suppliers):
+    use = [ColumnSource("sales", "quantity", how="AGGREGATION"),
+           ColumnSource("sales", "quantity", how="FILTER")]  # fmt: skip
+    feed = Feed(None, columns={"country": use}, rows=[ColumnSource("items", "item_id", how="JOIN")])
+    event = _completed(tmp_path, [], [suppliers], feeds={"suppliers": feed})
+    facet = event["outputs"][0]["facets"]["columnLineage"]
+    (source,) = facet["fields"]["country"]["inputFields"]
+    kinds = [(one["type"], one["subtype"]) for one in source["transformations"]]
+    assert kinds == [("DIRECT", "AGGREGATION"), ("INDIRECT", "FILTER")]
+    (row,) = facet["dataset"]
+    assert (row["name"], row["field"], row["transformations"][0]["type"]) == (
+        "items", "item_id", "INDIRECT",
+    )  # fmt: skip
+    assert "lineage" not in event["outputs"][0]["facets"]
+    assert event_findings(event) == []
+
+
+def test_a_table_that_had_another_version_is_overwritten(tmp_path, suppliers, locations):
+    event = _completed(tmp_path, [], [suppliers, locations], found=Found(replaced={"locations"}))
+    changes = [one["facets"]["lifecycleStateChange"] for one in event["outputs"]]
+    assert [one["lifecycleStateChange"] for one in changes] == ["CREATE", "OVERWRITE"]
+
+
+def test_queries_stand_at_the_job_without_secrets(tmp_path, suppliers):
+    queries = ["SELECT 1", "SELECT 'password=hunter2'"]
+    event = _completed(tmp_path, [suppliers], [], found=Found(queries=queries))
+    sql = event["job"]["facets"]["sql"]
+    assert sql["dialect"] == "duckdb"
+    assert sql["query"].startswith("SELECT 1;\nSELECT")
+    assert "hunter2" not in sql["query"]
+
+
+def test_checks_that_could_not_be_measured_are_skipped_tests(tmp_path, suppliers):
+    checks = [
+        Assertion("suppliers", name, passed, "0 rows", "0 of 0 rows", "info", "One.")
+        for name, passed in (("a", True), ("b", False), ("c", None))
+    ]
+    event = _completed(tmp_path, [suppliers], [], found=Found(assertions=checks))
+    tests = event["run"]["facets"]["test"]["tests"]
+    assert {one["name"]: one["status"] for one in tests} == {"a": "pass", "b": "fail", "c": "skip"}
+    stated = event["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert [one["assertion"] for one in stated] == ["a", "b"]
+
+
+def test_files_that_were_found_on_the_way_are_inputs(tmp_path, suppliers, files):
+    event = _completed(tmp_path, [suppliers], [], found=Found(files=[files[0]]))
+    assert [one["name"] for one in event["inputs"]] == ["suppliers", str(files[0].path)]
+
+
+def _completed(tmp_path, inputs, outputs, **told):
+    journal = Journal(tmp_path / "lineage")
+    run = RunLineage(journal, workspace_id="shop", job="10-a", run_id=RUN)
+    run.start(inputs)
+    run.complete(outputs, **told)
+    return list(journal.events())[-1]
 
 
 def test_missing_values_are_counted_as_the_files_have_them(lived):

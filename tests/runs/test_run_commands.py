@@ -45,11 +45,20 @@ def test_run_list_show_and_diff(workbench, notebook, workspace):
     second = workbench("run", "10-a", "-p", "periods=5", "-p", "label=two words")
     assert second.returncode == 0
     assert second.stdout.splitlines()[0].endswith("5 periods")
+    assert "current from now on, with label=two words periods=5" in second.stdout
+    assert "to go back: workbench run 10-a" in second.stdout
     newest, oldest = workbench("runs", "list").stdout.splitlines()
+    assert ("  current  " in newest, "  current  " in oldest) == (True, False)
     assert newest.endswith("label=two words periods=5")
     assert "=" not in oldest
     listed = json.loads(workbench("runs", "list", "--json").stdout)
     assert [row["status"] for row in listed] == ["complete", "complete"]
+    assert [row["current"] for row in listed] == [True, False]
+    assert listed[0]["run_id"] in (workspace.reports / "10-a/latest.html").read_text()
+    back = workbench("run", "10-a").stdout
+    assert "cached" in back
+    assert "current from now on" not in back
+    assert workbench("runs", "list").stdout.splitlines()[1].split()[2] == "current"
     ids = [row["run_id"] for row in listed]
     shown = json.loads(workbench("runs", "show", ids[0], "--json").stdout)
     assert shown["parameters"]["label"] == "two words"

@@ -14,18 +14,23 @@ from small_notebooks import OPEN, PROPOSE, write_notebook
 
 from workbench.decision_log.keys import verifier_key
 from workbench.decision_log.verify import verify_log
+from workbench.lineage.facts import JobDescription
 from workbench.lineage.lifecycle import Journal, RunLineage, open_runs
 from workbench.lineage.validate import validate_journal
 from workbench.runs.claims import claim, is_claimed
 from workbench.runs.context import Context
+from workbench.runs.governed import run_lineage
+from workbench.runs.heartbeat import heartbeat
 from workbench.runs.ledger import Ledger
 from workbench.runs.publish import finish
 from workbench.runs.recover import recover
 from workbench.runs.run import run_notebook
+from workbench.runs.steps import step_row
 from workbench.tables.store import TableStore
 from workbench.workspace import Workspace
 
 ALONE = Path(__file__).resolve().parent / "run_alone.py"
+RUN = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
 STEPS = ["tables", "models", "log", "lineage", "latest", "ledger"]
 WAIT = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
 
@@ -38,6 +43,46 @@ def _kinds(space):
     paths = sorted(space.lineage.glob("events-*.ndjson"))
     lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
     return [event["eventType"] for event in lines]
+
+
+def test_a_run_that_died_before_its_first_event_has_events_after_the_next_start(workspace):
+    row = step_row("ingest-shop", "", {}, {})
+    Ledger(workspace.ledger).start(row)
+    assert recover(workspace) == [
+        f"ingest-shop: run {row.run_id} was cut off; it is marked aborted."
+    ]
+    assert _kinds(workspace) == ["START", "ABORT"]
+    assert recover(workspace) == []
+
+
+def test_a_run_that_died_between_its_last_event_and_the_ledger_is_not_ended_twice(workspace):
+    row = step_row("ingest-shop", "", {}, {})
+    Ledger(workspace.ledger).start(row)
+    lineage = run_lineage(workspace, row.run_id, JobDescription("ingest-shop", kind="step"))
+    lineage.start()
+    lineage.fail("no such file")
+    recover(workspace)
+    assert _kinds(workspace) == ["START", "FAIL"]
+
+
+def test_a_long_run_says_that_it_still_runs(workspace):
+    lineage = run_lineage(workspace, RUN, JobDescription("10-a"))
+    lineage.start()
+    with heartbeat(lineage, every_seconds=0.02):
+        _wait_until(lambda: _kinds(workspace).count("RUNNING") >= 3)
+        lineage.complete()
+        time.sleep(0.1)
+    kinds = _kinds(workspace)
+    assert (kinds[0], kinds[-1], set(kinds[1:-1])) == ("START", "COMPLETE", {"RUNNING"})
+    assert validate_journal(workspace.lineage).problems == ()
+
+
+def _wait_until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen within ten seconds")
 
 
 # --- killed while a cell runs -----------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import duckdb
 
@@ -33,6 +34,7 @@ from workbench.contracts.relation_checks import literal
 from workbench.errors import ContractError, SourceError, TableNotFoundError
 from workbench.item_master.aliases import numbers_of
 from workbench.resources import resource
+from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, keys_folder
@@ -98,6 +100,7 @@ def ingest_sources(
     currency: str | None = None,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
+    asked: Progress = lambda _: None,
 ) -> list[IngestResult]:
     """Write one version of every table that the sources fill, or of none.
 
@@ -108,6 +111,8 @@ def ingest_sources(
         currency: In which amounts must be, ISO 4217; any where it is not given.
         progress: Called with lines for people, as each table is written.
         run_id: Run that the versions belong to.
+        asked: Called with each query of ours over files; what databases are asked, descriptions
+            state.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
@@ -118,7 +123,7 @@ def ingest_sources(
     try:
         with registers.held(store):
             for source in description.source:
-                for result in _written(store, source, description.folder, key, run_id):
+                for result in _written(store, source, description.folder, key, run_id, asked):
                     _refuse_other_currency(store, result, currency)
                     results.append(result)
                     for line in result.lines():
@@ -135,14 +140,20 @@ def _account(result: IngestResult) -> registers.Account:
 
 
 def _written(
-    store: TableStore, source: Source, folder: Path, key: bytes, run_id: str | None
+    store: TableStore,
+    source: Source,
+    folder: Path,
+    key: bytes,
+    run_id: str | None,
+    asked: Progress,
 ) -> Iterator[IngestResult]:
     """Each table of a source, staged in the store, while the source's rows are at hand."""
     with tempfile.TemporaryDirectory(prefix="workbench-ingest-") as name:
         work = Path(name)
         with _connected(work) as connection:
             if isinstance(source, CompleteJourneySource):
-                for load in completejourney.loads(connection, source, key=key):
+                told = cast(duckdb.DuckDBPyConnection, Recorded(connection, asked))
+                for load in completejourney.loads(told, source, key=key):
                     yield _staged(store, load, source.name, run_id)
             else:
                 load = _joined(store, connection, source, folder, work, key)
@@ -264,6 +275,7 @@ def ingest_step(
     folder: Path | None = None,
     progress: Progress = lambda _: None,
     run_id: str | None = None,
+    asked: Progress = lambda _: None,
 ) -> list[IngestResult]:
     """Ingest into a workspace; without a description, the demo's data.
 
@@ -282,4 +294,5 @@ def ingest_step(
         currency=workspace.currency,
         progress=progress,
         run_id=run_id,
+        asked=asked,
     )

@@ -29,6 +29,7 @@ from workbench.adapters.staging import RAW, explained, stage
 from workbench.adapters.watermarks import watermark
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.made_from import EVERY_FILE, MadeFrom, Use, Uses
 from workbench.contracts.relation_checks import SQL_TYPES, literal, quoted
 from workbench.contracts.schema import Column, Origin, TableContract
 from workbench.contracts.units import PackSize, parse_size, unit_code
@@ -160,18 +161,17 @@ def _refuse_all(rows: Rows, count: int, offered: int) -> None:
         ) from error
 
 
-def column_sources(source: MappedSource) -> dict[str, tuple[str, bool] | None]:
-    """Of each column of the table, the source's column and whether it is masked; None: of none."""
-    found: dict[str, tuple[str, bool] | None] = {}
-    for name in tables.contract(source.table).names:
+def made_from(source: MappedSource) -> MadeFrom:
+    """Of each column of the table the source's column, as the description maps it."""
+    found: dict[str, Uses] = dict.fromkeys(tables.contract(source.table).names, ())
+    for name in found:
         if source.size_text and name in _PACK_COLUMNS:
-            found[name] = (source.size_text, False)
-        elif name in source.columns:
+            found[name] = (Use(EVERY_FILE, source.size_text, "TRANSFORMATION"),)
+        elif name in source.columns and source.columns[name].column:
             mapping = source.columns[name]
-            found[name] = (mapping.column, bool(mapping.secret)) if mapping.column else None
-        else:
-            found[name] = None
-    return found
+            use = Use(EVERY_FILE, mapping.column, "TRANSFORMATION", masked=bool(mapping.secret))
+            found[name] = (use,)
+    return MadeFrom(found)
 
 
 def _provenance(source: MappedSource, contract: TableContract) -> dict[str, Origin]:

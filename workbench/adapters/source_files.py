@@ -2,13 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.adapters import completejourney
+from workbench.adapters import completejourney, completejourney_columns
 from workbench.adapters.files import matching, no_access
-from workbench.adapters.mapping import column_sources
+from workbench.adapters.mapping import made_from
 from workbench.adapters.postgres import database_of
 from workbench.adapters.sources import (
     CompleteJourneySource,
@@ -18,6 +17,7 @@ from workbench.adapters.sources import (
     Sources,
     tables_of,
 )
+from workbench.contracts.made_from import MadeFrom
 from workbench.contracts.tables import ITEM_ALIASES
 from workbench.tables.versions import sha256_of
 
@@ -80,12 +80,12 @@ class TableSources:
 
     Attributes:
         files: Files that hold its rows.
-        columns: Its columns, each with the column of these files that it is made from and whether
-            that is masked; None for a constant. Empty where the columns are not known one by one.
+        made_from: Its columns; files by their name without ending. None where the columns are not
+            known one by one.
     """
 
     files: tuple[SourceFile, ...]
-    columns: Mapping[str, tuple[str, bool] | None]
+    made_from: MadeFrom | None
 
 
 def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, TableSources]:
@@ -97,9 +97,9 @@ def table_sources(description: Sources, files: list[SourceFile]) -> dict[str, Ta
             if isinstance(source, CompleteJourneySource):
                 stems = completejourney.MADE_FROM[table]
                 held = tuple(file for file in own if file.path.stem in stems)
-                found[table] = TableSources(held, {})
+                found[table] = TableSources(held, completejourney_columns.MADE_FROM[table])
             else:  # what a query answers are no columns of a file
-                mapped = {} if source.query else column_sources(source)
+                mapped = None if source.query else made_from(source)
                 found[table] = TableSources(own, mapped)
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.commands.lineage_graph import graph
+from workbench.contracts.printable import counted
 from workbench.errors import ConfigError
 from workbench.workspace import CONFIG_FILE, Workspace, find_workspace
 
@@ -42,7 +43,7 @@ def validate(
         facts = {"valid": report.valid and not spoilt, **asdict(report)}
         typer.echo(json.dumps({**facts, "files_checked": files, "notices": notices}, indent=1))
     elif files:
-        typer.echo(f"{spoilt + len(report.problems) or 'no'} problems in all")
+        typer.echo(f"{_problems(spoilt + len(report.problems))} in all")
     if spoilt or not report.valid:
         raise typer.Exit(1)
 
@@ -52,8 +53,12 @@ def _print_report(report: "ValidationReport") -> None:
         typer.echo(problem)
     typer.echo(
         f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
-        f" {len(report.open_runs)} open: {len(report.problems) or 'no'} problems"
+        f" {len(report.open_runs)} open: {_problems(len(report.problems))}"
     )
+
+
+def _problems(number: int) -> str:
+    return counted(number, "problem") if number else "no problems"
 
 
 def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[str, str]]]:

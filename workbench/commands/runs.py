@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from workbench.workspace import Workspace
 
 runs_app = typer.Typer(help="What was run.", no_args_is_help=True)
+_NEXT = (
+    "Next: open reports/<notebook>/latest.html · workbench dashboards publish · workbench decide"
+    " accept ID, ids in reports/30-set-replenishment-policy"
+)
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
@@ -55,6 +59,8 @@ def run(
             watch=notebook_progress,
             ended=results.append if as_json else partial(_print_result, workspace),
         )
+        if everything and not as_json:
+            typer.echo(_NEXT)
     finally:
         if as_json:
             facts = [asdict(result) for result in results]
@@ -67,8 +73,20 @@ def _print_result(workspace: "Workspace", result: "RunResult") -> None:
     took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
     typer.echo(f"{result.job:<30} {took:>7}  {result.headline}")
     typer.echo(f"{'':<39} {result.report}/report.html")
+    _say_what_is_current(workspace, result)
     for sentence in touched(workspace, result.report) if result.decisions and result.report else ():
         typer.echo(f"{'':<39} {sentence}")
+
+
+def _say_what_is_current(workspace: "Workspace", result: "RunResult") -> None:
+    """After a what-if: that it is what others read now, and how to go back."""
+    from workbench.runs.ledger import Ledger
+
+    if what_if := _what_if(workspace, Ledger(workspace.ledger).get(result.run_id)):
+        typer.echo(
+            f"{'':<39} current from now on, with {what_if}: the next notebooks and pages read it;"
+            f" to go back: workbench run {result.job}"
+        )
 
 
 def _day(text: str) -> Any:
@@ -87,22 +105,33 @@ def list_runs(
     """The latest runs, newest first."""
     from workbench.runs.ledger import Ledger
 
-    rows = Ledger(find_workspace().ledger).latest(limit)
+    workspace = find_workspace()
+    rows = Ledger(workspace.ledger).latest(limit)
+    current = _current_runs(workspace, {row.job for row in rows})
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], default=str, indent=1))
+        facts = [{**asdict(row), "current": row.run_id in current} for row in rows]
+        typer.echo(json.dumps(facts, default=str, indent=1))
         return
     if not rows:
         typer.echo("No runs yet: 'workbench demo' or 'workbench run NOTEBOOK'.")
     for row in rows:
-        line = f"{row.started[:19]}  {row.status:<9} {row.job:<30} {row.run_id}"
-        typer.echo(f"{line}  {_what_if(row)}".rstrip())
+        job = f"{row.job} (several)" if row.kind == "batch" else row.job
+        mark = "current" if row.run_id in current else ""
+        line = f"{row.started[:19]}  {row.status:<9} {mark:<8} {job:<30} {row.run_id}"
+        typer.echo(f"{line}  {_what_if(workspace, row)}".rstrip())
 
 
-def _what_if(row: "RunRow") -> str:
+def _current_runs(workspace: "Workspace", jobs: set[str]) -> set[str]:
+    """Ids of the runs whose reports are the current ones of these notebooks."""
+    pointers = [workspace.reports / job / "latest" for job in jobs]
+    return {Path(p.read_text("utf-8").strip()).name for p in pointers if p.is_file()}
+
+
+def _what_if(workspace: "Workspace", row: "RunRow") -> str:
     """Parameters that are not the notebook's own, as they were given with -p."""
     from workbench.runs.parameters import changed
 
-    notebook = find_workspace().notebooks / f"{row.job}.ipynb"
+    notebook = workspace.notebooks / f"{row.job}.ipynb"
     return " ".join(f"{k}={v}" for k, v in sorted(changed(notebook, row.parameters).items()))
 
 

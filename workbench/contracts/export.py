@@ -18,10 +18,4 @@ def safe_csv(frame: pd.DataFrame) -> str:
 
 
 def _safe(value: object) -> object:
-    if not isinstance(value, str) or not value.startswith(_STARTS):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS) else value

@@ -110,6 +110,7 @@ def head_html(evidence: roi.Evidence) -> str:
             checkpoint="" if evidence.checkpoint is None else f"{evidence.checkpoint:,}",
             simulated=html.escape(", ".join(evidence.simulated)),
             tiles=tiles,
+            end_stock=_text(roi.end_stock(evidence)),
         )
     )
 
@@ -122,6 +123,7 @@ def board_html(evidence: roi.Evidence) -> str:
             figures=drawn,
             caption=_caption(evidence),
             lines=lines_html(evidence.lines),
+            other_plan=html.escape(evidence.other_plan),
             simulated=bool(evidence.simulated),
         )
     )

@@ -27,6 +27,7 @@ NOTEBOOK: Final = "70-measure-roi"
 PLAN_NOTEBOOK: Final = "30-set-replenishment-policy"
 LINES: Final = 5  # at risk next week, shown on the page
 SEGMENTS: Final = 9
+_MATERIAL: Final = 0.1  # of the saving: stock at the end that a reader must know of
 _LEVEL: Final = "interval_level"
 _NEEDED: Final = (
     "saving_total", "saving_share", "saving_cumulative", "saving_component", "saving_kind",
@@ -47,6 +48,7 @@ class Evidence:
         simulated: Inputs that are simulated.
         digest: Of `kpis`.
         checkpoint: Entries of the decision log, None where there is no log.
+        other_plan: Run that made `lines`, where it is not the plan that was compared.
     """
 
     kpis: pd.DataFrame
@@ -57,6 +59,7 @@ class Evidence:
     simulated: tuple[str, ...]
     digest: str
     checkpoint: int | None = None
+    other_plan: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def load(workspace: Workspace) -> Evidence:
             simulated=tuple(str(table) for table in manifest["simulated"]),
             digest=kpis_version.digest,
             checkpoint=_log_size(workspace),
+            other_plan=_other_plan(store, manifest),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DashboardError(
@@ -146,6 +150,18 @@ def _lines_at_risk(store: TableStore) -> pd.DataFrame:
     )
 
 
+def _other_plan(store: TableStore, manifest: Mapping[str, Any]) -> str:
+    """Run of the current proposals, where the figures rest on another one."""
+    compared = manifest.get("upstream_runs")
+    try:
+        made_by = store.current("proposals").run_id
+    except TableNotFoundError:
+        return ""
+    if not isinstance(compared, list) or made_by is None or made_by in compared:
+        return ""
+    return str(made_by)
+
+
 def _log_size(workspace: Workspace) -> int | None:
     """Entries of the decision log: the second line of its checkpoint (C2SP tlog-checkpoint)."""
     path: Path = workspace.log / "checkpoint"
@@ -179,6 +195,25 @@ def headline(evidence: Evidence) -> tuple[str, str, str]:
     if low <= 0:
         interval += ": it includes zero, so there is no evidence of a difference"
     return f"{words} since {first_week(evidence)}:", theme.money(amount, unit), f"({interval})"
+
+
+def end_stock(evidence: Evidence) -> str:
+    """What stock at the end changes about the saving; empty where that is small beside it."""
+    rows = figures.of_kind(evidence.kpis, "stock_value_end_change")
+    if rows.empty:
+        return ""
+    change, unit = float(rows[c.VALUE].iloc[0]), str(rows[c.UNIT].iloc[0])
+    saving = abs(float(figures.value(evidence.kpis, "saving_total")[c.VALUE]))
+    if abs(change) < _MATERIAL * saving:
+        return ""
+    word = "more" if change > 0 else "less"
+    sentence = (
+        f"Not counted in it: at the end ours leaves {theme.money(abs(change), unit)} {word}"
+        " in stock than the legacy, at cost, on hand and on order."
+    )
+    if change > saving:
+        sentence += " That is more than the saving itself, and tied up until those goods are sold."
+    return sentence
 
 
 def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:

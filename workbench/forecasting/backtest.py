@@ -6,9 +6,9 @@ In time, without overlap:
 
 A first model is trained before the calibration period, on which spread, bias and levels are learned
 from its errors. Over the test cutoffs the model is refitted every few weeks, as it would be in use,
-and calibrated on all errors known by then. The last, refitted on all history, makes the forecast,
-calibrated on the test cutoffs. The families were compared, and one was chosen, on the last weeks of
-the calibration period only.
+and calibrated every week on all errors known by then. The last, refitted on all history, makes the
+forecast, calibrated on the test cutoffs. The families were compared, and one was chosen, on the
+last weeks of the calibration period only.
 
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
@@ -108,7 +108,7 @@ class Backtest:
         calibration: Per level: share of outcomes by randomised PIT, and raw coverage.
         segment_calibration: The same per kind of site and demand pattern.
         errors: Per cutoff and series, window of 14 days or the nearest: actual, median, losses.
-        forecasters: The chosen family by the cutoff from which on it was in use.
+        forecasters: The chosen family by the test cutoff at which it was calibrated.
         final: The same, refitted on all history, calibrated on the test cutoffs.
         cutoffs: Columns of the test cutoffs.
     """
@@ -229,7 +229,7 @@ def _roll(
     periods: Periods,
     past: Stack,
 ) -> tuple[dict[int, Forecaster], Stack, Judged]:
-    """Calibrate each refit on what is known by then, and judge it until the next.
+    """Calibrate every week on all windows that have ended by then, and judge.
 
     Args:
         setting: History, windows and levels.
@@ -239,12 +239,13 @@ def _roll(
         past: Forecasts from the calibration cutoffs and their outcomes.
     """
     forecasters, cases, judged = {}, [], []
-    for batch, model in zip(batches, models, strict=True):
-        learned = learn(setting, past.where(past.cutoff + periods.reach <= batch[0]))
-        forecasters[batch[0]] = Forecaster(model, learned, setting.windows)
-        ended = [k for k in batch if k in periods.judged]
-        if ended:
-            case = stack(setting, ended, mean_by_model(setting, model))
+    used = [(cutoff, model) for batch, model in zip(batches, models, strict=True)
+            for cutoff in batch]  # fmt: skip
+    for cutoff, model in used:
+        learned = learn(setting, past.where(past.ends <= cutoff))
+        forecasters[cutoff] = Forecaster(model, learned, setting.windows)
+        if cutoff in periods.judged:
+            case = stack(setting, [cutoff], mean_by_model(setting, model))
             past = past.joined(case)
             cases.append(case)
             judged.append(count_family(learned, case, seed=setting.seed + 1))

@@ -22,6 +22,8 @@ Groups = npt.NDArray[np.int64]
 _LOG_STEP = np.log(1.015)  # quantiles are tabulated at means this far apart
 _LEAST_MEAN = 1e-3
 _SMALL_GROUP = 200  # forecasts below which a group borrows from all
+_DRIFT_PRIOR = 0.25  # weight of "nothing has moved" over that of the latest outcomes
+_DRIFT_LIMITS = (0.85, 1.2)  # a larger move within weeks is taken for an accident
 _SCALE_LIMITS = (0.7, 1.4)  # past bias beyond this is taken for an accident
 MEAN_EDGES = np.array([0.5, 1, 2, 4, 8, 16, 64])  # groups of expected demand, units
 SPREAD_EDGES = np.array([0.25, 1])  # steady, variable, wild
@@ -38,6 +40,7 @@ class CountDistribution:
         levels: Nominal levels, ascending.
         mapped: Per group the level to read off instead, shape (groups, levels).
         asked: Per segment the level to ask its groups for instead, shape (segments, levels).
+        drift: Per segment: factor on the mean by which the latest outcomes have moved away.
     """
 
     dispersion: Array
@@ -45,6 +48,7 @@ class CountDistribution:
     levels: Array
     mapped: Array
     asked: Array
+    drift: Array
     _tables: dict[tuple[int, int], tuple[int, Array]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -56,7 +60,8 @@ class CountDistribution:
         order = np.argsort(pair, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(pair[order])) + 1):
             g, s = int(group[rows[0]]), int(segment[rows[0]])
-            place = np.log(np.maximum(mean[rows] * self.scale[g], _LEAST_MEAN)) / _LOG_STEP
+            centre = mean[rows] * self.scale[g] * self.drift[s]
+            place = np.log(np.maximum(centre, _LEAST_MEAN)) / _LOG_STEP
             ends = int(np.floor(place.min())), int(np.ceil(place.max()))
             first, table = self._table(g, s, *ends)
             steps = np.arange(first, first + len(table))
@@ -83,14 +88,15 @@ class CountDistribution:
         self, actual: Array, mean: Array, group: Groups, segment: Groups, *, seed: int
     ) -> Array:
         """Uniform if the forecasts are calibrated, shape (n,); after both mappings of levels."""
-        pit = _pit(actual, mean * self.scale[group], self.dispersion[group], seed=seed)
+        centre = mean * self.scale[group] * self.drift[segment]
+        pit = _pit(actual, centre, self.dispersion[group], seed=seed)
         return self._calibrated(pit, group, segment)
 
     def cumulative(self, counts: Array, mean: Array, group: Groups, segment: Groups) -> Array:
         """Probability of demand of at most each count, shape (n, counts); of whole units."""
         shape = (len(mean), len(counts))
         every = np.broadcast_to(np.floor(counts), shape).ravel()
-        scaled = np.repeat(mean * self.scale[group], len(counts))
+        scaled = np.repeat(mean * self.scale[group] * self.drift[segment], len(counts))
         raw = probability_below(every + 1, scaled, np.repeat(self.dispersion[group], len(counts)))
         return self._calibrated(raw.reshape(shape), group, segment)
 
@@ -113,6 +119,7 @@ def fit_distribution(
     segments: int,
     levels: Sequence[float],
     seed: int,
+    recent: npt.NDArray[np.bool_] | None = None,
 ) -> CountDistribution:
     """Learn spread, bias and levels from forecasts whose outcome is known.
 
@@ -127,6 +134,7 @@ def fit_distribution(
         segments: How many there are.
         levels: Nominal levels.
         seed: Of the randomised PIT.
+        recent: Which of them are the latest, from which drift is learned; none by default.
     """
     nominal = np.asarray(levels, dtype=float)
     dispersion, scale = np.zeros(groups), np.ones(groups)
@@ -146,11 +154,17 @@ def fit_distribution(
             else learned[w if enough[w] else -1]
         )
     asked = np.tile(nominal, (segments, 1))
-    first = CountDistribution(dispersion, scale, nominal, mapped, asked.copy())
+    still = np.ones(segments)
+    first = CountDistribution(dispersion, scale, nominal, mapped, asked.copy(), still)
     pit = first.randomised_pit(actual, mean, group, segment, seed=seed + 1)
     for s in np.flatnonzero(np.bincount(segment, minlength=segments) >= _SMALL_GROUP):
         asked[s] = levels_needed(pit[segment == s], nominal)
-    return CountDistribution(dispersion, scale, nominal, mapped, asked)
+    drift = (
+        still
+        if recent is None
+        else _drift(actual[recent], (mean * scale[group])[recent], segment[recent], segments)
+    )
+    return CountDistribution(dispersion, scale, nominal, mapped, asked, drift)
 
 
 def count_group(mean: Array, overdispersion: Array, block: Groups) -> Groups:
@@ -169,6 +183,20 @@ def count_group(mean: Array, overdispersion: Array, block: Groups) -> Groups:
 def group_count(blocks: int) -> int:
     """Number of groups of `count_group`."""
     return blocks * (len(MEAN_EDGES) + 1) * SPREAD_BANDS
+
+
+def _drift(actual: Array, mean: Array, segment: Groups, segments: int) -> Array:
+    """How far each segment's latest outcomes lie from what was expected, drawn towards no drift.
+
+    Weighted so that no single series decides; an expectation is believed as much as it weighs.
+    """
+    weight = 1 / np.sqrt(mean + 0.5)
+    sold, expected = (
+        np.bincount(segment, value * weight, minlength=segments) for value in (actual, mean)
+    )
+    count = np.bincount(segment, minlength=segments)
+    moved = (sold + _DRIFT_PRIOR * expected) / np.maximum((1 + _DRIFT_PRIOR) * expected, 1e-9)
+    return np.where(count >= _SMALL_GROUP, np.clip(moved, *_DRIFT_LIMITS), 1.0)
 
 
 def _learn(actual: Array, mean: Array, nominal: Array, seed: int) -> tuple[float, float, Array]:

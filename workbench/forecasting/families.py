@@ -38,6 +38,7 @@ QUANTILES = "lightgbm_quantiles"
 NAIVE = "seasonal_naive"
 RATES = intermittent.METHODS
 _SMALLEST_MEAN = 1e-3
+DRIFT_DAYS = 28  # latest errors that say how far demand has moved from what was learned
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Stack:
     Attributes:
         cutoff: Column of the cutoff.
         length: Days in the window.
+        ends: Column of the window's last day.
         block: Kind of site and length of window: what is calibrated apart.
         segment: Kind of site and demand pattern of the series as known at the cutoff.
         overdispersion: Spread of the series as known at the cutoff.
@@ -73,6 +75,7 @@ class Stack:
 
     cutoff: Groups
     length: Groups
+    ends: Groups
     block: Groups
     segment: Groups
     overdispersion: Array
@@ -104,7 +107,7 @@ class Stack:
 
     @property
     def _parts(self) -> tuple[npt.NDArray[Any], ...]:
-        return (self.cutoff, self.length, self.block, self.segment, self.overdispersion,
+        return (self.cutoff, self.length, self.ends, self.block, self.segment, self.overdispersion,
                 self.actual, self.mean)  # fmt: skip
 
 
@@ -154,18 +157,20 @@ def stack(setting: Setting, cutoffs: Sequence[int], mean_of: MeanOf) -> Stack:
             mean = np.maximum(mean_of(cutoff, window, known), _SMALLEST_MEAN)
             span = {"start": window.start, "length": window.length}
             actual = targets_at(setting.panel, cutoff, **span).astype(float)
-            cut, length = (np.full(len(mean), v) for v in (cutoff, window.length))
+            last = cutoff + window.start + window.length - 1
+            cut, length, ends = (np.full(len(mean), v) for v in (cutoff, window.length, last))
             block = blocks(setting, window)
-            parts.append((cut, length, block, kind, known.overdispersion, actual, mean))
+            parts.append((cut, length, ends, block, kind, known.overdispersion, actual, mean))
     return Stack(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def learn(setting: Setting, past: Stack) -> CountDistribution:
-    """Spread, bias and levels from forecasts whose outcome is known."""
+    """Spread, bias and levels from forecasts whose outcome is known, and the latest drift."""
     places = len({w.length for w in setting.windows})
     return fit_distribution(
         past.actual, past.mean, past.group, past.segment, groups=group_count(2 * places),
         segments=len(SEGMENTS), levels=setting.levels.tolist(), seed=setting.seed,
+        recent=past.ends > past.ends.max() - DRIFT_DAYS,
     )  # fmt: skip
 
 
@@ -173,7 +178,7 @@ def count_family(learned: CountDistribution, case: Stack, *, seed: int) -> Judge
     """Expected demand as a distribution of counts."""
     group = case.group
     return Judged(
-        case.mean * learned.scale[group],
+        case.mean * learned.scale[group] * learned.drift[case.segment],
         learned.quantiles(case.mean, group, case.segment),
         learned.randomised_pit(case.actual, case.mean, group, case.segment, seed=seed),
     )

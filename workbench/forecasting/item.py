@@ -65,7 +65,7 @@ def find_row(panel: Panel, item_id: str, location_id: str) -> int:
     if not item_id:
         return top_series(panel, 1)[0]
     keys = panel.series
-    here = keys[c.LOCATION_ID] == location_id if location_id else panel.is_dc
+    here = keys[c.LOCATION_ID] == location_id if location_id else panel.widest
     found = np.flatnonzero((keys[c.ITEM_ID] == item_id) & here)
     if not len(found):
         places = keys.loc[keys[c.ITEM_ID] == item_id, c.LOCATION_ID].tolist()

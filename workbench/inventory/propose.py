@@ -1,6 +1,7 @@
 """Replenishment proposals of one review, and the policies behind them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -265,12 +266,15 @@ def _amount(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def headline(proposals: pd.DataFrame, total_cost: pd.Series) -> str:
+def headline(
+    proposals: pd.DataFrame, total_cost: pd.Series, *, money: Callable[[float, str], str]
+) -> str:
     """One sentence: what both policies cost in simulation, and what is proposed now.
 
     Args:
         proposals: Rows of `propose`.
         total_cost: Cost in the comparison of `ours` and `legacy`.
+        money: Writes an amount in a currency for people.
     """
     change = float(total_cost["ours"] / total_cost["legacy"] - 1)
     word = "less" if change < 0 else "more"
@@ -279,5 +283,5 @@ def headline(proposals: pd.DataFrame, total_cost: pd.Series) -> str:
     return (
         f"Simulated: ours costs {abs(change):.1%} {word} than the tuned legacy;"
         f" {orders:,} orders proposed for {len(proposals):,} series,"
-        f" {proposals[c.CURRENCY].iloc[0]} {stake:,.0f} at stake"
+        f" {money(stake, str(proposals[c.CURRENCY].iloc[0]))} at stake"
     )

@@ -179,10 +179,15 @@ def _chosen(options: list[Any], value: Any) -> Any:
     """Of several classes, the one whose field `type` allows what the value says; else the first."""
     if len(options) > 1 and isinstance(value, Mapping):
         for option in options:
-            kind = _hints(option).get("type") if attr.has(option) else None
-            if value.get("type") in typing.get_args(kind):
+            if attr.has(option) and value.get("type") in _kinds(option):
                 return option
     return options[0]
+
+
+def _kinds(cls: type) -> tuple[Any, ...]:
+    """What the field `type` of a class may say: a list of words, or the one that it begins with."""
+    kinds = typing.get_args(_hints(cls).get("type"))
+    return kinds or tuple(item.default for item in attr.fields(cls) if item.name == "type")
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -1,24 +1,24 @@
 """Datasets of events: tables and files that a run read or wrote, with what is known of them."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
 
 from openlineage.client import facet_v2 as standard
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 from openlineage.client.generated import lineage
-from openlineage.client.generated.base import DatasetFacet
+from openlineage.client.generated.base import DatasetFacet, InputDatasetFacet
 
+from workbench.contracts.made_from import DIRECT
 from workbench.lineage import facets as own
-from workbench.lineage.facts import Assertion, ColumnSource, Feed, FileVersion
+from workbench.lineage import subsets
+from workbench.lineage.facts import Assertion, ColumnSource, Feed, FileVersion, Found
 from workbench.lineage.names import FILE_NAMESPACE, PRODUCER
 from workbench.tables.versions import TableVersion
 
-if TYPE_CHECKING:
-    from openlineage.client.generated.base import InputDatasetFacet
 
-
-def table_input(namespace: str, table: TableVersion) -> InputDataset:
-    """A table version that a run reads."""
+def table_input(namespace: str, table: TableVersion, as_of: date | None = None) -> InputDataset:
+    """A table version that a run reads, as of a day."""
     statistics = standard.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
         rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
     )
@@ -26,18 +26,36 @@ def table_input(namespace: str, table: TableVersion) -> InputDataset:
         namespace=namespace,
         name=table.table,
         facets=_table_facets(namespace, table),
-        inputFacets={"inputStatistics": statistics},
+        inputFacets={"inputStatistics": statistics, **_days(table, as_of)},
     )
 
 
-def table_output(namespace: str, table: TableVersion, feed: Feed | None = None) -> OutputDataset:
-    """A table version that a run wrote; made from all that the run read where no feed says less."""
+def _days(table: TableVersion, as_of: date | None) -> dict[str, InputDatasetFacet]:
+    condition = subsets.days_read(table, as_of)
+    return {} if condition is None else {"subset": subsets.subset_facet(condition)}
+
+
+def table_output(
+    namespace: str, table: TableVersion, feed: Feed | None = None, *, is_new: bool = True
+) -> OutputDataset:
+    """A table version that a run wrote; made from all that the run read where no feed says less.
+
+    Args:
+        namespace: Of the workspace.
+        table: As written.
+        feed: What it was made from.
+        is_new: The table had no other version before.
+    """
     statistics = standard.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
         rowCount=table.rows, size=_bytes(table), fileCount=len(table.files), producer=PRODUCER
     )
-    facets = {**_table_facets(namespace, table), "dataQualityMetrics": _metrics(table)}
+    facets = {
+        **_table_facets(namespace, table),
+        "dataQualityMetrics": _metrics(table),
+        "lifecycleStateChange": _change_facet(is_new=is_new),
+    }
     if feed is not None:
-        facets |= _feed_facets(namespace, feed)
+        facets |= feed_facets(namespace, feed)
     return OutputDataset(
         namespace=namespace,
         name=table.table,
@@ -74,11 +92,13 @@ def file_output(file: FileVersion) -> OutputDataset:
     )
 
 
-def assertion_facets(assertions: Sequence[Assertion]) -> dict[str, "InputDatasetFacet"]:
+def assertion_facets(assertions: Sequence[Assertion]) -> dict[str, InputDatasetFacet]:
     """Checks of a table that a run read, by the table's name."""
     module = standard.data_quality_assertions_dataset
     by_table: dict[str, list[Any]] = {}
     for one in assertions:
+        if one.passed is None:
+            continue  # nothing was measured: the run's facet `test` says so
         found = module.Assertion(
             assertion=one.name,
             success=one.passed,
@@ -94,6 +114,19 @@ def assertion_facets(assertions: Sequence[Assertion]) -> dict[str, "InputDataset
         table: module.DataQualityAssertionsDatasetFacet(assertions=found, producer=PRODUCER)
         for table, found in by_table.items()
     }
+
+
+def found_inputs(namespace: str, found: Found) -> list[InputDataset]:
+    """What the end of a run tells of its inputs: checks, rows read, files found on the way."""
+    facets: dict[str, dict[str, InputDatasetFacet]] = {}
+    for table, checks in assertion_facets(found.assertions).items():
+        facets.setdefault(table, {})["dataQualityAssertions"] = checks
+    for table, conditions in found.subsets.items():
+        condition = subsets.rows_read(conditions)
+        if condition is not None:
+            facets.setdefault(table, {})["subset"] = subsets.subset_facet(condition)
+    tables = [InputDataset(namespace, table, inputFacets=each) for table, each in facets.items()]
+    return [*tables, *(file_input(file) for file in found.files)]
 
 
 def _file_name(file: FileVersion) -> tuple[str, str]:
@@ -137,6 +170,15 @@ def _table_facets(namespace: str, table: TableVersion) -> dict[str, DatasetFacet
     }
 
 
+def _change_facet(*, is_new: bool) -> DatasetFacet:
+    """Versions are kept; the table as its name stands for it is another one now."""
+    module = standard.lifecycle_state_change_dataset
+    change = module.LifecycleStateChange("CREATE" if is_new else "OVERWRITE")
+    return module.LifecycleStateChangeDatasetFacet(
+        lifecycleStateChange=change, previousIdentifier=None, producer=PRODUCER
+    )
+
+
 def _schema_facet(table: TableVersion) -> DatasetFacet:
     module = standard.schema_dataset
     return module.SchemaDatasetFacet(
@@ -164,20 +206,24 @@ def _file_facets(file: FileVersion) -> dict[str, DatasetFacet]:
 # --- what a table was made from -------------------------------------------------------------
 
 
-def _feed_facets(namespace: str, feed: Feed) -> dict[str, DatasetFacet]:
+def feed_facets(namespace: str, feed: Feed) -> dict[str, DatasetFacet]:
     """The explicit lineage of a table, and of its columns where these are stated."""
+    known: dict[str, DatasetFacet] = {}
+    if feed.tables is not None:
+        known["lineage"] = _explicit_facet(namespace, feed, feed.tables)
+    if feed.columns or feed.rows:
+        known["columnLineage"] = _column_facet(namespace, feed)
+    return known
+
+
+def _explicit_facet(namespace: str, feed: Feed, tables: Sequence[str]) -> DatasetFacet:
     settings = lineage.LineageTransformation(type="INDIRECT", description="settings")
     inputs: list[lineage.LineageDatasetInput | lineage.LineageJobInput] = [
-        *(_source(namespace, name) for name in feed.tables),
+        *(_source(namespace, name) for name in tables),
         *(_source(namespace, file) for file in feed.files),
         *(_source(namespace, file, transformations=[settings]) for file in feed.settings),
     ]
-    known: dict[str, DatasetFacet] = {
-        "lineage": lineage.LineageDatasetFacet(inputs=inputs, fields=None, producer=PRODUCER)
-    }
-    if feed.columns:
-        known["columnLineage"] = _column_facet(namespace, feed.columns)
-    return known
+    return lineage.LineageDatasetFacet(inputs=inputs, fields=None, producer=PRODUCER)
 
 
 def _source(namespace: str, of: str | FileVersion, **more: Any) -> lineage.LineageDatasetInput:
@@ -186,30 +232,44 @@ def _source(namespace: str, of: str | FileVersion, **more: Any) -> lineage.Linea
     return lineage.LineageDatasetInput(namespace=space, name=name, type="DATASET", **options)
 
 
-def _column_facet(namespace: str, columns: Mapping[str, Sequence[ColumnSource]]) -> DatasetFacet:
+def _column_facet(namespace: str, feed: Feed) -> DatasetFacet:
     module = standard.column_lineage_dataset
-
-    def source(one: ColumnSource) -> Any:
-        space, name = (namespace, one.of) if isinstance(one.of, str) else _file_name(one.of)
-        how = module.Transformation(
-            type="DIRECT",
-            subtype="TRANSFORMATION",
-            description=None,
-            masking=one.masked,
-        )
-        return module.InputField(
-            namespace=space, name=name, field=one.column, transformations=[how]
-        )
-
     fields = {
         column: module.Fields(
-            inputFields=[source(one) for one in sources],
+            inputFields=_input_fields(namespace, sources),
             transformationDescription=None,
             transformationType=None,
         )
-        for column, sources in columns.items()
+        for column, sources in feed.columns.items()
     }
-    return module.ColumnLineageDatasetFacet(fields=fields, dataset=None, producer=PRODUCER)
+    rows = _input_fields(namespace, feed.rows) or None
+    return module.ColumnLineageDatasetFacet(fields=fields, dataset=rows, producer=PRODUCER)
+
+
+def _input_fields(namespace: str, sources: Sequence[ColumnSource]) -> list[Any]:
+    """One for each column, with all that becomes of it."""
+    module = standard.column_lineage_dataset
+    uses: dict[tuple[str, str, str], dict[tuple[str, bool], None]] = {}
+    for one in sources:
+        space, name = (namespace, one.of) if isinstance(one.of, str) else _file_name(one.of)
+        uses.setdefault((space, name, one.column), {})[one.how, one.masked] = None
+    return [
+        module.InputField(
+            namespace=space,
+            name=name,
+            field=column,
+            transformations=[
+                module.Transformation(
+                    type="DIRECT" if how in DIRECT else "INDIRECT",
+                    subtype=how,
+                    description=None,
+                    masking=masked,
+                )
+                for how, masked in found
+            ],
+        )
+        for (space, name, column), found in uses.items()
+    ]
 
 
 # --- numbers that the files themselves state -------------------------------------------------

@@ -21,7 +21,7 @@ from openlineage.client.serde import Serde
 
 from workbench import __version__
 from workbench.lineage import facets as own
-from workbench.lineage.facts import JobDescription, LogRange, ModelUse, ParentRun
+from workbench.lineage.facts import Assertion, JobDescription, LogRange, ModelUse, ParentRun
 from workbench.lineage.names import PRODUCER, SESSIONS, check_job
 from workbench.lineage.redaction import Redactor
 from workbench.lineage.source_location import source_location
@@ -116,6 +116,26 @@ def error_facet(message: str, traceback: str | None) -> dict[str, RunFacet]:
     }
 
 
+def test_facet(assertions: Sequence[Assertion]) -> dict[str, RunFacet]:
+    """Checks that a run made, once each; those of a table stand at the table too."""
+    module = standard.test_run
+    tests = {
+        one.name: module.TestExecution(
+            name=one.name,
+            status={True: "pass", False: "fail", None: "skip"}[one.passed],
+            severity="warn",  # a finding blocks nothing
+            description=one.description,
+            expected=one.expected,
+            actual=one.actual,
+            params={"severity": one.severity},
+        )
+        for one in assertions
+    }
+    if not tests:
+        return {}
+    return {"test": module.TestRunFacet(tests=list(tests.values()), producer=PRODUCER)}
+
+
 def tags_facet(*, simulated: bool) -> dict[str, RunFacet]:
     """Whether a run read or made what rests on simulated data."""
     module = standard.tags_run
@@ -206,6 +226,15 @@ def _parent(namespace: str, parent: ParentRun) -> RunFacet:
 
 
 # --- job ------------------------------------------------------------------------------------
+
+
+def sql_facet(queries: Sequence[str], redactor: Redactor) -> dict[str, JobFacet]:
+    """Queries that the last run asked of DuckDB, one after the other; nothing without any."""
+    if not queries:
+        return {}
+    text = redactor.text(";\n".join(queries))
+    facet = standard.sql_job.SQLJobFacet(query=text, dialect="duckdb", producer=PRODUCER)
+    return {"sql": facet}
 
 
 def job_of(namespace: str, job: JobDescription) -> Job:

@@ -1,10 +1,11 @@
 """What a caller tells about a run; turned into facets by `events`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from workbench.contracts.made_from import How
 from workbench.contracts.records import ModelReference
 
 JobKind = Literal["notebook", "step", "session"]
@@ -108,17 +109,19 @@ class Feed:
     """What one table was made from, of all that its run read.
 
     Attributes:
-        tables: Names of tables.
+        tables: Names of tables; None: all that its run read, tables and files.
         files: Files that hold its values.
         settings: Files that say how it is made and hold none of its values.
         columns: Column of the table to the columns of these files and tables that it is made from;
             an empty list says that it is made from none. Columns left out are not stated.
+        rows: Columns that decide which rows the table has.
     """
 
-    tables: Sequence[str] = ()
+    tables: Sequence[str] | None = ()
     files: Sequence[FileVersion] = ()
     settings: Sequence[FileVersion] = ()
     columns: Mapping[str, Sequence["ColumnSource"]] = field(default_factory=dict)
+    rows: Sequence["ColumnSource"] = ()
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,32 @@ class ColumnSource:
     Attributes:
         of: Name of a table, or a file.
         masked: The values cannot be told from the result, as in a keyed hash.
+        how: What becomes of it, in the standard's words.
     """
 
     of: str | FileVersion
     column: str
     masked: bool = False
+    how: How = "TRANSFORMATION"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What only the end of a run can tell of its inputs and outputs.
+
+    Attributes:
+        files: Files that it read besides those known at its start.
+        queries: SQL that it asked of DuckDB.
+        subsets: By the name of a table, conditions of the rows read; "" stands for every row.
+        assertions: Checks of the tables that it read.
+        replaced: Names of output tables that had another version before.
+    """
+
+    files: Sequence[FileVersion] = ()
+    queries: Sequence[str] = ()
+    subsets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    assertions: Sequence["Assertion"] = ()
+    replaced: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +165,7 @@ class Assertion:
 
     table: str
     name: str
-    passed: bool
+    passed: bool | None  # None: it could not be measured
     expected: str
     actual: str
     severity: str

@@ -4,6 +4,7 @@ A run that was left open, because its process died, is found by `open_runs` and 
 starts next: `RunLineage.resume(journal, run).abort(reason)` or `.complete(outputs)`.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -11,9 +12,9 @@ from uuid import UUID
 
 from workbench.errors import LineageError
 from workbench.lineage.facts import (
-    Assertion,
     Feed,
     FileVersion,
+    Found,
     JobDescription,
     LogRange,
     ModelUse,
@@ -77,6 +78,7 @@ class RunLineage:
         self._started: Mapping[str, Any] | None = None
         self._position = Position("", 0)
         self._ended: str | None = None
+        self._one_at_a_time = threading.RLock()  # RUNNING comes from a thread of its own
 
     @classmethod
     def resume(
@@ -122,7 +124,7 @@ class RunLineage:
             parent=self._parent,
             as_of=as_of,
         )
-        read = [datasets.table_input(self._namespace, table) for table in inputs]
+        read = [datasets.table_input(self._namespace, table, as_of) for table in inputs]
         started = events.run_event(
             "START",
             self._now(),
@@ -173,7 +175,8 @@ class RunLineage:
         if self._started is not None:
             told = {side: [*self._started.get(side, []), *more[side]] for side in more}
             self._started = {**self._started, **told}
-        return self._follow("RUNNING", {})
+        with self._one_at_a_time:
+            return self._follow("RUNNING", {})
 
     def complete(
         self,
@@ -183,7 +186,7 @@ class RunLineage:
         models: Sequence[ModelUse] = (),
         decisions: LogRange | None = None,
         feeds: Mapping[str, Feed] | None = None,
-        assertions: Sequence[Assertion] = (),
+        found: Found | None = None,
     ) -> Position:
         """Write COMPLETE with what the run made.
 
@@ -194,18 +197,21 @@ class RunLineage:
             decisions: Its entries of the decision log.
             feeds: By the name of an output table, what it was made from; others were made from all
                 inputs.
-            assertions: Checks of the tables that it read.
+            found: What its end can tell of its inputs and outputs.
 
         Raises:
             LineageError: The run has not started or has ended, or the event cannot be written.
         """
         from workbench.lineage import datasets, events
 
-        feeds = feeds or {}
+        feeds, found = feeds or {}, found or Found()
         written = [
-            datasets.table_output(self._namespace, table, feeds.get(table.table))
+            datasets.table_output(
+                self._namespace, table, feeds.get(table.table),
+                is_new=table.table not in found.replaced,
+            )
             for table in outputs
-        ]
+        ]  # fmt: skip
         simulated = self._read_simulated() or any(table.rests_on_simulated for table in outputs)
         return self._end(
             "COMPLETE",
@@ -213,9 +219,10 @@ class RunLineage:
                 **events.tags_facet(simulated=simulated),
                 **events.model_facet(models),
                 **events.decision_log_facet(decisions),
+                **events.test_facet(found.assertions),
             },
             [*written, *(datasets.file_output(file) for file in files)],
-            assertions,
+            found,
         )
 
     def fail(self, message: str, traceback: str | None = None) -> Position:
@@ -245,10 +252,11 @@ class RunLineage:
         kind: "EventType",
         facets: Mapping[str, "RunFacet"],
         outputs: list["OutputDataset"],
-        assertions: Sequence[Assertion] = (),
+        found: Found | None = None,
     ) -> Position:
-        position = self._follow(kind, facets, outputs, assertions)
-        self._ended = kind
+        with self._one_at_a_time:
+            position = self._follow(kind, facets, outputs, found)
+            self._ended = kind
         return position
 
     def _follow(
@@ -256,31 +264,31 @@ class RunLineage:
         kind: "EventType",
         facets: Mapping[str, "RunFacet"],
         outputs: Sequence["OutputDataset"] = (),
-        assertions: Sequence[Assertion] = (),
+        found: Found | None = None,
     ) -> Position:
         """Append an event after START; it repeats what START said and adds what is new."""
-        from openlineage.client.event_v2 import InputDataset, Job, Run
+        from openlineage.client.event_v2 import Job, Run
 
         from workbench.lineage import datasets, events
 
         if self._started is None:
             raise LineageError(f"run {self.run_id}: has not started; expected START before {kind}.")
-        started = self._started
+        started, found = self._started, found or Found()
         earliest = datetime.fromisoformat(str(started["eventTime"]))
         event = events.run_event(
             kind,
             max(self._now(), earliest),
             run=Run(runId=self.run_id, facets=dict(facets)),
-            job=Job(namespace=self._namespace, name=self._job.name),
-            inputs=[
-                InputDataset(self._namespace, table, inputFacets={"dataQualityAssertions": facet})
-                for table, facet in datasets.assertion_facets(assertions).items()
-            ],
+            job=Job(
+                namespace=self._namespace,
+                name=self._job.name,
+                facets=dict(events.sql_facet(found.queries, self._redactor)),
+            ),
+            inputs=datasets.found_inputs(self._namespace, found),
             outputs=outputs,
         )
-        checked = {dataset["name"]: dataset["inputFacets"] for dataset in event["inputs"]}
-        event["job"] = started["job"]
-        event["inputs"] = [_with_checks(i, checked) for i in started.get("inputs", [])]
+        event["job"] = _joined(started["job"], event["job"], "facets")
+        event["inputs"] = _inputs(started.get("inputs", []), event["inputs"])
         event["outputs"] = [*started.get("outputs", []), *event.get("outputs", [])]
         event["run"]["facets"] = {**started["run"].get("facets", {}), **event["run"]["facets"]}
         return self._journal.append(
@@ -310,12 +318,31 @@ class RunLineage:
             )
 
 
-def _with_checks(dataset: Mapping[str, Any], checked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An input as START has it, with what the run found about it."""
-    found = checked.get(dataset["name"])
-    if not found:
-        return dataset
-    return {**dataset, "inputFacets": {**dataset.get("inputFacets", {}), **found}}
+def _inputs(
+    started: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Inputs as START has them, with what the run found about each, then those found since."""
+    told = {(one["namespace"], one["name"]): one for one in found}
+    known = {(one["namespace"], one["name"]): one for one in started}
+    joined = [
+        _joined(one, told[name], "inputFacets") if name in told else one
+        for name, one in known.items()
+    ]
+    return [*joined, *(one for name, one in told.items() if name not in known and one["facets"])]
+
+
+def _joined(started: Mapping[str, Any], found: Mapping[str, Any], facets: str) -> Mapping[str, Any]:
+    """As START has it, with more facets."""
+    both = dict(started.get(facets) or {})
+    for name, facet in (found.get(facets) or {}).items():
+        both[name] = _narrowed(both[name], facet) if name == "subset" and name in both else facet
+    return {**started, facets: both} if both else started
+
+
+def _narrowed(days: Mapping[str, Any], rows: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The days that could be read, and of them the rows that were."""
+    parts = {"left": days["inputCondition"], "right": rows["inputCondition"]}
+    return {**days, "inputCondition": {**parts, "operator": "AND", "type": "binary"}}
 
 
 def _uuid(run_id: str) -> str:

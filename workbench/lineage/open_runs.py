@@ -73,8 +73,8 @@ def run_id_and_type(line: Line) -> tuple[str | None, str | None]:
     return (run_id if isinstance(run_id, str) else None, kind if isinstance(kind, str) else None)
 
 
-def has_ended(journal: Journal, run_id: str, since: Position) -> str | None:
-    """Type of the terminal event of a run that was started at `since`, or None."""
+def has_ended(journal: Journal, run_id: str, since: Position | None) -> str | None:
+    """Type of the terminal event of a run, looked for from its START on or in all; or None."""
     needle = run_id.encode()
     for line in journal.lines(since):
         if needle in line.data:

@@ -1,6 +1,6 @@
 """Job and dataset events: what is designed, before and without any run (OpenLineage 2-0-2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,9 @@ from openlineage.client.generated.base import DatasetFacet, StaticDataset
 from openlineage.client.serde import Serde
 
 from workbench.contracts import tables
+from workbench.lineage.datasets import feed_facets
 from workbench.lineage.events import instant, job_of
-from workbench.lineage.facts import JobDescription
+from workbench.lineage.facts import Feed, JobDescription
 from workbench.lineage.names import PRODUCER
 
 
@@ -20,10 +21,10 @@ def job_event(
     job: JobDescription,
     *,
     reads: Sequence[str],
-    writes: Sequence[str],
+    writes: Mapping[str, Feed | None],
     moment: datetime,
 ) -> dict[str, Any]:
-    """A job with the tables that it declares to read and write."""
+    """A job with the tables that it declares to read and write, and what each is made from."""
     event = JobEvent(
         eventTime=instant(moment),
         job=job_of(namespace, job),
@@ -31,7 +32,12 @@ def job_event(
             InputDataset(namespace, table, facets=_facets(namespace, table)) for table in reads
         ],
         outputs=[
-            OutputDataset(namespace, table, facets=_facets(namespace, table)) for table in writes
+            OutputDataset(
+                namespace,
+                table,
+                facets=_facets(namespace, table) | (feed_facets(namespace, feed) if feed else {}),
+            )
+            for table, feed in writes.items()
         ],
         producer=PRODUCER,
     )

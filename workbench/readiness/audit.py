@@ -201,7 +201,7 @@ def _answer(item: Check, ask: Ask, sql: str) -> pd.DataFrame:
 
 def _examples(item: Check, ask: Ask, config: ReadinessConfig, prefix: str) -> pd.DataFrame:
     """The worst rows of a finding: most money first, else in order of their columns."""
-    rank, hidden = ("-coalesce(money, 0)", ", money") if item.money_means else ("0", "")
+    rank, hidden = ("-coalesce(round(money, 2), 0)", ", money") if item.money_means else ("0", "")
     rows = _answer(
         item, ask, f"{prefix}SELECT {rank} AS _rank, * EXCLUDE (affected{hidden})"
         f" FROM ({item.query(config)}) WHERE affected ORDER BY ALL LIMIT {config.examples}",

@@ -47,7 +47,8 @@ def unbalanced(config: ReadinessConfig) -> str:
 def unexplained(config: ReadinessConfig) -> str:
     """{affected} of {checked} daily stock records do not follow from receipts and sales."""
     # Demand beyond the stock is lost, so stock cannot fall below zero. A location without sales
-    # of its own, such as a distribution centre, is taken to serve all locations.
+    # of its own, such as a distribution centre, is taken to serve all locations;
+    # one that others order from is left out: their orders leave it on days that nobody recorded.
     off = "abs(closing - greatest(opening + arrived - sold, 0)) > 0.001"
     return f"""
         WITH own AS (
@@ -57,6 +58,8 @@ def unexplained(config: ReadinessConfig) -> str:
         arrivals AS (
             SELECT item_id, location_id, received AS date, sum(r.quantity - r.rejected) AS arrived
             FROM receipts r JOIN purchase_orders p USING (po_id, line) GROUP BY ALL),
+        suppliers AS (SELECT DISTINCT supplier_id AS location_id, true AS supplies
+            FROM purchase_orders WHERE supplier_id <> location_id),
         costs AS (
             SELECT item_id, arg_max(unit_cost, ordered) AS cost FROM purchase_orders GROUP BY ALL),
         days AS (
@@ -68,7 +71,9 @@ def unexplained(config: ReadinessConfig) -> str:
                 coalesce(CASE WHEN sells THEN own.sold ELSE total.sold END, 0) AS sold
             FROM days d LEFT JOIN own USING (item_id, location_id, date)
             LEFT JOIN total USING (item_id, date) LEFT JOIN sellers USING (location_id)
-            LEFT JOIN arrivals USING (item_id, location_id, date) WHERE step = 1)
+            LEFT JOIN arrivals USING (item_id, location_id, date)
+            LEFT JOIN suppliers USING (location_id)
+            WHERE step = 1 AND (sells OR supplies IS NULL))
         SELECT item_id, location_id, date, opening, arrived, sold, closing, {off} AS affected,
             abs(closing - greatest(opening + arrived - sold, 0)) * cost AS money
         FROM balance LEFT JOIN costs USING (item_id)"""

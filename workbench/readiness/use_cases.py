@@ -81,7 +81,7 @@ def yearly_money(ask: Ask, available: Collection[str]) -> dict[str, float]:
     found = {}
     for name, (table, sql) in queries.items():
         known = table in available and (name != "stock" or "items" in available)
-        found[name] = float(ask(sql).to_numpy()[0, 0]) if known else float("nan")
+        found[name] = round(float(ask(sql).to_numpy()[0, 0]), 2) if known else float("nan")
     return found
 
 

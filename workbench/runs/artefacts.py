@@ -27,6 +27,7 @@ from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_cont
 from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
+from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, find_workspace, open_workspace
@@ -161,6 +162,8 @@ class Run:
     ) -> pd.DataFrame:
         """Rows of the pinned version that were known on `as_of`."""
         version = self.version(table)
+        self._facts.note_subset(table, where)
+        self._save()
         return self._store.read(version, columns=columns, where=where, as_of=self.as_of)
 
     def distribution_centre(self, named: str = "") -> str:
@@ -170,12 +173,18 @@ class Run:
     def query(self, sql: str) -> pd.DataFrame:
         """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
         self._note_simulated(self._versions.values())
+        self._note_query(sql)
         return self._store.query(sql, versions=self._versions, as_of=self.as_of)
 
     def connect(self) -> Any:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
         self._note_simulated(self._versions.values())
-        return self._store.connect(versions=self._versions, as_of=self.as_of)
+        connection = self._store.connect(versions=self._versions, as_of=self.as_of)
+        return Recorded(connection, self._note_query)
+
+    def _note_query(self, sql: str) -> None:
+        self._facts.note_query(sql)
+        self._save()
 
     def deliveries(self) -> pd.DataFrame:
         """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
@@ -192,6 +201,21 @@ class Run:
         if not found:
             raise RunError(f"table {table!r}: no report of run {run_id}; run its notebook again.")
         return found[-1]
+
+    def upstream_file(self, table: str, name: str) -> Path:
+        """A file of the report of the run that wrote a pinned table; that it is read is recorded.
+
+        Raises:
+            RunError: There is no such report or file.
+        """
+        path = self.upstream_report(table) / name
+        if not path.is_file():
+            raise RunError(
+                f"{path}: not there; expected the report's file, run its notebook again."
+            )
+        self._facts.files = sorted({*self._facts.files, str(path)})
+        self._save()
+        return path
 
     # --- write ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ _OF_THE_RUNNER: Final = frozenset(
     "kind recorded_at schema_version actor role as_of run_ids inputs models simulated evidence"
     " tier rule policy_digest".split()
 )
+_MOST_SQL: Final = 200_000  # characters kept of a run's queries
 _FREE: Final = tuple(name for name in FIELD_NAMES if name not in _OF_THE_RUNNER)
 
 
@@ -52,13 +53,25 @@ def check_record(kind: str, fields: Mapping[str, Any]) -> None:
 
 @dataclass
 class Facts:
-    """Headline, simulated sources, models, staged tables and records of a run."""
+    """What a run tells of itself.
+
+    Attributes:
+        files: Files outside the table store that it read, by absolute path.
+        queries: SQL that it asked, each text once.
+        made_from: By the name of a staged table, which columns it is made from; the runner's word.
+        subsets: By the name of a table, the SQL condition of the rows that were read; empty for
+            all of them.
+    """
 
     headline: str = ""
     simulated: list[str] = field(default_factory=list)
     models: list[dict[str, str]] = field(default_factory=list)
     tables: dict[str, str] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
+    made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subsets: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Facts":
@@ -72,6 +85,20 @@ class Facts:
         staged = path.with_suffix(".new")
         staged.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
         staged.replace(path)
+
+    def note_query(self, sql: str) -> None:
+        """Put a query on record once, while there is room."""
+        text = " ".join(sql.split())
+        if text not in self.queries and sum(map(len, self.queries)) + len(text) <= _MOST_SQL:
+            self.queries.append(text)
+
+    def note_subset(self, table: str, where: str | None) -> None:
+        """Put on record which rows of a table are read; all of them, once they were."""
+        known = self.subsets.setdefault(table, [])
+        if where is None:
+            self.subsets[table] = [""]
+        elif "" not in known and where not in known:
+            known.append(where)
 
     def add_model(self, reference: ModelReference) -> None:
         """Put a model on record once."""

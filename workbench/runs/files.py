@@ -4,11 +4,13 @@ A copy of a workspace then names its own files, not those of the place it was co
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.adapters.source_files import SourceFile, TableSources
-from workbench.lineage.facts import ColumnSource, Feed, FileVersion
+from workbench.lineage.facts import Feed, FileVersion
 from workbench.lineage.names import namespace, workspace_file
+from workbench.runs.feeds import table_feed
 from workbench.tables.versions import sha256_of
 from workbench.workspace import Workspace
 
@@ -42,11 +44,10 @@ def source_feeds(
 
 def _feed(workspace: Workspace, found: TableSources, stated: FileVersion) -> Feed:
     files = [_version(workspace, file) for file in found.files]
-    columns = {
-        name: [ColumnSource(file, *origin) for file in files] if origin else []
-        for name, origin in found.columns.items()
-    }
-    return Feed(files=files, settings=[stated], columns=columns)
+    if found.made_from is None:
+        return Feed(files=files, settings=[stated])
+    feed = table_feed(found.made_from, tables=(), files=files)
+    return replace(feed, files=files, settings=[stated])
 
 
 def _version(workspace: Workspace, file: SourceFile) -> FileVersion:

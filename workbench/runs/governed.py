@@ -20,6 +20,7 @@ from workbench.lineage.lifecycle import Journal, RunLineage
 from workbench.lineage.redaction import Redactor
 from workbench.runs.claims import claim, is_claimed
 from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE
+from workbench.runs.heartbeat import heartbeat
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.tables.versions import TableVersion
 from workbench.workspace import CONFIG_FILE, Workspace
@@ -72,7 +73,8 @@ def governed(
         run = Governed(row, folder, lineage)
         try:
             lineage.start(inputs, parameters, files=files, as_of=row.as_of)
-            yield run
+            with heartbeat(lineage):
+                yield run
         except BaseException as error:
             if run.report is None or not (run.report / MANIFEST_FILE).is_file():
                 _give_up(workspace, ledger, run, error, Redactor(parameters))

@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ class Declaration:
         title: Its first heading.
         reads_if_present: Tables that it reads where they exist, and does without where not.
         owner: Who answers for it, where its first cell says `**Owner:** name.`
+        made_from: By table, `module:NAME` of what says which columns it is made from.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Declaration:
     title: str
     reads_if_present: tuple[str, ...] = ()
     owner: str = ""
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -102,13 +104,20 @@ def declared(path: Path) -> Declaration:
         raise ParameterError(
             f"{path}: reads and writes table {both[0]!r}; expected a notebook to do one of both."
         )
+    made_from = dict(metadata.get("made_from", {}))
+    strange = sorted(set(made_from) - set(writes))
+    if strange:
+        raise ParameterError(
+            f"{path}: 'made_from' names table {strange[0]!r}, which the notebook does not write;"
+            " name tables of 'writes' only."
+        )
     config = _config(path, str(metadata["config"]))
     owner = _OWNER.search(notebook.cells[0].source if notebook.cells else "")
     title = next((c.source for c in notebook.cells if c.cell_type == "markdown"), path.stem)
     return Declaration(
         path, config, _defaults(path, notebook), reads, writes,
         title.splitlines()[0].lstrip("# ").strip() if title else path.stem,
-        optional, owner.group(1).strip() if owner else "",
+        optional, owner.group(1).strip() if owner else "", made_from,
     )  # fmt: skip
 
 

@@ -7,15 +7,16 @@ folder (aborted at the next start) or a renamed report that the next start finis
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from workbench.contracts.made_from import MadeFrom
 from workbench.decision_log.append import Appended
 from workbench.decision_log.service.access import log_client
 from workbench.errors import RunError
 from workbench.folders import replace_durably, sync
-from workbench.lineage.facts import LogRange, ModelUse
+from workbench.lineage.facts import Feed, FileVersion, Found, LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
     FACTS_FILE,
@@ -27,6 +28,7 @@ from workbench.runs.context import (
 )
 from workbench.runs.decisions import staged_records
 from workbench.runs.facts import Facts
+from workbench.runs.feeds import table_feed
 from workbench.runs.files import file_version
 from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import staged_versions
@@ -36,6 +38,11 @@ from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
 
 LATEST: Final = "latest"
+LATEST_PAGE: Final = "latest.html"
+_LEADING: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Latest report</title>'
+    '<meta http-equiv="refresh" content="0; url={0}"><a href="{0}">Latest report</a></html>\n'
+)
 LOG_FILE: Final = "decision-log.json"
 # What others read, in events by digest; the manifest has the digests of the rest.
 _OWN_FILES: Final = (MANIFEST_FILE, NOTEBOOK_FILE, REPORT_FILE)
@@ -84,18 +91,28 @@ def finish(
     if lineage is not None:
         step("tables")
         store = TableStore(workspace.tables)
-        outputs = [store.publish(staged) for staged in staged_versions(report, facts).values()]
+        staged = staged_versions(report, facts).values()
+        replaced = {version.table for version in staged if store.has_others(version)}
+        outputs = [store.publish(version) for version in staged]
         step("models")
         _keep_models(workspace, report, facts)
         step("log")
         appended = _append(workspace, report)
         step("lineage")
+        read = [file_version(workspace, Path(path)) for path in facts.files if Path(path).is_file()]
         lineage.complete(
             outputs,
             files=[file_version(workspace, report / name) for name in _OWN_FILES],
             models=models_of(report, facts, inputs),
             decisions=_range(workspace, appended),
-            assertions=readiness_assertions(report),
+            feeds=_feeds(facts, read),
+            found=Found(
+                files=read,
+                queries=facts.queries,
+                subsets=facts.subsets,
+                assertions=readiness_assertions(report),
+                replaced=replaced,
+            ),
         )
     step("latest")
     point_latest(report)
@@ -125,6 +142,13 @@ def _append(workspace: Workspace, report: Path) -> Appended | None:
     return appended
 
 
+def _feeds(facts: Facts, read: Sequence[FileVersion]) -> dict[str, Feed]:
+    return {
+        table: table_feed(MadeFrom.from_json(value), files=read)
+        for table, value in facts.made_from.items()
+    }
+
+
 def models_of(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) -> list[ModelUse]:
     """Models that a run used, or trained: then their bytes lie in its report."""
     digests = {table: version.digest for table, version in inputs.items()}
@@ -137,9 +161,13 @@ def models_of(report: Path, facts: Facts, inputs: Mapping[str, TableVersion]) ->
 
 
 def point_latest(report: Path) -> None:
-    """`reports/<notebook>/latest` names the newest report, as text: as_of/run_id."""
-    home = report.parent.parent
-    replace_durably(home / LATEST, f"{report.parent.name}/{report.name}\n".encode())
+    """`reports/<notebook>/latest` names the current report, as text: as_of/run_id.
+
+    `latest.html` beside it opens that report in a browser, under one address for bookmarks.
+    """
+    home, place = report.parent.parent, f"{report.parent.name}/{report.name}"
+    replace_durably(home / LATEST, f"{place}\n".encode())
+    replace_durably(home / LATEST_PAGE, _LEADING.format(f"{place}/{REPORT_FILE}").encode())
 
 
 def latest_report(workspace: Workspace, notebook: str) -> Path:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from workbench.folders import locked
+from workbench.lineage.facts import JobDescription
 from workbench.lineage.lifecycle import Journal, OpenRun, RunLineage, open_runs
+from workbench.lineage.open_runs import has_ended
 from workbench.runs.claims import claimed_folders, is_claimed, work_folder
 from workbench.runs.context import MANIFEST_FILE, Context
-from workbench.runs.governed import keep_partial
+from workbench.runs.governed import keep_partial, run_lineage
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.manifest import read_manifest
 from workbench.runs.publish import finish
@@ -45,11 +47,21 @@ def _settle(workspace: Workspace, ledger: Ledger, row: RunRow, unfinished: OpenR
     if row.kind == "notebook" and (report / MANIFEST_FILE).is_file():
         _finish(workspace, row, report, lineage)
         return f"{row.job}: run {row.run_id} was cut off while publishing; it is finished now."
-    if lineage:
-        lineage.abort(_DEAD)
+    _abort(workspace, row, lineage)
     keep_partial(workspace, row.run_id, work_folder(workspace, row.run_id) / "report")
     ledger.end(row.run_id, "aborted", error=_DEAD)
     return f"{row.job}: run {row.run_id} was cut off; it is marked aborted."
+
+
+def _abort(workspace: Workspace, row: RunRow, lineage: RunLineage | None) -> None:
+    """End a run's events, also where its process died before the first of them."""
+    if lineage is None:
+        if has_ended(Journal(workspace.lineage), row.run_id, None):
+            return
+        job = JobDescription(row.job, kind="notebook" if row.kind == "notebook" else "step")
+        lineage = run_lineage(workspace, row.run_id, job)
+        lineage.start(as_of=row.as_of)
+    lineage.abort(_DEAD)
 
 
 def _finish(workspace: Workspace, row: RunRow, report: Path, lineage: RunLineage | None) -> None:

@@ -16,6 +16,7 @@ from workbench.runs import parameters as declarations
 from workbench.runs.context import FACTS_FILE, NOTEBOOK_FILE, REPORT_FILE, Context
 from workbench.runs.decisions import stage_records
 from workbench.runs.facts import Facts
+from workbench.runs.feeds import stated
 from workbench.runs.governed import Governed, Parent, governed, keep_partial, no_parent
 from workbench.runs.inputs import business_date, check_business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
@@ -271,8 +272,8 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
     Raises:
         RunError: It staged a table that the notebook does not declare.
     """
-    told = Facts.load(folder / FACTS_FILE)
-    facts = Facts(**without_secrets(asdict(told), Redactor(plan.parameters)))
+    kernel = Facts.load(folder / FACTS_FILE)
+    facts = Facts(**without_secrets(asdict(kernel), Redactor(plan.parameters)))
     undeclared = sorted(set(facts.tables) - set(plan.declaration.writes))
     if undeclared:
         raise RunError(
@@ -281,6 +282,8 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
         )
     inherited = {table for table, version in plan.inputs.items() if version.rests_on_simulated}
     facts.simulated = sorted({*facts.simulated, *inherited})
+    told = stated(plan.declaration.made_from, read=plan.inputs)
+    facts.made_from = {table: one.to_json() for table, one in told.items() if table in facts.tables}
     facts.save(folder / FACTS_FILE)
     return facts
 

@@ -1,14 +1,15 @@
 """What notebooks and steps of a workspace declare to read and write, before any run."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from workbench.adapters.sources import load_sources, tables_of
-from workbench.inventory import twin
-from workbench.lineage.facts import JobDescription
+from workbench.inventory import twin, twin_columns
+from workbench.lineage.facts import Feed, JobDescription
 from workbench.lineage.names import namespace
+from workbench.runs.feeds import stated, table_feed
 from workbench.runs.parameters import declared
 from workbench.runs.run import all_notebooks, in_order
 from workbench.workspace import Workspace
@@ -16,11 +17,16 @@ from workbench.workspace import Workspace
 
 @dataclass(frozen=True)
 class DeclaredJob:
-    """A job with the tables that it reads, where they exist too, and writes."""
+    """A job with the tables that it reads, where they exist too, and writes.
+
+    Attributes:
+        feeds: By the name of a written table, what its columns are made from.
+    """
 
     description: JobDescription
     reads: Sequence[str]
     writes: Sequence[str]
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
 
 
 def declared_jobs(workspace: Workspace) -> list[DeclaredJob]:
@@ -37,7 +43,13 @@ def declared_jobs(workspace: Workspace) -> list[DeclaredJob]:
         )
         for path in sorted((workspace.notebooks / "sources").glob("*.toml"))
     ]
-    supply = DeclaredJob(JobDescription("simulate-supply", kind="step"), twin.READS, twin.WRITES)
+    supply = DeclaredJob(
+        JobDescription("simulate-supply", kind="step"), twin.READS, twin.WRITES,
+        {
+            table: table_feed(twin_columns.COLUMNS[table], tables=read)
+            for table, read in twin.MADE_FROM.items()
+        },
+    )  # fmt: skip
     notebooks = [
         DeclaredJob(
             JobDescription(
@@ -45,6 +57,12 @@ def declared_jobs(workspace: Workspace) -> list[DeclaredJob]:
             ),
             (*one.reads, *one.reads_if_present),
             one.writes,
+            {
+                table: table_feed(statement)
+                for table, statement in stated(
+                    one.made_from, read=(*one.reads, *one.reads_if_present)
+                ).items()
+            },
         )
         for one in in_order([declared(path) for path in all_notebooks(workspace)])
     ]
@@ -60,4 +78,5 @@ def static_events(workspace: Workspace) -> Iterator[dict[str, Any]]:
     for table in sorted({table for job in jobs for table in (*job.reads, *job.writes)}):
         yield dataset_event(space, table, moment=now)
     for job in jobs:
-        yield job_event(space, job.description, reads=job.reads, writes=job.writes, moment=now)
+        writes = {table: job.feeds.get(table) for table in job.writes}
+        yield job_event(space, job.description, reads=job.reads, writes=writes, moment=now)

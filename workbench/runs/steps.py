@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.lineage.facts import Feed, FileVersion, JobDescription
+from workbench.lineage.facts import Feed, FileVersion, Found, JobDescription
+from workbench.runs.facts import Facts
+from workbench.runs.feeds import table_feed
 from workbench.runs.files import file_notes, file_version, source_feeds, source_versions
 from workbench.runs.governed import Parent, governed, no_parent
 from workbench.runs.ledger import Ledger, RunRow
@@ -36,6 +38,8 @@ class Step:
         fingerprint: Digest of sources that are not tables.
         files: Files that it reads.
         feeds: By the name of a table that it writes, what that is made from; default: everything.
+        source: Module of its code.
+        queries: SQL that the function asked of DuckDB, filled as it runs.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Step:
     fingerprint: str = ""
     files: Sequence[FileVersion] = ()
     feeds: Mapping[str, Feed] = field(default_factory=dict)
+    source: Path | None = None
+    queries: list[str] = field(default_factory=list)
 
 
 def governed_step(
@@ -69,14 +75,16 @@ def governed_step(
     if done and not force and still_there(workspace, store, done):
         return RunResult(step.name, done.run_id, "cached", None, "", time.monotonic() - began, 0)
     row = step_row(step.name, key, parameters, inputs, files=step.files)
-    job = JobDescription(step.name, kind="step", documentation=step.does)
+    job = JobDescription(step.name, kind="step", documentation=step.does, source=step.source)
     with governed(
         workspace, row, job,
         parameters=parameters, inputs=list(inputs.values()), files=step.files, parent=parent(),
         force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
-        run.lineage.complete(outputs, feeds=step.feeds)
+        replaced = {version.table for version in outputs if store.has_others(version)}
+        found = Found(replaced=replaced, queries=step.queries)
+        run.lineage.complete(outputs, feeds=step.feeds, found=found)
         ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
     return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
@@ -129,6 +137,7 @@ def ingest_step(
     workspace: Workspace, sources: Path, *, say: Callable[[str], None], folder: Path | None = None
 ) -> Step:
     """Ingest the described sources; `folder` is where their paths begin, if elsewhere."""
+    from workbench.adapters import ingest as module
     from workbench.adapters.ingest import ingest_step as ingest
     from workbench.adapters.source_files import (
         fingerprints,
@@ -143,9 +152,12 @@ def ingest_step(
     files = source_files(description)
     joined = _current_digests(workspace, incremental_tables(description))
     stated = file_version(workspace, sources, kind="toml")
+    asked = Facts()
 
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
-        results = ingest(workspace, sources, folder=folder, progress=say, run_id=run_id)
+        results = ingest(
+            workspace, sources, folder=folder, progress=say, run_id=run_id, asked=asked.note_query
+        )
         return [result.version for result in results]
 
     return Step(
@@ -158,6 +170,8 @@ def ingest_step(
         ),
         files=[stated, *source_versions(workspace, files)],
         feeds=source_feeds(workspace, table_sources(description, files), stated),
+        source=Path(module.__file__),
+        queries=asked.queries,
     )
 
 
@@ -178,7 +192,7 @@ def _ingest_job(sources: Path) -> str:
 
 def twin_step(workspace: Workspace) -> Step:
     """Simulate the supply side that the data does not hold."""
-    from workbench.inventory import twin
+    from workbench.inventory import twin, twin_columns
     from workbench.inventory.config import TwinConfig
 
     store, config = TableStore(workspace.tables), TwinConfig()
@@ -202,5 +216,9 @@ def twin_step(workspace: Workspace) -> Step:
         function=run,
         reads=twin.READS,
         parameters=config.model_dump(),
-        feeds={table: Feed(tables=read) for table, read in twin.MADE_FROM.items()},
+        feeds={
+            table: table_feed(twin_columns.COLUMNS[table], tables=read)
+            for table, read in twin.MADE_FROM.items()
+        },
+        source=Path(twin.__file__),
     )

@@ -226,6 +226,10 @@ class TableStore:
         found = [self.version(table, name) for name in self._version_names(table)]
         return sorted(found, key=lambda version: (version.created_at, version.version))
 
+    def has_others(self, version: TableVersion) -> bool:
+        """Whether the table has versions besides this one."""
+        return any(name != version.version for name in self._version_names(version.table))
+
     def tables(self) -> list[str]:
         """Names of the tables that have a current version."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CURRENT}"))

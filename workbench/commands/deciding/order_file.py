@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.contracts.units import unit_name
 from workbench.errors import LogError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     "order_id", "line", "supplier_id", "item_id", "location_id", "order_date", "due_date",
-    "quantity", "unit", "unit_cost", "currency", "decision_id",
+    "quantity", "unit", "unit_cost", "currency", "decision_id", "unit_name",
 )  # fmt: skip
 _GROUP: Final = ("order_date", "location_id", "supplier_id")
 
@@ -114,5 +115,6 @@ def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")  # RFC 4180
     writer.writeheader()
     for row in rows:
-        writer.writerow({**row, "quantity": f"{row['quantity']:.10g}"})
+        unit = unit_name(str(row["unit"]), row["quantity"]) if row["unit"] else ""
+        writer.writerow({**row, "quantity": f"{row['quantity']:.10g}", "unit_name": unit})
     return text.getvalue().encode("utf-8")

@@ -1,0 +1,70 @@
+"""Which columns forecasts, their explanations and alarms are made from.
+
+One model learns from all series, so that every value follows from every row of what it reads.
+"""
+
+from typing import Final
+
+from workbench.contracts.made_from import (
+    MadeFrom,
+    aggregated,
+    chosen,
+    filtered,
+    grouped,
+    identity,
+    joined,
+    transformed,
+)
+
+# Which location stands for all stores of an item.
+_CENTRE: Final = chosen("locations.kind locations.location_id")
+_SERIES: Final = grouped("sales.item_id sales.location_id sales.date")
+_CHOSEN: Final = filtered("sales.quantity items.is_demand") + joined("items.item_id")
+_PROMOTED: Final = transformed(
+    "promotions.valid_from promotions.valid_to promotions.kind"
+) + joined("promotions.item_id promotions.location_id")
+PANEL: Final = transformed("sales.quantity sales.revenue") + _CENTRE + _SERIES + _CHOSEN + _PROMOTED
+FEATURES: Final = PANEL + transformed("items.category calendar.date calendar.type")
+SERIES_ROWS: Final = _CENTRE + _SERIES + _CHOSEN
+
+FORECASTS: Final = MadeFrom(
+    {
+        "model": (),
+        "item_id": identity("sales.item_id"),
+        "location_id": identity("sales.location_id"),
+        "cutoff": transformed("sales.date"),
+        "horizon_start": transformed("sales.date"),
+        "horizon_end": transformed("sales.date"),
+        "quantile": (),
+        "value": FEATURES,
+    },
+    rows=SERIES_ROWS,
+)
+# Explanations and alarms look at the same panel again, with what the forecast's run left.
+CONTRIBUTIONS: Final = MadeFrom(
+    {
+        "item_id": identity("sales.item_id"),
+        "location_id": identity("sales.location_id"),
+        "horizon_start": transformed("sales.date"),
+        "horizon_end": transformed("sales.date"),
+        "driver": (),
+        "contribution": FEATURES,
+    },
+    rows=SERIES_ROWS,
+)
+_ERRORS: Final = "tables/backtest_errors.parquet"
+_RATIO: Final = aggregated(f"{_ERRORS}.absolute_error {_ERRORS}.actual {_ERRORS}.price") + grouped(
+    f"{_ERRORS}.cutoff {_ERRORS}.location_id"
+)
+ALARMS: Final = MadeFrom(
+    {
+        "monitor": (),
+        "scope": (),
+        "window_start": transformed("sales.date"),
+        "window_end": transformed("sales.date"),
+        "statistic": PANEL + _RATIO,
+        "threshold": PANEL,
+        "raised": PANEL + _RATIO + grouped(f"{_ERRORS}.item_id"),
+    },
+    rows=filtered(f"{_ERRORS}.location_id"),
+)
