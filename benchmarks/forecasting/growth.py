@@ -57,7 +57,7 @@ def measure(series: int) -> dict[str, float]:
         nonlocal clock
         found[name], clock = time.process_time() - clock, time.process_time()
 
-    intermittent.tsb(panel.units)
+    intermittent.tsb_rates(panel.units.astype(float), [DAYS - 1])
     lap("TSB")
     origins = [DAYS - 1 - AHEAD - 7 * k for k in range(30)]
     sample = direct.training_sample(panel, origins, leads, rows=ROWS, seed=0)

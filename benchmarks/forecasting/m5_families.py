@@ -28,14 +28,13 @@ def moving_average(units: Array) -> Array:
     return np.repeat(units[:, -_MONTH:].mean(axis=1, keepdims=True), HORIZON, axis=1)
 
 
-def _rate(method: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    return lambda units: np.repeat(method(units)[:, None], HORIZON, axis=1)
+def _rate(method: intermittent.RatesAt) -> Callable[[Array], Array]:
+    return lambda units: np.repeat(method(units, [units.shape[1] - 1]), HORIZON, axis=1)
 
 
 BOTTOM_UP: dict[str, Callable[[Array], Array]] = {
     "naive": naive, "seasonal naive": seasonal_naive, "moving average, 28 days": moving_average,
-    "Croston": _rate(intermittent.croston), "SBA": _rate(intermittent.sba),
-    "TSB": _rate(intermittent.tsb),
+    **{name.upper(): _rate(method) for name, method in intermittent.METHODS.items()},
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.forecasting import m5_data, m5_model
+from benchmarks.forecasting.m5_families import BOTTOM_UP
 from benchmarks.forecasting.m5_quantiles import absolute_scale
 from workbench.forecasting import losses
 
@@ -75,3 +76,9 @@ def test_the_coherent_forecast_adds_up_and_keeps_to_the_upper_nodes(m5):
     np.testing.assert_allclose(nodes, m5.tree.sums(nodes[-len(items) :]))
     np.testing.assert_allclose(nodes[0], upper[0], rtol=0.1)
     assert (nodes >= 0).all()
+
+
+def test_every_simple_family_forecasts_every_series_and_day():
+    units = np.random.default_rng(0).poisson(0.5, (5, 90)).astype(float)
+    shapes = {name: family(units).shape for name, family in BOTTOM_UP.items()}
+    assert set(shapes.values()) == {(5, 28)}
