@@ -62,7 +62,7 @@ def test_a_second_demo_reports_every_step_cached(demo):
     steps = [
         line for line in again.stdout.splitlines() if re.match(r"(\d\d-|ingest-|simulate)", line)
     ]
-    assert len(steps) == 10
+    assert len(steps) == 12
     assert all(" cached" in line for line in steps), again.stdout
 
 
