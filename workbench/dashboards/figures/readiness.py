@@ -18,13 +18,13 @@ _ROW_HEIGHT, _FRAME_HEIGHT = 34, 150
 _NAMED_LOCATIONS = 25  # at most, to have their names beside the rows
 
 
-def score_by_area(areas: pd.DataFrame, total: float) -> "Figure":
+def score_by_area(areas: pd.DataFrame, total: float, *, what: str = "Readiness") -> "Figure":
     """One bar per area, worst on top, with the sum behind its score."""
     import plotly.graph_objects as go
 
     worst = areas.dropna(subset=[score.SCORE]).iloc[0]
     figure = theme.figure(
-        title=f"Readiness {total:.0f} of 100; {worst[c.AREA]} needs most work",
+        title=f"{what} {total:.0f} of 100; {worst[c.AREA]} needs most work",
         subtitle="score by area, 0 to 100; checks weighted by severity, areas alike",
         x="score",
     )
@@ -282,10 +282,24 @@ def history_of_score(history: pd.DataFrame) -> "Figure":
             )
         )  # fmt: skip
         ends.append((str(area), labels[-1], float(rows[score.SCORE].iloc[-1]), colour))
-    theme.labels_at_ends(figure, ends)
+    theme.labels_at_ends(figure, _together(ends))
     figure.update_yaxes(range=[0, 105])
     figure.update_layout(margin={"r": 110})
     return figure
+
+
+def _together(
+    ends: list[tuple[str, str, float, str]], *, apart: float = 7
+) -> list[tuple[str, str, float, str]]:
+    """One label for lines that end less than `apart` points from each other."""
+    joined: list[tuple[str, str, float, str]] = []
+    for name, x, y, colour in sorted(ends, key=lambda end: -end[2]):
+        if joined and joined[-1][1] == x and joined[-1][2] - y < apart:
+            first = joined.pop()
+            joined.append((f"{first[0]}<br>{name}", x, first[2], theme.INK))
+        else:
+            joined.append((name, x, y, colour))
+    return joined
 
 
 def reach_of_tables(inventory: pd.DataFrame) -> "Figure":
