@@ -132,13 +132,13 @@ def test_the_example_that_ships_is_read_and_audited_and_says_that_it_is_made_up(
     ("day", "said"),
     [
         (date(2010, 1, 1), "table 'sales' begins on 2024-01-01; expected a day from then on"),
-        (date(2024, 3, 10), "its tables end on 2024-02-04; expected a day at most 31 days later"),
+        (date(2024, 8, 20), "its tables end on 2024-07-18; expected a day at most 31 days later"),
         (datetime.now(UTC).date() + timedelta(days=3), "is to come; expected a day up to today"),
     ],
 )
 def test_a_business_date_that_the_data_does_not_know_is_refused(workspace, day, said):
     call(resource("notebooks/sources/example/SOURCES.toml"))
-    notebook = resource("notebooks/00-audit-readiness.ipynb")
+    notebook = resource("notebooks/20-segment-items.ipynb")
     with pytest.raises(ParameterError, match=said):
         run_notebook(open_workspace(workspace), notebook, as_of=day)
     assert not (workspace / "reports").exists()

@@ -52,4 +52,4 @@ def test_stake_figure_adds_up_what_it_does_not_show():
     figure = inventory.money_at_stake(proposals, pd.Series({"29": "Milk"}), currency="USD")
     assert len(figure.data[0].x) == 20
     assert "$\u00a045" in figure.layout.title.text  # 0 + 1 + ... + 9
-    assert figure.layout.yaxis.ticktext[0] == "milk · DC1"
+    assert figure.layout.yaxis.ticktext[0] == "Milk · DC1"

@@ -16,7 +16,6 @@ from benchmarks.column_lineage import Stated, judge, pairs
 from workbench.adapters import completejourney_columns
 from workbench.contracts.tables import CONTRACTS, contract
 from workbench.inventory import twin, twin_columns
-from workbench.inventory.config import TwinConfig
 from workbench.readiness.made_from import check_columns
 from workbench.runs.feeds import stated
 from workbench.runs.parameters import declared
@@ -102,7 +101,7 @@ def segments(sold):
         items = tables["items"]
         demand = items.loc[items["is_demand"].astype(bool), "item_id"]
         sales = tables["sales"][tables["sales"]["item_id"].isin(demand)]
-        series = twin.planned_series(sales, TwinConfig(minimum_days_dc=100, minimum_days_store=30))
+        series = twin.planned_series(sales, dc="DC1", minimum_days_dc=100, minimum_days_store=30)
         day = tables["sales"]["date"].max()
         table = segment_series(sales, series, dc="DC1", config=SegmentConfig(), as_of=day)
         return {"segments": segment_columns(table)}

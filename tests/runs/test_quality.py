@@ -15,7 +15,9 @@ def report(tmp_path, *rows):
     return tmp_path
 
 
-def test_each_measured_check_asserts_something_of_each_table_that_it_read(tmp_path):
+def test_each_check_says_of_each_table_that_it_reads_whether_it_passed_failed_or_was_skipped(
+    tmp_path,
+):
     folder = report(
         tmp_path,
         ("own-check", "measured", "stock items", 3, "0 records", "3 of 9 records", "error", "3…"),
@@ -28,6 +30,7 @@ def test_each_measured_check_asserts_something_of_each_table_that_it_read(tmp_pa
         ("own-check", "stock", False, "3 of 9 records"),
         ("own-check", "items", False, "3 of 9 records"),
         ("sales-key-repeated", "sales", True, "0 rows"),
+        ("loads-stale", "sales", None, ""),
         ("loads-late", "sales", True, "0 of 4"),
     ]
 

@@ -57,7 +57,7 @@ def _manifest(result):
 def test_result_tells_headline_and_place(finished):
     space, result = finished
     assert (result.job, result.status, result.decisions) == ("30-propose", "complete", 2)
-    assert result.headline == "3 rows, 4 periods"
+    assert result.headline == "3 rows, 4 periods (partly simulated)"
     assert result.report == space.reports / "30-propose" / "2017-12-31" / result.run_id
     assert latest_report(space, "30-propose") == result.report
 

@@ -282,6 +282,8 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
         )
     inherited = {table for table, version in plan.inputs.items() if version.rests_on_simulated}
     facts.simulated = sorted({*facts.simulated, *inherited})
+    if facts.headline and facts.simulated and "simulated" not in facts.headline.lower():
+        facts.headline += " (partly simulated)"
     told = stated(plan.declaration.made_from, read=plan.inputs)
     facts.made_from = {table: one.to_json() for table, one in told.items() if table in facts.tables}
     facts.save(folder / FACTS_FILE)
