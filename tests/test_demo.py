@@ -111,7 +111,7 @@ def test_a_forged_report_does_not_pass_a_trace(demo, name):
 
 
 def test_reports_say_that_they_rest_on_simulated_data(demo):
-    # The sales are not, but the distribution centre is, and all but the counting of cartons name it.
+    # The sales are not, but the distribution centre is, and all of these name it.
     for name in ("10-forecast-demand", "30-set-replenishment-policy", "70-measure-roi"):
         pointer = demo.root / "reports" / name / "latest"
         report = pointer.parent / pointer.read_text().strip()

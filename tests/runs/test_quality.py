@@ -15,9 +15,7 @@ def report(tmp_path, *rows):
     return tmp_path
 
 
-def test_each_check_says_of_each_table_that_it_reads_whether_it_passed_failed_or_was_skipped(
-    tmp_path,
-):
+def test_each_check_tells_of_each_table_that_it_reads_how_it_went(tmp_path):
     folder = report(
         tmp_path,
         ("own-check", "measured", "stock items", 3, "0 records", "3 of 9 records", "error", "3…"),
