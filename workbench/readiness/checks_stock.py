@@ -46,10 +46,9 @@ def unbalanced(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def unexplained(config: ReadinessConfig) -> str:
     """{affected} of {checked} daily stock records do not follow from receipts and sales."""
-    # Demand beyond the stock is lost, so stock cannot fall below zero. A location without sales
-    # of its own, such as a distribution centre, is taken to serve all locations;
-    # one that others order from is left out: their orders leave it on days that nobody recorded.
-    off = "abs(closing - greatest(opening + arrived - sold, 0)) > 0.001"
+    # Demand beyond the stock is lost, so stock cannot fall below zero. What leaves a location that
+    # sells nothing itself, such as a distribution centre, is what all locations sell, what they
+    # order from it or what they receive from it: whichever its own records contradict least.
     return f"""
         WITH own AS (
             SELECT item_id, location_id, date, sum(quantity) AS sold FROM sales GROUP BY ALL),
@@ -58,8 +57,12 @@ def unexplained(config: ReadinessConfig) -> str:
         arrivals AS (
             SELECT item_id, location_id, received AS date, sum(r.quantity - r.rejected) AS arrived
             FROM receipts r JOIN purchase_orders p USING (po_id, line) GROUP BY ALL),
-        suppliers AS (SELECT DISTINCT supplier_id AS location_id, true AS supplies
-            FROM purchase_orders WHERE supplier_id <> location_id),
+        ordered_from AS (
+            SELECT item_id, supplier_id AS location_id, ordered AS date, sum(quantity) AS ordered
+            FROM purchase_orders GROUP BY ALL),
+        received_from AS (
+            SELECT item_id, supplier_id AS location_id, received AS date, sum(r.quantity) AS handed
+            FROM receipts r JOIN purchase_orders p USING (po_id, line) GROUP BY ALL),
         costs AS (
             SELECT item_id, arg_max(unit_cost, ordered) AS cost FROM purchase_orders GROUP BY ALL),
         days AS (
@@ -68,15 +71,31 @@ def unexplained(config: ReadinessConfig) -> str:
             FROM stock WINDOW w AS (PARTITION BY item_id, location_id ORDER BY date)),
         balance AS (
             SELECT item_id, location_id, date, opening, closing, coalesce(arrived, 0) AS arrived,
-                coalesce(CASE WHEN sells THEN own.sold ELSE total.sold END, 0) AS sold
+                coalesce(CASE WHEN sells THEN own.sold ELSE total.sold END, 0) AS by_sales,
+                coalesce(CASE WHEN sells THEN own.sold ELSE ordered END, 0) AS by_orders,
+                coalesce(CASE WHEN sells THEN own.sold ELSE handed END, 0) AS by_receipts
             FROM days d LEFT JOIN own USING (item_id, location_id, date)
             LEFT JOIN total USING (item_id, date) LEFT JOIN sellers USING (location_id)
             LEFT JOIN arrivals USING (item_id, location_id, date)
-            LEFT JOIN suppliers USING (location_id)
-            WHERE step = 1 AND (sells OR supplies IS NULL))
-        SELECT item_id, location_id, date, opening, arrived, sold, closing, {off} AS affected,
-            abs(closing - greatest(opening + arrived - sold, 0)) * cost AS money
-        FROM balance LEFT JOIN costs USING (item_id)"""
+            LEFT JOIN ordered_from USING (item_id, location_id, date)
+            LEFT JOIN received_from USING (item_id, location_id, date) WHERE step = 1),
+        contradicted AS (
+            SELECT location_id, count(*) FILTER ({_off("by_sales")} > 0.001) AS sales,
+                count(*) FILTER ({_off("by_orders")} > 0.001) AS orders,
+                count(*) FILTER ({_off("by_receipts")} > 0.001) AS receipts
+            FROM balance GROUP BY location_id),
+        explained AS (
+            SELECT item_id, location_id, date, opening, arrived, closing,
+                CASE least(sales, orders, receipts)
+                    WHEN sales THEN by_sales WHEN orders THEN by_orders ELSE by_receipts END AS sold
+            FROM balance JOIN contradicted USING (location_id))
+        SELECT item_id, location_id, date, opening, arrived, sold, closing,
+            {_off("sold")} > 0.001 AS affected, {_off("sold")} * cost AS money
+        FROM explained LEFT JOIN costs USING (item_id)"""
+
+
+def _off(gone: str) -> str:
+    return f"abs(closing - greatest(opening + arrived - {gone}, 0))"
 
 
 @check(
