@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,22 +48,35 @@ def browser(offline, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def live_page(workspace, tmp_path_factory):
-    """Address of a running server, with its token."""
-    log = tmp_path_factory.mktemp("serve") / "out.txt"
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "workbench", "dashboards", "serve", "--port", "0"]
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, cwd=workspace.root, env=environment, stdout=out, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 20
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield found.group()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+def served(tmp_path_factory):
+    """Opens the dashboards of a folder and gives the address, with its token, of one of them."""
+
+    @contextmanager
+    def serve(root, page=""):
+        log = tmp_path_factory.mktemp("serve") / "out.txt"
+        command = [sys.executable, "-m", "workbench", "dashboards", "serve", "--port", "0"]
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                command, cwd=root, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                stdout=out, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        address = rf"http://127\.0\.0\.1:\d+/{page}\?token=\S+"
+        try:
+            deadline = time.monotonic() + 30
+            while not (found := re.search(address, log.read_text())):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield found.group()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=10)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def live_page(workspace, served):
+    """Address of the executive page on a running server."""
+    with served(workspace.root) as address:
+        yield address

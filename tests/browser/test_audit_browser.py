@@ -1,13 +1,8 @@
 """The audit page as an auditor sees it: file and live page, over a real log, in a browser."""
 
 import importlib.util
-import os
-import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -48,24 +43,9 @@ def snapshot(audited):
 
 
 @pytest.fixture(scope="module")
-def live(audited, tmp_path_factory):
-    log = tmp_path_factory.mktemp("serve") / "out.txt"
-    command = [sys.executable, "-m", "workbench", "dashboards", "serve", "--port", "0"]
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, cwd=audited.root, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 30
-        while not (found := re.search(r"http://[\d.:]+/audit\?token=\S+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield found.group()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+def live(audited, served):
+    with served(audited.root, "audit") as address:
+        yield address
 
 
 def _picture(page):

@@ -7,7 +7,7 @@ import pytest
 
 from workbench.contracts.private import Private
 from workbench.errors import ContractError, RunError
-from workbench.runs import artefacts
+from workbench.runs import artefacts, proposed
 from workbench.runs.context import CONTEXT_VARIABLE, Context
 from workbench.runs.facts import Facts
 from workbench.tables.store import TableStore
@@ -103,11 +103,11 @@ def test_proposal_id_follows_from_the_work_not_from_the_run(run, workspace, monk
     again = run._context.__class__(**{**vars(run._context), "run_id": "other"})
     forced = run._context.__class__(**{**vars(run._context), "attempt": 1})
     frame = _proposals(["I1"])
-    one, same, new = (artefacts._proposal_ids(frame, c) for c in (run._context, again, forced))
+    one, same, new = (proposed.proposal_ids(frame, c) for c in (run._context, again, forced))
     assert one == same
     assert one != new
     as_dates = frame.assign(valid_from=[pd.Timestamp("2018-01-01").date()])
-    assert artefacts._proposal_ids(as_dates, run._context) == one
+    assert proposed.proposal_ids(as_dates, run._context) == one
 
 
 @pytest.mark.parametrize(

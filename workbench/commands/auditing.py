@@ -9,8 +9,8 @@ from workbench.commands.log import open_history, pinned_key
 from workbench.commands.tracing.chain import step
 from workbench.commands.tracing.check import TICK
 from workbench.dashboards.audit import Answer, Find, Health, Line, Node, audit_html
-from workbench.errors import DashboardError, WorkbenchError
-from workbench.folders import replace_durably
+from workbench.dashboards.publish import write_page
+from workbench.errors import WorkbenchError
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -88,15 +88,7 @@ def publish(workspace: Workspace, out: Path | None = None) -> Path:
     target = out or workspace.reports / "dashboards" / PAGE
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     page = audit_html(health(workspace), picture(workspace), newest(workspace), made)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_durably(target, page.encode("utf-8"))
-    except OSError as error:
-        raise DashboardError(
-            f"{target}: cannot be written ({error.strerror or error}); expected a file in a folder"
-            " with room and permission to write. Mend that and publish again."
-        ) from error
-    return target
+    return write_page(target, page)
 
 
 # --- search ---------------------------------------------------------------------------------------

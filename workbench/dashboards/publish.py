@@ -52,6 +52,15 @@ def publish_executive(workspace: Workspace, out: Path | None = None) -> Path:
     """
     target = out or workspace.reports / "dashboards" / PAGE
     page = executive_html(roi.load(workspace))
+    return write_page(target, page)
+
+
+def write_page(target: Path, page: str) -> Path:
+    """Replace a page as a whole; returns it.
+
+    Raises:
+        DashboardError: It cannot be written; an earlier page stands unchanged.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_durably(target, page.encode("utf-8"))

@@ -165,6 +165,20 @@ def labels_at_ends(chart: "Figure", ends: Sequence[tuple[str, Any, float, str]])
         )  # fmt: skip
 
 
+def ends_together(
+    ends: list[tuple[str, str, float, str]], *, apart: float = 7
+) -> list[tuple[str, str, float, str]]:
+    """One label for lines that end less than `apart` points from each other."""
+    joined: list[tuple[str, str, float, str]] = []
+    for name, x, y, colour in sorted(ends, key=lambda end: -end[2]):
+        if joined and joined[-1][1] == x and joined[-1][2] - y < apart:
+            first = joined.pop()
+            joined.append((f"{first[0]}<br>{name}", x, first[2], INK))
+        else:
+            joined.append((name, x, y, colour))
+    return joined
+
+
 def number(value: float) -> str:
     """Three significant figures, with k, M or bn; a whole number below 10,000 stands in full."""
     if value is None or not math.isfinite(value):

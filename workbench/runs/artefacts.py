@@ -20,13 +20,13 @@ from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
-from workbench.contracts.units import unit_name
 from workbench.errors import RunError
 from workbench.runs import session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
 from workbench.runs.origins import origins
+from workbench.runs.proposed import for_planners, proposal_ids
 from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
@@ -281,14 +281,14 @@ class Run:
             value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
             for value in frame[c.REASONS]
         ]
-        frame[c.PROPOSAL_ID] = _proposal_ids(frame, self._context)
+        frame[c.PROPOSAL_ID] = proposal_ids(frame, self._context)
         if not self.governed:
             print(f"{len(frame)} proposals: a draft, never logged.")
             return frame
         self.write(PROPOSALS.name, pd.concat([*self._proposed, frame], ignore_index=True))
         self._proposed.append(frame)
         whole = pd.concat(self._proposed, ignore_index=True)
-        self.save_table(_for_planners(whole), PROPOSALS.name)
+        self.save_table(for_planners(whole), PROPOSALS.name)
         return frame
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -403,23 +403,3 @@ class Run:
 
     def _save(self) -> None:
         self._facts.save(self._folder / FACTS_FILE)
-
-
-def _for_planners(proposals: pd.DataFrame) -> pd.DataFrame:
-    """Proposals by money at stake, with their unit in words too."""
-    by = [name for name in (c.MONEY_AT_STAKE, c.PROPOSED) if name in proposals]
-    ranked = proposals.sort_values(by, ascending=False, kind="stable")
-    place = list(ranked.columns).index(c.UNIT) + 1
-    ranked.insert(place, "unit_name", [unit_name(str(code)) for code in ranked[c.UNIT]])
-    return ranked
-
-
-def _proposal_ids(proposals: pd.DataFrame, context: Context) -> list[str]:
-    """Digest of the run's skip key and attempt, and of what each proposal is about."""
-    seed = f"{context.skip_key}\n{context.attempt}"
-    about = proposals[[c.KIND, c.ITEM_ID, c.LOCATION_ID]].astype(str)
-    about = about.assign(day=pd.to_datetime(proposals[c.VALID_FROM]).dt.strftime("%Y-%m-%d"))
-    return [
-        hashlib.sha256("\n".join([seed, *row]).encode()).hexdigest()[:32]
-        for row in about.itertuples(index=False)
-    ]

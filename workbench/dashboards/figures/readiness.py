@@ -282,24 +282,10 @@ def history_of_score(history: pd.DataFrame) -> "Figure":
             )
         )  # fmt: skip
         ends.append((str(area), labels[-1], float(rows[score.SCORE].iloc[-1]), colour))
-    theme.labels_at_ends(figure, _together(ends))
+    theme.labels_at_ends(figure, theme.ends_together(ends))
     figure.update_yaxes(range=[0, 105])
     figure.update_layout(margin={"r": 110})
     return figure
-
-
-def _together(
-    ends: list[tuple[str, str, float, str]], *, apart: float = 7
-) -> list[tuple[str, str, float, str]]:
-    """One label for lines that end less than `apart` points from each other."""
-    joined: list[tuple[str, str, float, str]] = []
-    for name, x, y, colour in sorted(ends, key=lambda end: -end[2]):
-        if joined and joined[-1][1] == x and joined[-1][2] - y < apart:
-            first = joined.pop()
-            joined.append((f"{first[0]}<br>{name}", x, first[2], theme.INK))
-        else:
-            joined.append((name, x, y, colour))
-    return joined
 
 
 def reach_of_tables(inventory: pd.DataFrame) -> "Figure":
