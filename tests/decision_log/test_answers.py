@@ -299,7 +299,7 @@ def test_the_whole_chain_hangs_on_the_proposal(desk):
 
 
 def test_what_states_no_quantity_is_never_ordered_nor_changed_to_one(desk):
-    merge = {"item_id": "I9", "tier": "manual", "detail": {"proposal": "merge"}}
+    merge = {"item_id": "I9", "tier": "manual", "quantity": None, "detail": {"proposal": "merge"}}
     desk.log.append([desk.logs.record(9, **merge)])
     with pytest.raises(LogError, match="states no quantity that could be another one"):
         desk.override("d9")
