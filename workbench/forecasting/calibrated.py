@@ -16,7 +16,7 @@ import numpy.typing as npt
 from workbench.errors import ContractError
 from workbench.forecasting import losses
 from workbench.forecasting.distribution import CountDistribution, count_group
-from workbench.forecasting.families import Setting, Stack, blocks, learn, stack
+from workbench.forecasting.families import MeanOf, Setting, Stack, blocks, learn, stack
 from workbench.forecasting.features import Known, known_at, targets_at
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.global_quantiles import conformal_offsets, whole_quantiles
@@ -138,18 +138,27 @@ class CountsFitted:
 _LEAST_MEAN = 1e-3  # units a window: what never sold is not impossible
 
 
-def count_forecast(learned: CountDistribution, setting: Setting, mean: Array) -> Forecast:
-    """Counts around expected demand of each window, from the last column of a panel.
+def count_forecast(
+    learned: CountDistribution,
+    setting: Setting,
+    mean: Array,
+    *,
+    windows: Sequence[Window] = (),
+    known: Known | None = None,
+) -> Forecast:
+    """Counts around expected demand of each window.
 
     Args:
         learned: From past errors.
-        setting: Whose panel ends with the cutoff.
+        setting: Whose panel ends with the cutoff, unless `known` says which that is.
         mean: Shape (series, windows).
+        windows: Of the columns of `mean`; those of the setting by default.
+        known: What is known at the cutoff.
     """
-    cutoff = setting.panel.units.shape[1] - 1
-    known, kind = known_at(setting.panel, cutoff), segment(setting.panel, cutoff)
+    known = known_at(setting.panel, setting.panel.units.shape[1] - 1) if known is None else known
+    kind = segment(setting.panel, known.cutoff)
     means, quantiles = [], []
-    for place, window in enumerate(setting.windows):
+    for place, window in enumerate(windows or setting.windows):
         group = count_group(mean[:, place], known.overdispersion, blocks(setting, window))
         means.append(mean[:, place] * learned.scale[group] * learned.drift[kind])
         quantiles.append(learned.quantiles(mean[:, place], group, kind))
@@ -225,7 +234,7 @@ def stacked(setting: Setting, cutoffs: Sequence[int], fitted: Fitted) -> tuple[S
     return case, np.concatenate(quantiles).reshape(-1, len(setting.levels))
 
 
-def _mean_of(setting: Setting, early: Expects):  # type: ignore[no-untyped-def]
+def _mean_of(setting: Setting, early: Expects) -> MeanOf:
     """Expected demand from past cutoffs, each from what was known then."""
     places = {window: place for place, window in enumerate(setting.windows)}
     made: dict[int, Array] = {}

@@ -4,6 +4,7 @@ Those with a distribution of their own are families; those that know only what t
 those that give raw quantiles ratios: `calibrated.py` completes both.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -188,13 +189,7 @@ class LightGBMFitted:
 
 @dataclass(frozen=True)
 class LightGBMQuantiles:
-    """LightGBM's quantile objective, one model per level: raw quantiles.
-
-    Attributes:
-        threads: Levels that are fitted side by side.
-    """
-
-    threads: int = 1
+    """LightGBM's quantile objective, one model per level: raw quantiles."""
 
     @property
     def name(self) -> str:
@@ -205,7 +200,7 @@ class LightGBMQuantiles:
         return "panels whose spread, not only mean, depends on promotions and season"
 
     def fit(self, history: Panel, task: Task) -> "QuantilesFitted":
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(threads()) as pool:
             models = fit_quantile_models(
                 history, training_cutoffs(history, task), task.windows,
                 levels=task.levels.tolist(), seed=task.seed, map_=pool.map,
@@ -274,6 +269,14 @@ class DaysFitted:
         each = direct.forecast_direct(daily_panel(history), self.booster, last, days)
         spans = [slice(w.start - 1, w.start - 1 + w.length) for w in self.task.windows]
         return np.stack([each[:, span].sum(axis=1) for span in spans], axis=1)
+
+
+def threads() -> int:
+    """As many as OpenMP would take: fits run side by side, each on one thread.
+
+    That is twice as fast on two cores as one fit on both, and gives the same bytes on any number.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def training_cutoffs(history: Panel, task: Task) -> list[int]:

@@ -148,7 +148,7 @@ def mixture(actual: Array, quantiles: Array, levels: Array, value: Array) -> Arr
 def _best(actual: Array, quantiles: Array, levels: Array, value: Array) -> Array:
     """All weight on the member that lost least."""
     losses = [_loss(actual, each, levels, value) for each in np.moveaxis(quantiles, 2, 0)]
-    return np.eye(len(losses))[int(np.argmin(losses))]
+    return np.asarray(np.eye(len(losses))[int(np.argmin(losses))])
 
 
 def _scale(actual: Array, quantiles: Array, levels: Array, value: Array) -> float:
