@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.distribution import CountDistribution, count_group
 from workbench.forecasting.families import (
@@ -87,13 +88,28 @@ class Forecaster:
 
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
+        kind = segment(panel, cutoff)
+        cases = self.cases(panel, cutoff, windows)
+        return [self.distribution.quantiles(mean, group, kind) for mean, group in cases]
+
+    def expected_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
+        """Expected demand of several windows, past bias removed, shape (series, windows)."""
+        drift = self.distribution.drift[segment(panel, cutoff)]
+        cases = self.cases(panel, cutoff, windows)
+        return np.stack([m * self.distribution.scale[group] * drift for m, group in cases], axis=1)
+
+    def cases(
+        self, panel: Panel, cutoff: int, windows: Sequence[Window]
+    ) -> list[tuple[Array, npt.NDArray[np.int64]]]:
+        """Per window what the model expects, and the calibration group, of each series."""
         setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
-        known, kind, result = known_at(panel, cutoff), segment(panel, cutoff), []
-        for window in windows:
-            mean = self.model.mean(panel, cutoff, window, known)
-            group = count_group(mean, known.overdispersion, blocks(setting, window))
-            result.append(self.distribution.quantiles(mean, group, kind))
-        return result
+        known = known_at(panel, cutoff)
+        means = [self.model.mean(panel, cutoff, window, known) for window in windows]
+        places = [blocks(setting, window) for window in windows]
+        return [
+            (mean, count_group(mean, known.overdispersion, place))
+            for mean, place in zip(means, places, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -203,6 +219,7 @@ def forecast_rows(
             c.HORIZON_END: np.repeat(pd.DatetimeIndex(ends), count * width),
             c.QUANTILE: np.tile(levels, each * count),
             c.VALUE: values.ravel(),
+            c.SERVES: REPLENISHMENT,
         }
     )
 
