@@ -97,6 +97,16 @@ def test_a_hybrid_learns_promotions_that_its_base_cannot_know(panel):
     assert loss["hybrid"] < 0.9 * loss["base"]
 
 
+def test_series_that_sell_for_the_first_time_do_not_blow_up_a_hybrid():
+    # A series that sold nothing so far has no level to multiply: it must not teach huge factors.
+    rng = np.random.default_rng(5)
+    units = rng.poisson(3.0, (60, 320)).astype(float)
+    units[30:, :200] = 0
+    panel = protocol.plain_panel(units)
+    fitted = Hybrid(Rate("imapa")).fit(protocol.known_by(panel, 300), TASK)
+    assert fitted.mean(protocol.known_by(panel, 300)).max() < 3 * 14 * 3
+
+
 def test_the_errors_a_hybrid_learns_from_are_out_of_sample(panel):
     asked = []
 
