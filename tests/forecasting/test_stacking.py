@@ -9,9 +9,10 @@ from scipy import stats
 from workbench.forecasting import protocol, stacking
 from workbench.forecasting.calibrated import Counts
 from workbench.forecasting.families import Stack
+from workbench.forecasting.features import known_at
 from workbench.forecasting.global_model import Window
-from workbench.forecasting.hybrid import Hybrid
-from workbench.forecasting.members import LightGBMMean, Naive, Rate, SlowMovers
+from workbench.forecasting.hybrid import Hybrid, corrected_features
+from workbench.forecasting.members import LightGBMMean, Naive, Rate, SlowMovers, training_cutoffs
 from workbench.forecasting.protocol import Task
 from workbench.forecasting.trial import try_families
 
@@ -97,14 +98,24 @@ def test_a_hybrid_learns_promotions_that_its_base_cannot_know(panel):
     assert loss["hybrid"] < 0.9 * loss["base"]
 
 
-def test_series_that_sell_for_the_first_time_do_not_blow_up_a_hybrid():
-    # A series that sold nothing so far has no level to multiply: it must not teach huge factors.
-    rng = np.random.default_rng(5)
-    units = rng.poisson(3.0, (60, 320)).astype(float)
-    units[30:, :200] = 0
-    panel = protocol.plain_panel(units)
-    fitted = Hybrid(Rate("imapa")).fit(protocol.known_by(panel, 300), TASK)
-    assert fitted.mean(protocol.known_by(panel, 300)).max() < 3 * 14 * 3
+def test_a_base_is_believed_within_limits_of_the_recent_level(panel):
+    # Nearly nothing as an offset made boosting diverge on shop data: factors of a million.
+    known, window = known_at(panel, 200), Window(1, 7)
+    recent = known.level * 7
+    for base, believed in ((0 * recent, 0.2 * recent), (99 * recent, 5 * recent)):
+        _, offset = corrected_features(panel, 200, window, known, base)
+        assert np.exp(offset) == pytest.approx(np.maximum(believed, 0.02 * 7), rel=1e-5)
+
+
+def test_series_that_never_sold_teach_a_hybrid_nothing():
+    units = np.random.default_rng(5).poisson(3.0, (40, 300)).astype(float)
+    units[20:] = 0
+    history = protocol.known_by(protocol.plain_panel(units), 290)
+    hybrid = Hybrid(Rate("imapa"), trees=5)
+    _, sold, _ = hybrid.rows_of(history, TASK)
+    cutoffs = training_cutoffs(history, TASK)
+    assert len(sold) == 20 * len(cutoffs) * 2
+    assert sold.min() > 0
 
 
 def test_the_errors_a_hybrid_learns_from_are_out_of_sample(panel):

@@ -55,14 +55,14 @@ class Hybrid:
     def fit(self, history: Panel, task: Task) -> "HybridFitted":
         import lightgbm
 
-        x, y, offset = self._rows_of(history, task)
+        x, y, offset = self.rows_of(history, task)
         data = lightgbm.Dataset(
             x, y, init_score=offset, feature_name=[*NAMES, _BASE], params=PARAMETERS
         )
         booster = lightgbm.train({**PARAMETERS, "seed": task.seed}, data, self.trees)
         return HybridFitted(self.base.fit(history, task), booster, task)
 
-    def _rows_of(self, history: Panel, task: Task) -> tuple[npt.NDArray[np.float32], Array, Array]:
+    def rows_of(self, history: Panel, task: Task) -> tuple[npt.NDArray[np.float32], Array, Array]:
         """Features, demand and log of what the base expected, of past windows."""
         cutoffs = training_cutoffs(history, task)
         rng = np.random.default_rng(task.seed)
