@@ -155,8 +155,7 @@ class Coherent:
         """Ascending samples of a block of bottom series, as their own days are distributed."""
         cutoff, levels = self.panel.units.shape[1] - 1, paths.path_levels(count)
         windows = [Window(day, 1) for day in range(1, self.days + 1)]
-        cases = self.forecaster.cases(self.panel, cutoff, windows)
-        mean, group = (np.stack(parts, axis=1) for parts in zip(*cases, strict=True))
+        mean, group = self.forecaster.expected(self.panel, cutoff, windows)
         kind = segment(self.panel, cutoff)
         distribution = self.forecaster.distribution.at_levels(levels)
         wanted = np.searchsorted(distribution.levels, levels)
@@ -205,9 +204,9 @@ def before(
     cutoff, sites = panel.units.shape[1] - 1, sites_of(panel)
     each = [Window(day, 1) for day in range(1, days + 1)]
     cumulative = [Window(1, n) for n in sorted(set(lengths)) if n < days]
-    own = daily.expected_of(panel, cutoff, each)
+    own = daily.forecast(panel, cutoff, each).mean
     if cumulative:
-        sums = windows.expected_of(panel, cutoff, cumulative)
+        sums = windows.forecast(panel, cutoff, cumulative).mean
         own = temporal.reconcile_windows(own, cumulative, sums)
     return Before(sites, _base(panel, sites, own), _variance(sites, panel, days), panel, daily)
 
