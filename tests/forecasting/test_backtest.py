@@ -133,4 +133,4 @@ def test_an_unknown_family_is_refused_before_any_work():
 def test_every_family_that_is_tried_says_what_it_cost(result):
     choice = result[2].choice
     assert (choice["cpu_seconds"] > 0).all()
-    assert (choice["peak_mib"] >= 0).all()
+    assert not (choice["peak_mib"] < 0).any()
