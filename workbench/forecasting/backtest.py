@@ -22,10 +22,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting import catalogue
 from workbench.forecasting.calibrated import Counts, count_forecast
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import CountDistribution
+from workbench.forecasting.distribution import CountDistribution, count_group
 from workbench.forecasting.families import (
     CHOSEN,
     NAIVE,
@@ -34,6 +35,7 @@ from workbench.forecasting.families import (
     Judged,
     Setting,
     Stack,
+    blocks,
     count_family,
     learn,
     mean_by_model,
@@ -53,7 +55,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Family, Task
+from workbench.forecasting.protocol import Family, Forecast, Task
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -85,13 +87,32 @@ class Forecaster:
 
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
+        return list(self._forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
+
+    def expected_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
+        """Expected demand of several windows, past bias removed, shape (series, windows)."""
+        return self._forecast(panel, cutoff, windows).mean
+
+    def _forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
         setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
         known = known_at(panel, cutoff)
-        mean = [self.model.mean(panel, cutoff, window, known) for window in windows]
-        forecast = count_forecast(
-            self.distribution, setting, np.stack(mean, axis=1), windows=windows, known=known
+        means = [self.model.mean(panel, cutoff, window, known) for window in windows]
+        return count_forecast(
+            self.distribution, setting, np.stack(means, axis=1), windows=windows, known=known
         )
-        return list(forecast.quantiles.swapaxes(0, 1))
+
+    def cases(
+        self, panel: Panel, cutoff: int, windows: Sequence[Window]
+    ) -> list[tuple[Array, npt.NDArray[np.int64]]]:
+        """Per window what the model expects, and the calibration group, of each series."""
+        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
+        known = known_at(panel, cutoff)
+        means = [self.model.mean(panel, cutoff, window, known) for window in windows]
+        places = [blocks(setting, window) for window in windows]
+        return [
+            (mean, count_group(mean, known.overdispersion, place))
+            for mean, place in zip(means, places, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -202,6 +223,7 @@ def forecast_rows(
             c.HORIZON_END: np.repeat(pd.DatetimeIndex(ends), count * width),
             c.QUANTILE: np.tile(levels, each * count),
             c.VALUE: values.ravel(),
+            c.SERVES: REPLENISHMENT,
         }
     )
 

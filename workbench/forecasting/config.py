@@ -1,10 +1,11 @@
 """Parameters of the forecast notebook."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Level = Annotated[float, Field(gt=0, lt=1)]
+Serves = Literal["replenishment", "tactical", "operational", "strategic"]
 
 
 class ForecastConfig(BaseModel):
@@ -25,6 +26,10 @@ class ForecastConfig(BaseModel):
         trees: Boosting rounds.
         max_series: Forecast only so many series, those with most selling days; 0 takes all.
         seed: Of sampling and of randomised PIT.
+        serves: Decisions that the run serves: see `horizons.py`.
+        paths: Joint sample paths.
+        path_items: Items with most revenue whose paths are kept, at all their sites.
+        months_ahead: Months of four weeks; thirteen make a year.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +47,12 @@ class ForecastConfig(BaseModel):
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)
+    serves: Annotated[list[Serves], Field(min_length=1)] = [
+        "replenishment", "tactical", "operational", "strategic",
+    ]  # fmt: skip
+    paths: int = Field(default=100, ge=20, le=1_000)
+    path_items: int = Field(default=25, ge=0)
+    months_ahead: int = Field(default=6, ge=0, le=13)
 
     @field_validator("families")
     @classmethod
