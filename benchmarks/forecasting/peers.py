@@ -250,10 +250,10 @@ def page(tables: Sequence[tuple[Set, Sequence[Row]]], last: Sequence[str]) -> st
         f" Peers: {peers}, as a user would call them (`peer_scripts.py`). One thread each.", "",
         "Same frame of demand alone for all: no prices, no promotions. Levels"
         f" {', '.join(f'{x:g}' for x in LEVELS)}; every forecast is clipped at zero. Pinball losses"
-        " are means over levels, scaled by the naive change of each series' whole history (M5: since d_1);"
-        " WAPE and MASE are of the median, RMSSE and bias of the mean. CPU and memory count fitting, calibration"
-        " and forecasting above imports and data. Our LightGBM families read weekdays and are for"
-        " daily data: they are not run on months.", "",
+        " are means over levels, scaled by the naive change of each series' whole history (M5:"
+        " since d_1); WAPE and MASE are of the median, RMSSE and bias of the mean. CPU and memory"
+        " count fitting, calibration and forecasting above imports and data. Our LightGBM families"
+        " read weekdays and are for daily data: they are not run on months.", "",
     ]  # fmt: skip
     return "\n".join([*head, *(line for one in tables for line in table(*one)), *last]) + "\n"
 
