@@ -18,6 +18,7 @@ from workbench.decision_log.tiles import bundle_path, tile_path
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_log, verify_storage
 from workbench.decision_log.writer import LogWriter
+from workbench.decision_log.writer import LogWriter
 from workbench.errors import ContractError, ImmutableError, LockedError, LogError
 from workbench.merkle import leaf_hash, tree_root
 
@@ -319,3 +320,18 @@ def test_a_rewritten_log_of_the_same_key_is_not_continued(logs):
     logs.open(other).append(logs.records(100, 110))
     with pytest.raises(LogError, match="another log was put back"):
         remembering(logs, other, memory).append([logs.record(1)])
+
+
+def test_a_batch_that_was_given_up_for_another_is_not_signed_when_it_is_put_back(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    older = dict(storage.objects)
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b"given up"])
+    given_up, storage.records = list(storage.records), []
+    remembering(logs, storage, memory).append([logs.record(5)])
+    storage.objects, storage.records = dict(older), given_up
+    with pytest.raises(LogError, match="does not extend the checkpoint of 6"):
+        remembering(logs, storage, memory).checkpoint()
+    assert (storage.objects, storage.records) == (older, given_up)
