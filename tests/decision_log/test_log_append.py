@@ -335,3 +335,30 @@ def test_a_batch_that_was_given_up_for_another_is_not_signed_when_it_is_put_back
     with pytest.raises(LogError, match="does not extend the checkpoint of 6"):
         remembering(logs, storage, memory).checkpoint()
     assert (storage.objects, storage.records) == (older, given_up)
+
+
+def test_what_a_killed_writer_published_is_not_forked_from_an_older_log_put_back(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    older = dict(storage.objects)
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b"published"])
+    killed.publish()
+    storage.objects, storage.records = dict(older), []
+    with pytest.raises(LogError, match="does not extend the checkpoint of 6"):
+        remembering(logs, storage, memory).append(logs.records(5, 6))
+    assert storage.objects == older
+
+
+def test_what_is_remembered_and_was_not_shown_any_more_is_in_the_journal(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b'{"id":"a","kind":"fact"}'])
+    storage.replace = lambda path, data: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        killed.publish()
+    del storage.replace
+    assert remembering(logs, storage, memory).checkpoint().size == 1
+    assert memory.note == storage.read("checkpoint")

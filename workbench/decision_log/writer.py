@@ -255,9 +255,18 @@ class LogWriter:
             )
         self._storage.create(objects)
         self._read_back(objects)
-        self._storage.replace(CHECKPOINT, self._signed(state))
+        self._show(self._signed(state))
         state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
+
+    def _show(self, note: bytes) -> None:
+        """Replace the published checkpoint; what readers may have seen is remembered before."""
+        self._remember(note)
+        self._storage.replace(CHECKPOINT, note)
+
+    def _remember(self, note: bytes) -> None:
+        if self._memory is not None and self._memory.read() != note:
+            self._memory.keep(note)
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -305,7 +314,7 @@ class LogWriter:
         self._mend(objects, last.end)
         current = published is not None and published.size == last.end
         note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
-        self._storage.replace(CHECKPOINT, note or last.note or after.sign(self._signer))
+        self._show(note or last.note or after.sign(self._signer))
         return after
 
     def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
@@ -399,8 +408,7 @@ class LogWriter:
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
         state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
         self._state = state
-        if self._memory is not None:
-            self._memory.keep(self._storage.read(CHECKPOINT) or b"")
+        self._remember(self._storage.read(CHECKPOINT) or b"")
 
     def _superseded(self, before: int, after: int) -> list[str]:
         """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""
