@@ -118,8 +118,7 @@ class LogWriter:
             self._holding = True
             try:
                 yield
-                self.publish()
-                self._settle(last=True)
+                self.settle()
             except BaseException:
                 with suppress(WorkbenchError):  # else the next opener completes the journal
                     self.publish()
@@ -267,6 +266,15 @@ class LogWriter:
     def _remember(self, note: bytes) -> None:
         if self._memory is not None and self._memory.read() != note:
             self._memory.keep(note)
+
+    def settle(self) -> None:
+        """Publish, and let the log's files stand without the journal: all is durable in them.
+
+        Raises:
+            LogError: The storage refused; the journal still holds what the files may lack.
+        """
+        self.publish()
+        self._settle(last=True)
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
