@@ -87,6 +87,16 @@ def test_a_batch_spelt_in_another_way_is_refused():
             parse_batch(other)
 
 
+@pytest.mark.parametrize("start", [-1, 2**63])
+def test_a_batch_that_continues_a_log_of_impossible_size_is_refused(start):
+    for batch in (
+        Batch(start, bytes(32), (b"entry",), after=bytes(32), seal=bytes(32)),
+        Batch(start, bytes(32), (b"entry",), b"note"),
+    ):
+        with pytest.raises(LogError, match="malformed"):
+            parse_batch(batch.encode())
+
+
 def test_a_seal_holds_for_one_claim_of_one_key():
     signer, other = (generate_signer("example.com/log") for _ in range(2))
     before, after = (Checkpoint("example.com/log", size, bytes(32)) for size in (1, 2))

@@ -33,6 +33,7 @@ _HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
 _SEALED: Final = "sealed"
+_LARGEST: Final = 2**63 - 1  # entries
 _RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
 
 
@@ -153,8 +154,8 @@ def parse_batch(record: bytes) -> Batch:
     try:
         words = head.decode("ascii").split(" ")
         batch = _sealed(words, rest) if words[0] == _SEALED else _signed(words, rest)
-        if batch.encode() != record:
-            raise ValueError("another spelling")
+        if batch.encode() != record or not 0 <= batch.start <= _LARGEST:
+            raise ValueError("another spelling, or a size that no log has")
     except (ValueError, VerificationError) as error:
         raise LogError(f"{JOURNAL}: malformed; nothing was appended: {_RESTORE}.") from error
     return batch
