@@ -12,7 +12,7 @@ from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.journal import Batch
-from workbench.decision_log.note import generate_signer
+from workbench.decision_log.note import Signer, generate_signer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import bundle_path, tile_path
 from workbench.decision_log.tree import TreeReader
@@ -362,3 +362,17 @@ def test_what_is_remembered_and_was_not_shown_any_more_is_in_the_journal(logs):
     del storage.replace
     assert remembering(logs, storage, memory).checkpoint().size == 1
     assert memory.note == storage.read("checkpoint")
+
+
+def test_requests_that_share_a_flush_share_a_signature_made_when_it_is_asked_for(logs, monkeypatch):
+    storage, signed = MemoryStorage(), []
+    sign = Signer.sign
+    monkeypatch.setattr(Signer, "sign", lambda key, text: signed.append(text) or sign(key, text))
+    log = logs.open(storage)
+    with log.held():
+        log.checkpoint()
+        signed.clear()
+        done = log.append_group([[logs.record(number).canonical()] for number in range(3)])
+        assert not signed
+        assert len({outcome.checkpoint for outcome in done}) == len(signed) == 1
+    assert storage.read("checkpoint").decode() == done[0].checkpoint
