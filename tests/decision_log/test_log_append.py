@@ -18,7 +18,6 @@ from workbench.decision_log.tiles import bundle_path, tile_path
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_log, verify_storage
 from workbench.decision_log.writer import LogWriter
-from workbench.decision_log.writer import LogWriter
 from workbench.errors import ContractError, ImmutableError, LockedError, LogError
 from workbench.merkle import leaf_hash, tree_root
 
@@ -376,3 +375,32 @@ def test_requests_that_share_a_flush_share_a_signature_made_when_it_is_asked_for
         assert not signed
         assert len({outcome.checkpoint for outcome in done}) == len(signed) == 1
     assert storage.read("checkpoint").decode() == done[0].checkpoint
+
+
+def test_acknowledged_entries_behind_a_damaged_batch_are_not_dropped(logs, tmp_path):
+    log, copy = logs.open_folder(tmp_path), tmp_path / "copy"
+    with log.held():
+        for number in range(3):
+            log.append([logs.record(number)])
+        shutil.copytree(tmp_path / "log", copy / "log")  # as kill -9 leaves it
+    journal = copy / "log" / ".journal"
+    damaged = bytearray(journal.read_bytes())
+    damaged[damaged.index(b'"d1"')] ^= 1
+    journal.write_bytes(damaged)
+    with pytest.raises(LogError, match=r"damaged at byte 8192, before entries that were ackn"):
+        logs.open_folder(copy).checkpoint()
+    assert journal.read_bytes() == damaged
+    os.truncate(journal, 8192)
+    assert logs.open_folder(copy).checkpoint().size == 1
+
+
+@pytest.mark.parametrize("name", [".lock", ".checkpoint.new", ".journal"])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_the_folder_leads_no_write_to_another_file(logs, tmp_path, name, link):
+    other = tmp_path / "signing.key"
+    other.write_text("secret")
+    (tmp_path / "log").mkdir()
+    link(other, tmp_path / "log" / name)
+    with suppress(LogError):
+        logs.open_folder(tmp_path).append([logs.record(0)])
+    assert other.read_text() == "secret"
