@@ -5,8 +5,10 @@ with a typing error, or abbreviated; what is left over weighs as much as it is r
 `CHK NDL SOUP 14.5OZ` is `Chicken noodle soup, 14.5 oz`, while `Cola` and `Cola Zero`, or two sizes
 of one thing, are not. Numbers and sizes agree or the records differ.
 
-Blocking: only records that share an uncommon word (by its consonants), a GTIN or a neighbourhood
-in sorted order are compared, so that the work grows with the number of items, not its square.
+Records that are written alike are paired with the first of them, and only that one is compared with
+others. Blocking: only records that share an uncommon word (by its consonants), a GTIN or a
+neighbourhood in sorted order are compared, so that the work grows with the number of items, not its
+square.
 """
 
 import math
@@ -80,12 +82,39 @@ def duplicates(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> list
     records = [_record(row) for row in items.to_dict("records")]
     counts = Counter(word for record in records for word in set(record.words))
     rarity = {word: math.log(1 + len(records) / count) for word, count in counts.items()}
+    groups = _written_alike(records)
+    first = [group[0] for group in groups]
+    pairs = [(group[0], other) for group in groups for other in group[1:]]
+    pairs += [(first[one], first[other]) for one, other in _pairs(first, rarity)]
     found = []
-    for one, other in _pairs(records, rarity):
-        candidate = _compared(records[one], records[other], rarity, len(records))
+    for one, other in pairs:
+        candidate = _compared(one, other, rarity, len(records))
         if candidate is not None and candidate.score >= least_score:
             found.append(candidate)
     return sorted(found, key=lambda pair: (-pair.score, pair.item_id, pair.duplicate_id))
+
+
+def pair_table(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> pd.DataFrame:
+    """The same as rows: item_id, duplicate_id, score."""
+    rows = [
+        (pair.item_id, pair.duplicate_id, pair.score)
+        for pair in duplicates(items, least_score=least_score)
+    ]
+    names = {c.ITEM_ID: "str", "duplicate_id": "str", "score": "float64"}
+    return pd.DataFrame(rows, columns=list(names)).astype(names)
+
+
+def _written_alike(records: Iterable[_Record]) -> list[list[_Record]]:
+    """Records between which nothing that is compared differs, the one that would stay first."""
+    groups: dict[tuple[Any, ...], list[_Record]] = defaultdict(list)
+    for one in records:
+        key = (one.words, one.numbers, one.size, one.brand, one.category, one.gtin)
+        groups[key].append(one)
+    return [sorted(group, key=_stays_first) for group in groups.values()]
+
+
+def _stays_first(record: _Record) -> tuple[int, str]:
+    return -record.filled, record.item_id
 
 
 def _record(row: Mapping[Any, Any]) -> _Record:
@@ -105,6 +134,7 @@ def _record(row: Mapping[Any, Any]) -> _Record:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 16)
 def _plain(text: str) -> str:
     """Lower case without accents; marks become blanks, but for those within numbers."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
@@ -113,6 +143,7 @@ def _plain(text: str) -> str:
     ).strip()
 
 
+@lru_cache(maxsize=1 << 16)
 def _words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     parts = [part for part in text.split() if part not in _NOISE]
     numbers = tuple(sorted(part for part in parts if any(char.isdigit() for char in part)))
@@ -129,6 +160,11 @@ def _size(row: Mapping[Any, Any], description: str) -> tuple[float, str] | None:
     if isinstance(size, float) and isinstance(unit, str) and math.isfinite(size):
         pieces = count if isinstance(count, float) and math.isfinite(count) else 1.0
         return in_base_units(size * pieces, unit)
+    return _size_in(description)
+
+
+@lru_cache(maxsize=1 << 16)
+def _size_in(description: str) -> tuple[float, str] | None:
     for match in _SIZE.finditer(description):
         parsed = parse_size(match.group().replace(",", ".").replace("x", "/").replace("X", "/"))
         if isinstance(parsed, PackSize):
@@ -168,7 +204,7 @@ def _skeleton(word: str) -> str:
 def _compared(
     one: _Record, other: _Record, rarity: dict[str, float], count: int
 ) -> Candidate | None:
-    keep, drop = sorted((one, other), key=lambda r: (-r.filled, r.item_id))
+    keep, drop = sorted((one, other), key=_stays_first)
     if one.gtin and one.gtin == other.gtin:
         return Candidate(keep.item_id, drop.item_id, 1.0, (f"same GTIN {one.gtin}",))
     if (

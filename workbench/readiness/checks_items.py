@@ -138,15 +138,21 @@ def cost_above_price(config: ReadinessConfig) -> str:
 
 
 @check(
-    "items-alike", area=ITEMS, severity="info", reads="items", unit="items",
-    remedy="Look whether these are one article under several numbers; merge through item_aliases.",
+    "items-alike", area=ITEMS, severity="info", reads="items item_pairs", unit="merchandise items",
+    remedy="'workbench items duplicates' lists them with the evidence: merge what is one article,"
+    " and describe what is two so that people can tell.",
 )  # fmt: skip
 def alike(config: ReadinessConfig) -> str:
-    """{affected} of {checked} items cannot be told apart by description, brand, maker and size."""
+    """{affected} of {checked} items are written like another, or nearly: perhaps one article."""
     return """
-        SELECT description, brand, pack_text, item_id, count(*) OVER (
-            PARTITION BY description, category, brand, manufacturer, pack_text) > 1 AS affected
-        FROM items WHERE is_demand AND pack_text IS NOT NULL"""
+        WITH both_ways AS (
+            SELECT item_id, duplicate_id AS other, score FROM item_pairs
+            UNION ALL SELECT duplicate_id, item_id, score FROM item_pairs),
+        nearest AS (
+            SELECT item_id, max_by(other, (score, other)) AS alike, max(score) AS score
+            FROM both_ways GROUP BY item_id)
+        SELECT i.item_id, i.description, alike, score, alike IS NOT NULL AS affected
+        FROM items i LEFT JOIN nearest USING (item_id) WHERE is_demand"""
 
 
 @check(
