@@ -162,3 +162,22 @@ columns = { item_id = "no", from_uom = "from", to_uom = "to", factor = "n" }
     assert "'Salt' (1 items): not recognised" in told
     assert "conflict: item 471: EA to XCS to EA gives 1.2, expected 1" in told
     assert json.loads(call("items", "units", "--json"))["clashes"][0]["kind"] == "conflict"
+
+
+def test_gtins_are_told_with_what_is_wrong_and_what_is_shared(tmp_path, call):
+    erp = SOURCES.split("[[source]]")[1].replace('brand = "brand"', 'gtin = "ean"')
+    (tmp_path / "exports.toml").write_text(f"[[source]]{erp}")
+    (tmp_path / "erp.csv").write_text(
+        "no;text;ean\n471;Soup;036000291452\n472;Stew;0036000291452\n473;Salt;4006381333932\n"
+        "474;Rag;\n"
+    )
+    call("ingest", tmp_path / "exports.toml")
+    assert call("items", "gtins").splitlines() == [
+        "GTINs: 3 of 4 items have one; 1 wrong, 1 shared by several items, 0 of a shop's own range",
+        "  473: '4006381333932' check digit is 2, expected 1",
+        "  00036000291452 is on 471, 472",
+    ]
+    assert "… and 1 more shared; --json lists them all." in call("items", "gtins", "--rows", 0)
+    assert json.loads(call("items", "gtins", "--json"))["shared"] == [
+        ["00036000291452", ["471", "472"]]
+    ]

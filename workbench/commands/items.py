@@ -166,6 +166,39 @@ def show_item(
 
 
 @app.command()
+def gtins(
+    rows: Annotated[int, typer.Option(help="Most lines of each kind; --json has all.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Check digits and lengths of the items' GTINs, and numbers that several items share."""
+    from workbench.contracts.printable import printable
+    from workbench.item_master.gtins import gtin_faults
+    from workbench.tables.store import TableStore
+
+    store = TableStore(find_workspace().tables)
+    found = gtin_faults(store.read("items", columns=["item_id", "gtin"]))
+    if as_json:
+        typer.echo(json.dumps(vars(found), indent=1))
+        return
+    typer.echo(
+        f"GTINs: {found.stated:,} of {found.items:,} items have one;"
+        f" {len(found.wrong):,} wrong, {len(found.shared):,} shared by several items,"
+        f" {found.internal:,} of a shop's own range"
+    )
+    for item, text, reason in found.wrong[:rows]:
+        typer.echo(f"  {printable(item)}: {printable(repr(text))} {reason}")
+    _more(len(found.wrong) - rows, "wrong")
+    for digits, ids in found.shared[:rows]:
+        typer.echo(f"  {digits} is on {', '.join(map(printable, ids))}")
+    _more(len(found.shared) - rows, "shared")
+
+
+def _more(count: int, kind: str) -> None:
+    if count > 0:
+        typer.echo(f"  … and {count:,} more {kind}; --json lists them all.")
+
+
+@app.command()
 def units(as_json: AsJson = False) -> None:
     """Check unit conversions for conflicts and cycles, and how far package sizes are read."""
     from workbench.item_master.conversions import clashes

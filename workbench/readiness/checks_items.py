@@ -3,6 +3,7 @@
 from workbench.readiness.checks import ITEMS, check
 from workbench.readiness.config import ReadinessConfig
 
+_DIGITS = "regexp_replace(gtin, '[ -]', '', 'g')"  # blanks and hyphens only group them
 _REVENUE = "(SELECT item_id, sum(revenue) AS revenue FROM sales GROUP BY item_id)"
 
 
@@ -90,13 +91,14 @@ def gtin_wrong(config: ReadinessConfig) -> str:
     """{affected} of {checked} GTINs have a wrong length or check digit."""
     # GS1 General Specifications, section 7.9: from the right, digits weigh 1, 3, 1, 3 and so on;
     # the sum of a valid number is a multiple of 10.
-    return """
+    return f"""
         SELECT item_id, gtin,
-            NOT regexp_full_match(gtin, '[0-9]{8}|[0-9]{12,14}') OR coalesce(list_sum(
-                list_transform(range(1, length(gtin) + 1), lambda place:
-                    coalesce(TRY_CAST(gtin[-place] AS INTEGER), 0)
+            NOT regexp_full_match(digits, '[0-9]{{8}}|[0-9]{{12,14}}') OR digits SIMILAR TO '0+'
+            OR coalesce(list_sum(
+                list_transform(range(1, length(digits) + 1), lambda place:
+                    coalesce(TRY_CAST(digits[-place] AS INTEGER), 0)
                     * CASE WHEN place % 2 = 1 THEN 1 ELSE 3 END)) % 10 <> 0, true) AS affected
-        FROM items WHERE gtin IS NOT NULL"""
+        FROM (SELECT item_id, gtin, {_DIGITS} AS digits FROM items WHERE gtin IS NOT NULL)"""
 
 
 @check(
@@ -105,8 +107,8 @@ def gtin_wrong(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def gtin_shared(config: ReadinessConfig) -> str:
     """{affected} of {checked} items share their GTIN with another item."""
-    return """
-        SELECT item_id, gtin, count(*) OVER (PARTITION BY ltrim(gtin, '0')) > 1 AS affected
+    return f"""
+        SELECT item_id, gtin, count(*) OVER (PARTITION BY ltrim({_DIGITS}, '0')) > 1 AS affected
         FROM items WHERE gtin IS NOT NULL"""
 
 
