@@ -182,7 +182,7 @@ def bad_site(workspace, value):
 def test_bad_rows_are_shown_by_reason_and_exported_without_formulas(workspace):
     bad_site(workspace, "=cmd|'/C calc'!A0")
     shown = CliRunner().invoke(app, ["quarantine"]).output
-    assert "locations: 1 rows, column 'kind': not allowed, expected one of dc, store" in shown
+    assert "locations: 1 row, column 'kind': not allowed, expected one of dc, store" in shown
     assert "first locations.csv:3, 'hall'" in shown
     file = workspace / "bad.csv"
     CliRunner().invoke(app, ["quarantine", "locations", "--csv", str(file)])

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.errors import LogError
+from workbench.errors import LogError, TableError
 from workbench.tables.store import TableStore
 from workbench.workspace import open_workspace
 
@@ -181,3 +181,13 @@ def test_gtins_are_told_with_what_is_wrong_and_what_is_shared(tmp_path, call):
     assert json.loads(call("items", "gtins", "--json"))["shared"] == [
         ["00036000291452", ["471", "472"]]
     ]
+
+
+def test_what_no_table_knows_is_refused_and_what_the_master_lacks_is_told(tmp_path, call):
+    (tmp_path / "aliases.csv").write_text("system,theirs,ours\nshop,tomato-soup-old,tomato-soup\n")
+    ingest(call, tmp_path)
+    with pytest.raises(TableError, match="item 'nowhere': in no table, and no system's number"):
+        call("items", "show", "nowhere")
+    assert "not in the item master: say in item_aliases which item it is" in call(
+        "items", "show", "000471-A"
+    )

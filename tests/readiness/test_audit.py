@@ -274,7 +274,7 @@ def test_bad_rows_of_the_versions_in_force_count_as_a_share_of_what_was_read(war
     assert finding["finding"] == "3 of 203 source rows are bad and were set aside, in no table."
     examples = result.examples.query("check_id == 'loads-set-aside'")["example"]
     assert any("quantity, reason is no number, rows 2" in one for one in examples)
-    assert any("share 0.00970874, first b.csv:3" in one for one in examples)  # 1 of 103
+    assert any("share 0.97%, first b.csv:3" in one for one in examples)  # 1 of 103
 
 
 def test_bad_rows_are_shown_by_source_and_reason(warehouse):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workbench.commands.terminal import say
+from workbench.contracts.printable import counted
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
@@ -83,9 +84,9 @@ def quarantine(
         say(json.dumps(summary, indent=1))
         return
     for row in summary:
-        say(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
+        say(f"{row['table']}: {counted(row['rows'], 'row')}, {row['reason']}; first {row['first']}")
     where = f", written to {csv}" if csv else "" if found.empty else "; --csv FILE writes them all"
-    say(f"{len(found):,} bad rows are set aside{where}.")
+    say(f"{counted(len(found), 'bad row')} set aside{where}.")
 
 
 def write_new(path: Path, text: str) -> None:

@@ -11,7 +11,8 @@ import typer
 from workbench.commands.decide import append, author, show
 from workbench.commands.log import open_history
 from workbench.commands.terminal import say
-from workbench.errors import LogError, TableNotFoundError
+from workbench.contracts.printable import counted
+from workbench.errors import LogError, TableError, TableNotFoundError
 from workbench.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def duplicates(
     for pair, record in zip(found, records, strict=True):
         say(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
         say(f"      {'; '.join(pair.evidence)}")
-    say(f"{len(found):,} pairs of {version.rows:,} items; --propose enters them.")
+    end = "; --propose enters them." if found else "."
+    say(f"{counted(len(found), 'pair')} among {counted(version.rows, 'item')}{end}")
 
 
 @app.command()
@@ -156,6 +158,11 @@ def show_item(
     systems = items_of(aliases, number)
     with TableStore(workspace.tables).connect() as connection:
         facts = known_of(number, lambda sql: connection.execute(sql).fetchall())
+    if not facts and len(systems) < 2:
+        raise TableError(
+            f"item {item!r}: in no table, and no system's number in item_aliases; expected the"
+            " number of an item, or a system's number for one."
+        )
     if as_json:
         say(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
         return
@@ -164,6 +171,8 @@ def show_item(
         say(f"  in {system}: {name}")
     for table, fact in facts.items():
         say(f"  {table}: {fact}")
+    if "items" not in facts:
+        say("  not in the item master: say in item_aliases which item it is, or add it there")
 
 
 @app.command()
@@ -172,31 +181,30 @@ def gtins(
     as_json: AsJson = False,
 ) -> None:
     """Check digits and lengths of the items' GTINs, and numbers that several items share."""
-    from workbench.contracts.printable import printable
     from workbench.item_master.gtins import gtin_faults
     from workbench.tables.store import TableStore
 
     store = TableStore(find_workspace().tables)
     found = gtin_faults(store.read("items", columns=["item_id", "gtin"]))
     if as_json:
-        typer.echo(json.dumps(vars(found), indent=1))
+        say(json.dumps(vars(found), indent=1))
         return
-    typer.echo(
+    say(
         f"GTINs: {found.stated:,} of {found.items:,} items have one;"
         f" {len(found.wrong):,} wrong, {len(found.shared):,} shared by several items,"
         f" {found.internal:,} of a shop's own range"
     )
     for item, text, reason in found.wrong[:rows]:
-        typer.echo(f"  {printable(item)}: {printable(repr(text))} {reason}")
+        say(f"  {item}: {text!r} {reason}")
     _more(len(found.wrong) - rows, "wrong")
     for digits, ids in found.shared[:rows]:
-        typer.echo(f"  {digits} is on {', '.join(map(printable, ids))}")
+        say(f"  {digits} is on {', '.join(ids)}")
     _more(len(found.shared) - rows, "shared")
 
 
 def _more(count: int, kind: str) -> None:
     if count > 0:
-        typer.echo(f"  … and {count:,} more {kind}; --json lists them all.")
+        say(f"  … and {count:,} more {kind}; --json lists them all.")
 
 
 @app.command()
@@ -217,7 +225,10 @@ def units(as_json: AsJson = False) -> None:
         facts = {"sizes": read, "clashes": [vars(clash) for clash in found]}
         say(json.dumps(facts, indent=1))
         return
-    say(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
+    if not sizes.stated:
+        say("package sizes: no item states one")
+    else:
+        say(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
     for reason, count in sizes.reasons.items():
         say(f"  not read: {count:,} items, {reason}")
     for text, reason, count in sizes.samples:
