@@ -97,6 +97,8 @@ def test_one_item_over_three_systems_is_merged_by_a_person_and_undone(tmp_path, 
     before = known(call, "471")
     assert before["systems"] == [["items", "471"], ["shop", "tomato-soup"], ["wms", "000471-A"]]
 
+    assert known(call, "tomato-soup") == before  # by the shop's number
+
     assert "0.9" in call("items", "duplicates")
     (proposed,) = json.loads(call("items", "duplicates", "--propose", "--json"))["records"]
     again = json.loads(call("items", "duplicates", "--propose", "--json"))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -144,20 +145,25 @@ def undo(
 
 @app.command("show")
 def show_item(
-    item: Annotated[str, typer.Argument(help="Number of the item, or of one merged into it.")],
+    item: Annotated[
+        str, typer.Argument(help="Number of the item, of one merged into it, or of any system.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """One item over all systems: its numbers there, and what each table knows of it."""
-    from workbench.item_master.aliases import current_item, items_of
+    from workbench.item_master.aliases import current_item, items_named, items_of
     from workbench.item_master.graph import known_of
     from workbench.tables.store import TableStore
 
     workspace = find_workspace()
     aliases = _aliases(workspace)
-    number = current_item(aliases, item)
-    systems = items_of(aliases, number)
+    number, named = current_item(aliases, item), items_named(aliases, item)
     with TableStore(workspace.tables).connect() as connection:
-        facts = known_of(number, lambda sql: connection.execute(sql).fetchall())
+        known = partial(known_of, fetch=lambda sql: connection.execute(sql).fetchall())
+        facts = known(number)
+        if not facts and len(named) == 1:  # no number of the master, but one system's
+            number, facts = named[0], known(named[0])
+    systems = items_of(aliases, number)
     if not facts and len(systems) < 2:
         raise TableError(
             f"item {item!r}: in no table, and no system's number in item_aliases; expected the"
@@ -166,7 +172,7 @@ def show_item(
     if as_json:
         say(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
         return
-    say(f"{number}" + (f" (asked for {item}, merged into it)" if number != item else ""))
+    say(f"{number}" + (f" (asked for {item})" if number != item else ""))
     for system, name in systems:
         say(f"  in {system}: {name}")
     for table, fact in facts.items():
