@@ -84,6 +84,21 @@ def test_equal_records_are_paired_with_the_fullest_and_so_are_near_ones():
     assert pairs == {("B", "A"), ("B", "C"), ("B", "D")}
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Nevirapine 10mg/ml, Bottle, 240 ml", "Nevirapine 10mg/ml, Bottle, 100 ml", False),
+        ("Nevirapine 10mg/ml, Bottle, 240 ml", "NEVIRAPINE 10 mg/ml bottle, 240ml", True),
+        ("Paracetamol 500 mg, 20 ct", "PARACETAMOL 500MG", True),
+        ("Chainring", "Chain", False),
+        ("Bicycle chainring", "Bicycle chainrng", True),
+    ],
+)
+def test_every_size_has_to_agree_and_one_word_alone_is_no_abbreviation(one, other, alike):
+    items = pd.DataFrame({"item_id": ["A", "B"], "description": [one, other]})
+    assert bool(duplicates(items)) == alike
+
+
 def test_a_shops_own_number_is_no_evidence():
     items = pd.DataFrame({
         "item_id": ["1", "2"], "description": ["Gouda young", "Salami"],
