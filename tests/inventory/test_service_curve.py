@@ -11,6 +11,7 @@ from workbench.inventory.service_curve import (
     Trial,
     at_equal_service,
     legacy_levels,
+    reading,
     service_curve,
 )
 
@@ -85,3 +86,14 @@ def test_stock_at_equal_service_is_read_between_the_points():
     assert at_equal_service(curve, "a", "b") == pytest.approx(-0.5)
     apart = curve.assign(fill_rate=[0.5, 0.6, 0.9, 1.0])
     assert np.isnan(at_equal_service(apart, "a", "b"))
+
+
+def test_the_reading_says_less_stock_and_less_money():
+    curve = pd.DataFrame(
+        {"family": list("aabb"), "fill_rate": [0.9, 1.0, 0.9, 1.0],
+         "stock_value": [10.0, 20.0, 20.0, 40.0], "total_cost": [30.0, 20.0, 25.0, 40.0]}
+    )  # fmt: skip
+    assert reading(curve, "a") == (
+        "Acting on this forecast needs 50% less stock for the same fill rate than b and costs 20%"
+        " less at its best"
+    )

@@ -19,6 +19,7 @@ from workbench.workspace import Workspace, find_workspace, keys_folder
 if TYPE_CHECKING:
     from workbench.decision_log.checkpoint import Checkpoint
     from workbench.decision_log.cosignature import Quorum
+    from workbench.decision_log.trace import DecisionHistory
 
 _MOST_BYTES: Final = 1 << 20  # a proof of the largest entry has an eighth of it
 
@@ -187,19 +188,11 @@ def pinned_key(origin: str) -> str:
         ) from error
 
 
-def open_history(workspace: Workspace) -> Any:
+def open_history(workspace: Workspace) -> "DecisionHistory":
     """The decisions of a workspace's log, proven against the key pinned on this machine."""
-    from workbench.decision_log.index_file import open_index
-    from workbench.decision_log.keys import verifier_key
-    from workbench.decision_log.storage import FolderStorage
-    from workbench.decision_log.trace import DecisionHistory
+    from workbench.decision_log import workspace_history  # the command line starts without it
 
-    if not workspace.log.is_dir():
-        raise LogError(
-            f"{workspace.log}: no decision log yet; expected one, it begins with the first run."
-        )
-    key = verifier_key(workspace.log_origin())
-    return DecisionHistory(FolderStorage(workspace.log), open_index(workspace), key)
+    return workspace_history.open_history(workspace)
 
 
 def _verify_bundle(

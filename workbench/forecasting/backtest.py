@@ -24,9 +24,9 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting import catalogue
-from workbench.forecasting.calibrated import Counts, count_forecast
+from workbench.forecasting.calibrated import Counts, count_forecast, groups_of
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import CountDistribution, count_group
+from workbench.forecasting.distribution import CountDistribution
 from workbench.forecasting.families import (
     CHOSEN,
     NAIVE,
@@ -35,13 +35,12 @@ from workbench.forecasting.families import (
     Judged,
     Setting,
     Stack,
-    blocks,
     count_family,
     learn,
     mean_by_model,
     stack,
 )
-from workbench.forecasting.features import known_at
+from workbench.forecasting.features import Known, known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
 from workbench.forecasting.members import LightGBMMean, threads
 from workbench.forecasting.panel import Panel
@@ -87,32 +86,28 @@ class Forecaster:
 
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
-        return list(self._forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
+        return list(self.forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
 
-    def expected_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
-        """Expected demand of several windows, past bias removed, shape (series, windows)."""
-        return self._forecast(panel, cutoff, windows).mean
+    def forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
+        """Expected demand, past bias removed, and quantiles of several windows from one cutoff."""
+        setting, known = self._setting(panel), known_at(panel, cutoff)
+        mean = self._mean(panel, windows, known)
+        return count_forecast(self.distribution, setting, mean, windows=windows, known=known)
 
-    def _forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
-        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
-        known = known_at(panel, cutoff)
-        means = [self.model.mean(panel, cutoff, window, known) for window in windows]
-        return count_forecast(
-            self.distribution, setting, np.stack(means, axis=1), windows=windows, known=known
-        )
-
-    def cases(
+    def expected(
         self, panel: Panel, cutoff: int, windows: Sequence[Window]
-    ) -> list[tuple[Array, npt.NDArray[np.int64]]]:
-        """Per window what the model expects, and the calibration group, of each series."""
-        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
+    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        """What the model expects, bias and all, and calibration groups, (series, windows) each."""
         known = known_at(panel, cutoff)
-        means = [self.model.mean(panel, cutoff, window, known) for window in windows]
-        places = [blocks(setting, window) for window in windows]
-        return [
-            (mean, count_group(mean, known.overdispersion, place))
-            for mean, place in zip(means, places, strict=True)
-        ]
+        mean = self._mean(panel, windows, known)
+        return mean, groups_of(self._setting(panel), mean, windows, known)
+
+    def _mean(self, panel: Panel, windows: Sequence[Window], known: Known) -> Array:
+        each = [self.model.mean(panel, known.cutoff, window, known) for window in windows]
+        return np.stack(each, axis=1)
+
+    def _setting(self, panel: Panel) -> Setting:
+        return Setting(panel, self.windows, self.distribution.levels, seed=0)
 
 
 @dataclass(frozen=True)

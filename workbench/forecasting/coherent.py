@@ -22,7 +22,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.forecasting import paths, structural, temporal
-from workbench.forecasting.backtest import Forecaster
+from workbench.forecasting.backtest import Backtest, Forecaster
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.hierarchy import Codes, Hierarchy, hierarchy
 from workbench.forecasting.panel import Panel
@@ -39,6 +39,7 @@ _LEAST_VARIANCE = 1e-3
 _MODELLED = 20.0  # units a day that an aggregate needs for a model of its own
 _STEP = 100.0  # penalty of a day's step of the level of an aggregate
 _MEAN_LEAST = 1e-3
+_TRIED = 4  # past cutoffs, the latest, on which weights are learned
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,7 @@ class Coherent:
         """Ascending samples of a block of bottom series, as their own days are distributed."""
         cutoff, levels = self.panel.units.shape[1] - 1, paths.path_levels(count)
         windows = [Window(day, 1) for day in range(1, self.days + 1)]
-        cases = self.forecaster.cases(self.panel, cutoff, windows)
-        mean, group = (np.stack(parts, axis=1) for parts in zip(*cases, strict=True))
+        mean, group = self.forecaster.expected(self.panel, cutoff, windows)
         kind = segment(self.panel, cutoff)
         distribution = self.forecaster.distribution.at_levels(levels)
         wanted = np.searchsorted(distribution.levels, levels)
@@ -205,9 +205,9 @@ def before(
     cutoff, sites = panel.units.shape[1] - 1, sites_of(panel)
     each = [Window(day, 1) for day in range(1, days + 1)]
     cumulative = [Window(1, n) for n in sorted(set(lengths)) if n < days]
-    own = daily.expected_of(panel, cutoff, each)
+    own = daily.forecast(panel, cutoff, each).mean
     if cumulative:
-        sums = windows.expected_of(panel, cutoff, cumulative)
+        sums = windows.forecast(panel, cutoff, cumulative).mean
         own = temporal.reconcile_windows(own, cumulative, sums)
     return Before(sites, _base(panel, sites, own), _variance(sites, panel, days), panel, daily)
 
@@ -244,6 +244,63 @@ def coherent(given: Before, ratios: Array) -> Coherent:
     variance[np.isnan(given.base).any(axis=1)] = np.inf
     mean = reconcile_weighted(tree, np.nan_to_num(given.base), variance)
     return Coherent(given.sites, given.base, mean, given.panel, given.forecaster)
+
+
+def coherent_forecast(
+    panel: Panel, daily: Backtest, windows: Backtest, *, days: int, lengths: Sequence[int]
+) -> tuple[Coherent, pd.DataFrame]:
+    """The forecast from the last day, and what adding up did to forecasts of the past.
+
+    Args:
+        panel: All history.
+        daily: Backtest of single days.
+        windows: Of cumulative demand, from the same cutoffs.
+        days: Days ahead.
+        lengths: Of the windows.
+
+    Returns:
+        The forecast; and per level: nodes (with a forecast of their own), alone (weekly error over
+        demand of their own forecasts), from_below (of the sum of the series), reconciled. Each past
+        cutoff is reconciled with weights from the other ones; no rows where none has ended.
+    """
+    ended = [k for k in daily.cutoffs if k + days < panel.units.shape[1]][-_TRIED:]
+    past = [
+        before(panel.until(panel.first_day + pd.Timedelta(days=k)), daily.forecaster_at(k),
+               windows.forecaster_at(k), days=days, lengths=lengths)
+        for k in ended
+    ]  # fmt: skip
+    now = before(panel, daily.final, windows.final, days=days, lengths=lengths)
+    tried = [
+        coherent(one, error_ratios([other for other in past if other is not one], panel))
+        for one in past
+    ]
+    return coherent(now, error_ratios(past, panel)), _compared(tried, panel)
+
+
+def _compared(tried: Sequence[Coherent], panel: Panel) -> pd.DataFrame:
+    """Weekly error over demand per level; see `coherent_forecast`."""
+    names = ["alone", "from_below", "reconciled"]
+    sums = np.zeros((4, len(names) + 2))
+    for one in tried:
+        tree, start = one.sites.tree, one.panel.units.shape[1]
+        came = tree.sums(one.sites.units(panel)[:, start : start + one.days])
+        below = tree.sums(one.base[tree.nodes(BOTTOM)])
+        weeks = temporal.whole_windows(one.days, temporal.WEEK_DAYS) or [Window(1, one.days)]
+        sold = temporal.summed(came, weeks)
+        errors = [
+            np.abs(temporal.summed(values, weeks) - sold).sum(axis=1)
+            for values in (one.base, below, one.mean)
+        ]
+        known = np.isfinite(one.base).all(axis=1)
+        parts = np.column_stack([*errors, sold.sum(axis=1), np.ones(len(sold))])
+        np.add.at(sums, tree.level[known], parts[known])
+    if not tried:
+        return pd.DataFrame(columns=["level", "nodes", *names])
+    shares = sums[:, :3] / np.maximum(sums[:, 3:4], 1e-9)
+    table = pd.DataFrame(shares, columns=names)
+    table.insert(0, "nodes", np.rint(sums[:, 4] / len(tried)).astype(int))
+    table.insert(0, "level", tried[0].sites.tree.names)
+    return table[table["nodes"] > 0].reset_index(drop=True)
 
 
 def _base(panel: Panel, sites: Sites, own: Array) -> Array:

@@ -30,6 +30,8 @@ class ForecastConfig(BaseModel):
         paths: Joint sample paths.
         path_items: Items with most revenue whose paths are kept, at all their sites.
         months_ahead: Months of four weeks; thirteen make a year.
+        margin_share: Of the price, lost with a unit that is not in stock, where a policy is tried.
+        annual_holding_rate: Cost of holding a unit of money in stock for a year, the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +55,8 @@ class ForecastConfig(BaseModel):
     paths: int = Field(default=100, ge=20, le=1_000)
     path_items: int = Field(default=25, ge=0)
     months_ahead: int = Field(default=6, ge=0, le=13)
+    margin_share: float = Field(default=0.3, gt=0, lt=1)
+    annual_holding_rate: float = Field(default=0.25, gt=0, le=5)
 
     @field_validator("families")
     @classmethod

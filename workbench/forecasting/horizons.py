@@ -50,11 +50,13 @@ class Ahead:
     Attributes:
         rows: Of `forecasts`, without run_id.
         paths: Of `forecast_paths`, without run_id: a row per day with demand and for the last day.
+        total: Joint paths of all demand together, shape (days, paths).
         reading: What was written, in one sentence.
     """
 
     rows: pd.DataFrame
     paths: pd.DataFrame
+    total: Array
     reading: str
 
 
@@ -66,7 +68,7 @@ def decisions(serves: Sequence[str]) -> str:
 
 def serving(rows: Sequence[pd.DataFrame], serves: Collection[str]) -> pd.DataFrame:
     """The rows of `forecasts` that serve the decisions asked for."""
-    every = pd.concat(rows, ignore_index=True)
+    every = pd.concat([part for part in rows if len(part)], ignore_index=True)
     return every[every[c.SERVES].isin(serves)].reset_index(drop=True)
 
 
@@ -97,8 +99,10 @@ def look_ahead(
         items: Items with most revenue whose paths are kept.
     """
     kept = items_with_paths(forecast.panel, items)
-    parts, samples = [], []
+    parts, samples, total = [], [], np.zeros((forecast.days, config.paths))
+    alone = _without_whole(forecast.panel)
     for rows, values in forecast.series_paths(config):
+        total += values[alone[rows]].sum(axis=0)
         for window_of, name in _windows(forecast.days):
             found = paths.quantiles_of(temporal.summed(values, window_of), levels)
             parts.append(quantile_rows(forecast.panel, rows, window_of, np.rint(found), levels,
@@ -111,7 +115,23 @@ def look_ahead(
         f" most revenue, {len(table):,} rows of at most"
         f" {int(kept.sum()) * config.paths * forecast.days:,}."
     )
-    return Ahead(pd.concat(parts, ignore_index=True), table, reading)
+    return Ahead(pd.concat(parts, ignore_index=True), table, total, reading)
+
+
+def total_table(seen: Ahead, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.DataFrame:
+    """Demand of all series together in the first day, week and month, as joint paths have it.
+
+    Returns:
+        days, and units at each level, for example p10, p50, p90.
+    """
+    rows = []
+    for windows, _ in _windows(len(seen.total)):
+        length = windows[0].length
+        joint = seen.total[:length].sum(axis=0)
+        found = paths.quantiles_of(joint, np.asarray(levels))
+        names = [f"p{100 * level:g}" for level in levels]
+        rows.append({"days": length, **dict(zip(names, found, strict=True))})
+    return pd.DataFrame(rows)
 
 
 def month_rows(
@@ -200,6 +220,13 @@ def path_rows(panel: Panel, rows: Codes, values: Array) -> pd.DataFrame:
             c.QUANTITY: values[written],
         }
     )
+
+
+def _without_whole(panel: Panel) -> npt.NDArray[np.bool_]:
+    """Series that are no part of another one: whole items, and stores of items that have none."""
+    items = panel.series[c.ITEM_ID]
+    whole = set(items[panel.is_dc])
+    return np.asarray(panel.is_dc | ~items.isin(whole).to_numpy())
 
 
 def _windows(days: int) -> Iterator[tuple[list[Window], str]]:

@@ -15,6 +15,15 @@ from workbench.forecasting.periods import STEP_DAYS
 Array = npt.NDArray[np.float64]
 
 
+def cover_days(windows_days: Sequence[int]) -> int:
+    """Days that a weekly order covers in the trial: the window nearest to 14 days, a week or more.
+
+    Where all windows are shorter, a week.
+    """
+    longer = [days for days in windows_days if days >= STEP_DAYS]
+    return min(longer, key=lambda days: (abs(days - 14), days), default=STEP_DAYS)
+
+
 def levels_by_family(
     panel: Panel, result: Backtest, targets: Sequence[float], *, days: int
 ) -> dict[str, Array]:
@@ -25,7 +34,7 @@ def levels_by_family(
         result: Of its backtest.
         targets: Service targets, ascending; beyond the levels that were learned, probabilities
             follow the straight line to 1.
-        days: Length of the window, one that was forecast.
+        days: Length of the window; of one that was not forecast, the longest is stretched.
 
     Returns:
         Per family, series by cutoff by target, whole units.
@@ -52,8 +61,11 @@ def _ours(
     forecaster = result.forecaster_at(cutoff)
     distribution = forecaster.distribution.at_levels(np.asarray(targets))
     found = replace(forecaster, distribution=distribution)
-    values = found.quantiles(panel, cutoff, Window(1, days))
-    return values[:, np.searchsorted(distribution.levels, targets)]
+    lengths = [window.length for window in forecaster.windows]
+    length = days if days in lengths else max(lengths)
+    values = found.quantiles(panel, cutoff, Window(1, length))
+    wanted = values[:, np.searchsorted(distribution.levels, targets)]
+    return wanted if length == days else np.ceil(wanted * days / length)
 
 
 def _naive(panel: Panel, cutoff: int, targets: Sequence[float], days: int) -> Array:

@@ -124,3 +124,22 @@ def at_equal_service(curve: pd.DataFrame, family: str, other: str) -> float:
     places = np.linspace(low, high, 50)
     stock = [np.interp(places, line["fill_rate"], line["stock_value"]) for line in lines]
     return float(np.mean(stock[0] / stock[1]) - 1)
+
+
+def reading(curve: pd.DataFrame, family: str) -> str:
+    """What a family's forecast is worth beside each other one, in one sentence."""
+    others = [name for name in dict.fromkeys(curve["family"]) if name != family]
+    least = curve.groupby("family")["total_cost"].min()
+    parts = []
+    for other in others:
+        stock, cost = at_equal_service(curve, family, other), least[family] / least[other] - 1
+        needs = (
+            "never reaches the same fill rate as" if np.isnan(stock)
+            else f"needs {_change(stock)} stock for the same fill rate than"
+        )  # fmt: skip
+        parts.append(f"{needs} {other.replace('_', ' ')} and costs {_change(cost)} at its best")
+    return f"Acting on this forecast {'; it '.join(parts)}"
+
+
+def _change(share: float) -> str:
+    return f"{abs(share):.0%} {'less' if share < 0 else 'more'}"
