@@ -325,7 +325,7 @@ def service_curve(curve: pd.DataFrame, *, finding: str, days: int, currency: str
         )  # fmt: skip
         end = line.loc[line["stock_value"].idxmax()]
         theme.direct_label(
-            figure, name, x=end["stock_value"], y=end["fill_rate"] * 100, colour=colour
+            figure, f"\u2002{name}", x=end["stock_value"], y=end["fill_rate"] * 100, colour=colour
         )
     figure.update_layout(margin={"r": 110})
     return figure
