@@ -13,7 +13,7 @@ last weeks of the calibration period only.
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Forecast, Task
+from workbench.forecasting.protocol import Family, Forecast, Task
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -148,6 +148,7 @@ def backtest(
     config: ForecastConfig,
     *,
     families: Sequence[str] = FAMILIES,
+    own: Mapping[str, Family] | None = None,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -157,12 +158,13 @@ def backtest(
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
         families: What to try besides the chosen family and seasonal naive.
+        own: Families that do not ship, by name, to try beside them.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    rivals_by_name = catalogue.families((NAIVE, *families))
+    tried = {**catalogue.families((NAIVE, *families)), **(own or {})}
     setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
     periods = periods_of(panel, setting.windows, config)
     batches = [
@@ -178,8 +180,8 @@ def backtest(
     say("trying the families")
     past = stack(setting, periods.calibrate, mean_by_model(setting, early))
     forecasters, case, judged = _roll(setting, batches, middle, periods, past)
-    rivals = try_families(panel, rivals_by_name, periods.judged, _task(setting, periods)).judged
-    choice = _choice(setting, families, periods, config)
+    rivals = try_families(panel, tried, periods.judged, _task(setting, periods)).judged
+    choice = _choice(setting, tried, periods, config)
     every = {CHOSEN: judged, **rivals}
     return Backtest(
         scores=score_table(setting, case, every),
@@ -259,13 +261,13 @@ def _roll(
 
 
 def _choice(
-    setting: Setting, families: Sequence[str], periods: Periods, config: ForecastConfig
+    setting: Setting, tried: Mapping[str, Family], periods: Periods, config: ForecastConfig
 ) -> pd.DataFrame:
     """Score the families, the chosen one too, on the last calibration cutoffs."""
     if not (periods.learn and periods.choose):
         return pd.DataFrame()
     task = _task(setting, periods)
-    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **catalogue.families((NAIVE, *families))}
+    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **tried}
     return try_families(setting.panel, every, periods.choose, task).scores(setting.panel, task)
 
 
