@@ -40,7 +40,7 @@ from workbench.forecasting.hierarchy import hierarchy
 OUT = Path(__file__).parents[1] / "results" / "forecasting_paths.md"
 Array = npt.NDArray[np.float64]
 QUANTILES = m5_quantiles.LEVELS
-PATHS = 200
+PATHS = 100
 SIZES = (3_000, 10_000, 30_490)
 _SPREAD_DAYS = 91
 
@@ -165,15 +165,16 @@ def wspl(m5: M5, actual: Array, quantiles: Array, known: int) -> Array:
     return losses.weighted(loss, 12 * scoring.weight, m5.tree.level).mean(axis=1)
 
 
-def measured(case: Path, data: Path) -> list[dict[str, float]]:
-    """Each size in a process of its own."""
+def measured(case: Path, data: Path) -> tuple[list[dict[str, float]], tuple[Array, Array]]:
+    """Each size in a process of its own; and what the last one drew."""
     found = []
     for series in SIZES:
         command = [sys.executable, "-m", "benchmarks.forecasting.m5_paths", "--data", str(data),
                    "--case", str(case), "--one", str(series)]  # fmt: skip
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found.append(json.loads(done.stdout.splitlines()[-1]))
-    return found
+    drawn = np.load(case.with_suffix(".npz"))
+    return found, (drawn["days"], drawn["month"])
 
 
 def page(m5: M5, made: dict[str, tuple[Array, Array | None]], sizes: list[dict[str, float]],
@@ -233,7 +234,8 @@ def main() -> None:
     m5, known = m5_data.load(chosen.data), CUTS["validation"]
     if chosen.one:
         case = pickle.loads(chosen.case.read_bytes())
-        days, _, seconds, off = draw(m5, case, known, chosen.one)
+        days, month, seconds, off = draw(m5, case, known, chosen.one)
+        np.savez(chosen.case.with_suffix(".npz"), days=days, month=month)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(json.dumps({"series": chosen.one, "nodes": len(days), "seconds": seconds,
                           "gigabytes": memory, "off": off}))  # fmt: skip
@@ -245,10 +247,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "case.pickle"
         kept.write_bytes(pickle.dumps(case))
-        sizes = measured(kept, chosen.data)
-    days, month, _, _ = draw(m5, case, known, len(m5.keys))
+        sizes, drawn = measured(kept, chosen.data)
     made = {
-        "joint": (days, month),
+        "joint": drawn,
         "at random": independent(m5, case),
         "by level": (m5_quantiles.quantiles(m5, now, past, config), None),
     }
