@@ -9,7 +9,7 @@ reconciled, and the items are scaled to it.
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +54,6 @@ class M5Config:
     Attributes:
         rows: Training rows of LightGBM.
         trees: Boosting rounds.
-        leaves: Leaves of a tree.
-        learning_rate: Of boosting.
-        least_rows: Rows of a leaf.
         origins: Weekly origins to learn from.
         blend: Weight of LightGBM's sums for stores' departments, on the log scale.
         structural: Penalties of the structural models, whose logarithms are averaged.
@@ -64,11 +61,8 @@ class M5Config:
         seed: Of all sampling.
     """
 
-    rows: int = 3_000_000
-    trees: int = 300
-    leaves: int = 127
-    learning_rate: float = 0.05
-    least_rows: int = 300
+    rows: int = 1_500_000
+    trees: int = 150
     origins: int = 52
     blend: float = 0.3
     structural: tuple[StructuralConfig, ...] = (
@@ -117,7 +111,7 @@ def forecast(m5: M5, known: int, config: M5Config, cache: Path | None = None) ->
 
 def cached_items(m5: M5, known: int, config: M5Config, cache: Path | None) -> tuple[Array, float]:
     """`item_forecast` and its CPU seconds, or what an earlier run of the same code kept of them."""
-    what = (known, replace(config, blend=0, structural=(), upper_origins=0))
+    what = (known, config.rows, config.trees, config.origins, config.seed)
     digest = hashlib.sha256(repr(what).encode() + Path(direct.__file__).read_bytes()).hexdigest()
     path = cache / f"m5-items-{known}-{digest[:16]}.npz" if cache else None
     if path and path.exists():
@@ -142,17 +136,8 @@ def item_forecast(m5: M5, known: int, config: M5Config) -> Array:
     sample = direct.training_sample(
         panel, origins, leads, rows=config.rows, seed=config.seed, closed=closed
     )
-    booster = direct.fit_direct(
-        panel, sample, trees=config.trees, seed=config.seed, parameters=_parameters(config)
-    )
+    booster = direct.fit_direct(panel, sample, trees=config.trees, seed=config.seed)
     return direct.forecast_direct(panel, booster, known - 1, leads)
-
-
-def _parameters(config: M5Config) -> dict[str, float]:
-    return {
-        "num_leaves": config.leaves, "learning_rate": config.learning_rate,
-        "min_data_in_leaf": config.least_rows,
-    }  # fmt: skip
 
 
 def upper_forecast(m5: M5, known: int, config: M5Config) -> Array:
