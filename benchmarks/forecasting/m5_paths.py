@@ -46,8 +46,8 @@ _SPREAD_DAYS = 91
 CAVEATS = [
     "One window is judged. At the upper levels its 28 days are hardly more than one draw, and the"
     " paths say so: days move together, shares there come in steps and stay far from the levels in"
-    " both directions. Levels 10 to 12 have thousands of series. Slow movers lie above low levels by"
-    " nature: 54% of all days at level 12 sell nothing, and ties count by half.",
+    " both directions. Levels 10 to 12 have thousands of series. Slow movers lie above low levels"
+    " by nature: 54% of all days at level 12 sell nothing, and ties count by half.",
     "",
     "What falls short: an item over all stores (level 10) is too wide, 0.2348 against 0.2220 at"
     " random. Of the 300 items of most weight 12.2% and 87.8% of days lie below the 16.5% and 83.5%"
