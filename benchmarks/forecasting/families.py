@@ -141,13 +141,15 @@ def _differences(case: Case, truth: Stack, made: dict[str, Outcome]) -> list[str
         "| family | loss against lightgbm_counts | standard error | CPU s against it |",
         "|---|--:|--:|--:|",
     ]  # fmt: skip
-    base = made["lightgbm_counts"]
+    base, pays = made["lightgbm_counts"], list[str]()
     for name, one in made.items():
         if name.startswith(("hybrid", "stacked", "best", "deep", "lightgbm_q", "lightgbm_d")):
             change, error = against(case, truth, one, base)
             ratio = one.cost["cpu"] / base.cost["cpu"]
             lines.append(f"| {name} | {change:+.1%} | {100 * error:.1f} points | {ratio:.1f} |")
-    return [*lines, ""]
+            pays += [name] if change < -2 * error else []
+    verdict = f"**Less loss by more than two standard errors: {', '.join(pays) or 'none'}.**"
+    return [*lines, "", verdict, ""]
 
 
 def _segments(case: Case, truth: Stack, made: dict[str, Outcome]) -> list[str]:

@@ -1,12 +1,12 @@
 """Sets our families beside statsforecast, mlforecast, skforecast and sktime, all in one run.
 
 Run: python -m benchmarks.forecasting.peers --peers PYTHON [--deep PYTHON] [--shared ../shared]
-     [--out FILE]
+     [--rows FILE] [--out FILE]
 
 PYTHON has the peers installed, in an environment of their own; that of --deep has torch besides
 this project. Everybody gets the same frame of demand (no prices, no promotions), one thread, a
 process of its own; imports and reading are over before the clock starts. `peer_scripts.py` shows
-how peers are called.
+how peers are called. A run that was stopped goes on from what --rows holds.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def carparts_set(shared: Path) -> Set:
         task,
         ("statsforecast SeasonalNaive", "statsforecast CrostonSBA", "statsforecast TSB",
          "statsforecast IMAPA", "statsforecast AutoETS", "statsforecast DynamicOptimizedTheta",
-         "mlforecast LightGBM", "skforecast LightGBM", "sktime Theta"),
+         "mlforecast LightGBM", "skforecast LightGBM"),
         ("seasonal_naive", "croston", "sba", "tsb", "adida", "imapa", "ets", "theta"),
     )  # fmt: skip
 
@@ -171,15 +171,21 @@ Row = tuple[str, dict[str, float], dict[str, float]]
 
 def measured(data: Set, given: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Name, cost and scores of each peer, then of each family of ours."""
+    lines = given.rows.read_text().splitlines() if given.rows.exists() else []
+    done = {(where, row[0]): row for where, *row in map(json.loads, lines)}
     for name in (*data.peers, *data.ours):
-        if name in data.peers:
-            cost, mean, quantiles = peer(given.peers, name, data, folder)
-        else:
-            cost, mean, quantiles = ours(name, data, folder, given.deep)
-            name = f"**workbench {name}**"
-        row = name, cost, scores(data, mean, quantiles)
-        print(row, flush=True)
-        yield row
+        shown = name if name in data.peers else f"**workbench {name}**"
+        if (data.name, shown) not in done:
+            cost, mean, quantiles = (
+                peer(given.peers, name, data, folder)
+                if name in data.peers
+                else ours(name, data, folder, given.deep)
+            )
+            row = [shown, cost, scores(data, mean, quantiles)]
+            done[data.name, shown] = row
+            with given.rows.open("a") as file:
+                file.write(json.dumps([data.name, *row]) + "\n")
+        yield tuple(done[data.name, shown])
 
 
 def table(data: Set, rows: Sequence[Row]) -> list[str]:
@@ -219,6 +225,7 @@ def main() -> None:
     parser.add_argument("--peers", required=True)
     parser.add_argument("--deep", default="")
     parser.add_argument("--shared", default=os.environ.get("WORKBENCH_SHARED", "../shared"))
+    parser.add_argument("--rows", type=Path, default=Path(tempfile.mkdtemp()) / "rows.jsonl")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
