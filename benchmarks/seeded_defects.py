@@ -24,8 +24,9 @@ from benchmarks.defects.clean import Tables, clean_tables
 from benchmarks.defects.inject import DEFECTS, Defect
 from workbench.contracts import tables as contracts
 from workbench.contracts.relation_checks import SQL_TYPES
-from workbench.readiness.audit import Audit, Surroundings, audit
-from workbench.readiness.checks import all_checks
+from workbench.item_master.duplicates import pair_table
+from workbench.readiness.audit import Audit, Surroundings, audit, beside
+from workbench.readiness.checks import BESIDE, ITEM_PAIRS, all_checks
 from workbench.readiness.config import ReadinessConfig
 
 CONFIG = ReadinessConfig()
@@ -45,7 +46,7 @@ class Outcome:
 def warehouse(tables: Tables, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
     """The tables in DuckDB, with the types of their contracts."""
     connection = duckdb.connect()
-    for name in only or tables:
+    for name in [name for name in only or tables if name not in BESIDE]:
         columns = contracts.contract(name).columns
         described = ", ".join(f'"{column.name}" {SQL_TYPES[column.type]}' for column in columns)
         connection.execute(f"CREATE TABLE {name} ({described})")
@@ -54,6 +55,8 @@ def warehouse(tables: Tables, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnec
         names = ", ".join(f'"{column}"' for column in frame.columns)
         connection.execute(f"INSERT INTO {name} BY NAME SELECT {names} FROM frame")
         connection.unregister("frame")
+    if "items" in tables and (not only or ITEM_PAIRS in only):
+        connection.register(ITEM_PAIRS, pair_table(tables["items"]))
     return connection
 
 
@@ -62,26 +65,32 @@ def day_after(tables: Tables) -> datetime.datetime:
     return (last + pd.Timedelta(hours=30)).to_pydatetime()
 
 
+def delivered(tables: Tables) -> pd.DataFrame:
+    """What an audit knows beside the rows: each version on account came the day after."""
+    loads = tables["loads"]
+    return pd.DataFrame(
+        {
+            "table_name": loads["loaded_table"], "version": loads["loaded_version"],
+            "loaded": day_after(tables), "last_observed": None,
+        }
+    )  # fmt: skip
+
+
 def audit_clean(tables: Tables) -> Audit:
     with warehouse(tables) as connection:
-        loads = pd.DataFrame(
-            [(name, day_after(tables), None) for name in ("sales", "stock")],
-            columns=["table_name", "loaded", "last_observed"],
-        )
         return audit(
-            lambda sql: connection.execute(sql).df(), list(tables), config=CONFIG,
-            surroundings=Surroundings(deliveries=loads),
+            lambda sql: connection.execute(sql).df(), [*tables, ITEM_PAIRS], config=CONFIG,
+            surroundings=Surroundings(deliveries=delivered(tables)),
         )  # fmt: skip
 
 
 def affected_keys(tables: Tables, check_id: str, key: list[str]) -> set[tuple[str, ...]]:
     check = next(item for item in all_checks() if item.id == check_id)
-    day = day_after(tables)
-    with warehouse(tables, [name for name in check.reads if name != "deliveries"]) as connection:
+    prefix, _ = beside(delivered(tables))
+    with warehouse(tables, check.reads) as connection:
         columns = ", ".join(f'"{name}"' for name in key)
         rows = connection.execute(
-            f"WITH audit_day AS (SELECT DATE '{day:%Y-%m-%d}' AS today)"
-            f" SELECT {columns} FROM ({check.query(CONFIG)}) WHERE affected"
+            f"{prefix}SELECT {columns} FROM ({check.query(CONFIG)}) WHERE affected"
         ).df()
     return _keys(rows)
 

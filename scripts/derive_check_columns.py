@@ -8,16 +8,15 @@ from workbench.readiness.config import ReadinessConfig
 from workbench.tables.plan import columns_read
 
 TARGET = Path(__file__).resolve().parent.parent / "workbench/readiness/check_columns.json"
-# What the audit knows beside the tables, with one made-up delivery.
+# What the audit knows beside the tables, with one made-up delivery. Of pairs it counts here which
+# columns of `items` the matcher compares (`item_master/duplicates.py`).
 BESIDE = (
-    "WITH deliveries(table_name, loaded, last_observed) AS (VALUES ('sales', TIMESTAMP"
-    " '2026-01-01 00:00:00', DATE '2026-01-01')), audit_day AS (SELECT DATE '2026-01-01' AS today) "
+    "WITH deliveries(table_name, version, loaded, last_observed) AS (VALUES ('sales', 'v1',"
+    " TIMESTAMP '2026-01-01 00:00:00', DATE '2026-01-01')),"
+    " audit_day AS (SELECT DATE '2026-01-01' AS today), item_pairs AS MATERIALIZED (SELECT item_id,"
+    " concat(description, brand, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id,"
+    " 1.0 AS score FROM items) "
 )
-ANSWERS = {
-    "affected": "count(*) FILTER (affected)",
-    "checked": "count(*)",
-    "money": "sum(money) FILTER (affected)",
-}
 
 
 def derived() -> dict[str, dict[str, str]]:
@@ -34,8 +33,7 @@ def _of(check: Check) -> dict[str, str]:
                 for table, name in columns_read(f"{BESIDE}SELECT {asked} FROM ({query})")
             )
         )
-        for answer, asked in ANSWERS.items()
-        if answer != "money" or check.money_means
+        for answer, asked in check.counts().items()
     }
 
 

@@ -13,7 +13,15 @@ import pytest
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Quorum, witness_verifier
-from workbench.decision_log.journal import EPOCH_BYTES, Batch, frame, frames, header, parse_batch
+from workbench.decision_log.journal import (
+    EPOCH_BYTES,
+    Batch,
+    frame,
+    frames,
+    header,
+    parse_batch,
+    sealed_batch,
+)
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import CHECKPOINT, decode_bundle, encode_bundle, parse_path
@@ -267,8 +275,9 @@ def test_removed_leftovers_and_other_hidden_files_change_nothing(logs, killed_lo
 
 def test_no_change_of_the_journal_alters_an_entry_or_what_is_published(logs, killed_log):
     # A journal beyond the checkpoint is not signed for yet: a change of it takes entries away that
-    # nobody could verify so far, or is told; it never puts others in. Frames fill whole blocks of
-    # the disk: what stands between them means nothing, and a change there takes nothing away.
+    # nobody could verify so far, or is told; it never puts others in. The next writer is told where
+    # a whole batch follows the changed one. Frames fill whole blocks of the disk: what stands
+    # between them means nothing, and a change there takes nothing away.
     journal = killed_log / "log" / ".journal"
     whole, rng, sizes = journal.read_bytes(), random.Random(2), set()
     assert len(list(frames(whole))) == 2
@@ -288,6 +297,10 @@ def test_no_change_of_the_journal_alters_an_entry_or_what_is_published(logs, kil
                 verify_log(copy / "log", logs.key)
             continue
         assert verify_log(copy / "log", logs.key).entries == 3
+        if number % 2 and meant[0][0] <= place < meant[0][1]:
+            with pytest.raises(LogError, match=rf"damaged at byte {meant[0][0]}, before entries"):
+                logs.open_folder(copy).checkpoint()
+            continue
         sizes.add(logs.open_folder(copy).checkpoint().size)
         assert verify_log(copy / "log", logs.key).entries in ((3, 4) if harmed else (5,))
         tree = FolderStorage(copy / "log")
@@ -310,8 +323,11 @@ def test_a_journal_with_entries_that_the_key_did_not_sign_is_refused(logs, kille
     other = generate_signer("example.com/log")
     batch = parse_batch(first)
     after = Checkpoint("example.com/log", batch.end, batch.root)
-    resigned = Batch(batch.start, batch.root, after.sign(other), batch.entries).encode()
-    journal.write_bytes(head + frame(epoch, len(head), resigned))
-    with pytest.raises(LogError, match=r"\.journal: note: not signed by any trusted key"):
-        logs.open_folder(killed_log).checkpoint()
+    before = Checkpoint("example.com/log", batch.start, batch.root)
+    resealed = sealed_batch(before, after, batch.entries, other)
+    resigned = Batch(batch.start, batch.root, batch.entries, after.sign(other)).encode()
+    for record, why in ((resealed, "batch: not sealed by"), (resigned, "note: not signed by any")):
+        journal.write_bytes(head + frame(epoch, len(head), record))
+        with pytest.raises(LogError, match=rf"\.journal: {why}"):
+            logs.open_folder(killed_log).checkpoint()
     assert (killed_log / "log" / CHECKPOINT).read_bytes().startswith(b"example.com/log\n3\n")

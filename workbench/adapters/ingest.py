@@ -8,7 +8,7 @@ tables that they speak of. An ingest that fails leaves every table as it was.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from workbench.adapters.sources import (
 from workbench.adapters.watermarks import joined, later, since, with_decided
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.printable import counted
 from workbench.contracts.relation_checks import literal
 from workbench.errors import ContractError, SourceError, TableNotFoundError
 from workbench.item_master.aliases import numbers_of
@@ -38,6 +39,8 @@ from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, keys_folder
+
+Registered = Callable[[TableVersion], None]
 
 DEMO_SOURCES = "notebooks/sources/completejourney.toml"
 
@@ -86,8 +89,9 @@ class IngestResult:
         notes = list(self.load.notes)
         if self.load.quarantined:
             notes.append(
-                f"{self.load.quarantined:,} bad rows are set aside: 'workbench quarantine"
-                f" {self.table}' shows them with the reasons."
+                f"{counted(self.load.quarantined, 'bad row')} set aside: 'workbench quarantine"
+                f" {self.table}' shows {'it' if self.load.quarantined == 1 else 'them'} with"
+                f" the reason{'' if self.load.quarantined == 1 else 's'}."
             )
         return [self.summary(), *(f"  {note}" for note in notes)]
 
@@ -101,6 +105,7 @@ def ingest_sources(
     progress: Progress = lambda _: None,
     run_id: str | None = None,
     asked: Progress = lambda _: None,
+    registered: Registered = lambda _: None,
 ) -> list[IngestResult]:
     """Write one version of every table that the sources fill, or of none.
 
@@ -113,6 +118,7 @@ def ingest_sources(
         run_id: Run that the versions belong to.
         asked: Called with each query of ours over files; what databases are asked, descriptions
             state.
+        registered: Called with the new version of each register.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
@@ -130,6 +136,8 @@ def ingest_sources(
                         progress(line)
             kept = registers.staged(store, [_account(result) for result in results], run_id)
             store.publish_all([*(result.version for result in results), *kept])
+            for version in kept:
+                registered(version)
     except (ContractError, SourceError) as error:
         raise type(error)(f"{error} No table was changed.") from error
     return results
@@ -276,6 +284,7 @@ def ingest_step(
     progress: Progress = lambda _: None,
     run_id: str | None = None,
     asked: Progress = lambda _: None,
+    registered: Registered = lambda _: None,
 ) -> list[IngestResult]:
     """Ingest into a workspace; without a description, the demo's data.
 
@@ -295,4 +304,5 @@ def ingest_step(
         progress=progress,
         run_id=run_id,
         asked=asked,
+        registered=registered,
     )

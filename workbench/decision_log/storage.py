@@ -20,6 +20,7 @@ SERVICE: Final = ".service"  # held by the log's service as long as it runs
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
 MAXIMUM_FILE: Final = 256 * (2 + 65_535)  # bytes of a full bundle of the largest entries
 _POLL_SECONDS: Final = 0.02
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -116,6 +117,7 @@ class FolderStorage:
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
+        self._locked = False
         self._unsettled: dict[str, None] = {}
 
     @contextmanager
@@ -127,14 +129,17 @@ class FolderStorage:
         """
         with _named(self.root):
             _make_durably(self.root)
-            descriptor = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(self.root / LOCK, _LOCK_FLAGS, 0o600)
         try:
             self._acquire(descriptor)
             with suppress(OSError):  # for people only
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+                if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            self._locked = True
             yield
         finally:
+            self._locked = False
             self._forget()
             with suppress(OSError):  # it is let go all the same
                 os.close(descriptor)
@@ -245,7 +250,7 @@ class FolderStorage:
             raise _refused(self.root / JOURNAL, error) from error
 
     def journal(self) -> list[bytes]:
-        return list(frames(self.read(JOURNAL) or b""))
+        return list(frames(self.read(JOURNAL) or b"", alone=self._locked))
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
         """Flush the files written since the last time, then empty the journal.

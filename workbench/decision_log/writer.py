@@ -1,22 +1,24 @@
 """Writing: entries of any content into a tlog-tiles log, all or nothing.
 
-An extension computes the new root, signs it and makes the batch durable in the journal: from then
-on it is part of the log, and the next opener would finish the same bytes. Publishing puts bundles
-and tiles of all batches since the last time in place, checks them against the root and what is read
-back, and replaces the checkpoint last. It is done when the log is let go, and in between at the
-latest after a tenth of a second or a megabyte, so that small extensions do not each write a tile
-anew. Write-once paths never meet different content; what is not in the journal was never begun.
+An extension computes the new root, seals it and makes the batch durable in the journal: from then
+on it is part of the log, and the next opener would finish the same bytes, the signed checkpoint
+among them. Publishing puts bundles and tiles of all batches since the last time in place, checks
+them against the root and what is read back, signs the checkpoint and replaces the published one
+last. It is done when the log is let go, and in between at the latest after a tenth of a second or a
+megabyte, so that small extensions do not each write a tile anew. Write-once paths never meet
+different content; what is not in the journal was never begun.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
-from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
+from workbench.decision_log.journal import JOURNAL, Batch, parse_batch, sealed_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.rotation import RotatedError, countersigned, rotated_to
 from workbench.decision_log.storage import Storage
@@ -46,7 +48,7 @@ class _State:
 
     Attributes:
         checkpoint: Of all entries that are durable.
-        note: It, signed.
+        note: It, signed; None until somebody needs it.
         frontier: Right edge of its tree, from the entries alone.
         published: The checkpoint that readers see.
         edge: Right edge of its tree, as tiles: a second computation.
@@ -59,7 +61,7 @@ class _State:
     """
 
     checkpoint: Checkpoint
-    note: bytes
+    note: bytes | None
     frontier: Frontier
     published: Checkpoint
     edge: Edge
@@ -116,8 +118,7 @@ class LogWriter:
             self._holding = True
             try:
                 yield
-                self.publish()
-                self._settle(last=True)
+                self.settle()
             except BaseException:
                 with suppress(WorkbenchError):  # else the next opener completes the journal
                     self.publish()
@@ -138,7 +139,12 @@ class LogWriter:
     @property
     def note(self) -> bytes:
         """The signed checkpoint of all durable entries, once `recover` was called."""
-        return self._known().note
+        return self._signed(self._known())
+
+    def _signed(self, state: _State) -> bytes:
+        if state.note is None:
+            state.note = state.checkpoint.sign(self._signer)
+        return state.note
 
     @property
     def size(self) -> int:
@@ -211,12 +217,15 @@ class LogWriter:
     def _journalled(
         self, state: _State, entries: Sequence[bytes], successor: Signer | None
     ) -> None:
-        state.frontier.extend(leaf_hash(entry) for entry in entries)
-        after = Checkpoint(state.checkpoint.origin, state.frontier.size, state.frontier.root())
-        note = after.sign(self._signer)
-        if successor is not None:
-            note = countersigned(note, after.text(), successor)
-        record = batch_after(state.checkpoint, note, entries).encode()
+        before = state.checkpoint
+        state.frontier.extend(map(leaf_hash, entries))
+        after = Checkpoint(before.origin, state.frontier.size, state.frontier.root())
+        note = None
+        if successor is None:
+            record = sealed_batch(before, after, entries, self._signer)
+        else:
+            note = countersigned(after.sign(self._signer), after.text(), successor)
+            record = Batch(before.size, before.root, tuple(entries), note).encode()
         self._storage.record(record)
         if not state.pending:
             state.since = time.monotonic()
@@ -245,9 +254,27 @@ class LogWriter:
             )
         self._storage.create(objects)
         self._read_back(objects)
-        self._storage.replace(CHECKPOINT, state.note)
+        self._show(self._signed(state))
         state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
+
+    def _show(self, note: bytes) -> None:
+        """Replace the published checkpoint; what readers may have seen is remembered before."""
+        self._remember(note)
+        self._storage.replace(CHECKPOINT, note)
+
+    def _remember(self, note: bytes) -> None:
+        if self._memory is not None and self._memory.read() != note:
+            self._memory.keep(note)
+
+    def settle(self) -> None:
+        """Publish, and let the log's files stand without the journal: all is durable in them.
+
+        Raises:
+            LogError: The storage refused; the journal still holds what the files may lack.
+        """
+        self.publish()
+        self._settle(last=True)
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -283,17 +310,31 @@ class LogWriter:
             if (batch.start, batch.root) != (edge.size, edge.root()):
                 raise self._differing(batch.start)
             objects |= grow(edge, batch.entries)
-            after = self._signed(batch.note)
+            after = self._led_to(batch)
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
             reached.add((after.size, after.root))
         if published and (published.size, published.root) not in reached:
             raise self._differing(published.size)
+        # before anything is signed or written: who holds the folder may have put back an older
+        # checkpoint with the batches that followed it once
+        self._check_remembered(after, partial(self._root_within, batches))
         self._mend(objects, last.end)
         current = published is not None and published.size == last.end
         note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
-        self._storage.replace(CHECKPOINT, note or last.note)
+        self._show(note or last.note or after.sign(self._signer))
         return after
+
+    def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
+        """Root of the first `size` entries of what the batches lead to."""
+        start = batches[0].start
+        tree = TreeReader(self._storage, start)
+        if size <= start:
+            return tree.root(0, size)
+        frontier = Frontier(start, [tree.root(*span) for span in Frontier.spans(start)])
+        entries = [entry for batch in batches for entry in batch.entries]
+        frontier.extend(map(leaf_hash, entries[: size - start]))
+        return frontier.root()
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
         """Put in place what a tree of this size has, and what was published on the way to it."""
@@ -305,9 +346,9 @@ class LogWriter:
         self._storage.restore(wanted)
         self._read_back(wanted)
 
-    def _signed(self, note: bytes) -> Checkpoint:
+    def _led_to(self, batch: Batch) -> Checkpoint:
         try:
-            return open_checkpoint(note, self._signer.verifier)
+            return batch.checkpoint(self._signer)
         except VerificationError as error:
             raise LogError(f"{JOURNAL}: {error} Nothing was appended. {_RESTORE}") from error
 
@@ -321,13 +362,13 @@ class LogWriter:
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
         frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
-        self._check_remembered(tree, checkpoint)
+        self._check_remembered(checkpoint, partial(tree.root, 0))
         self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
         return _State(checkpoint, note, frontier, checkpoint, edge, settled=size)
 
-    def _check_remembered(self, tree: TreeReader, checkpoint: Checkpoint) -> None:
+    def _check_remembered(self, checkpoint: Checkpoint, root: Callable[[int], bytes]) -> None:
         note = self._memory.read() if self._memory else None
         if self._memory is None or note is None:
             return
@@ -335,7 +376,7 @@ class LogWriter:
             kept = open_checkpoint(note, self._signer.verifier)
         except VerificationError as error:
             raise LogError(f"{self._memory.path}: {error} Restore it from a backup.") from error
-        if kept.size > checkpoint.size or tree.root(0, kept.size) != kept.root:
+        if kept.size > checkpoint.size or root(kept.size) != kept.root:
             raise LogError(
                 f"log {checkpoint.origin!r}: has {checkpoint.size} entries and does not extend the"
                 f" checkpoint of {kept.size} that this machine saw; an older or another log was"
@@ -375,8 +416,7 @@ class LogWriter:
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
         state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
         self._state = state
-        if self._memory is not None:
-            self._memory.keep(self._storage.read(CHECKPOINT) or b"")
+        self._remember(self._storage.read(CHECKPOINT) or b"")
 
     def _superseded(self, before: int, after: int) -> list[str]:
         """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""

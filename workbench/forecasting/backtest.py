@@ -13,8 +13,7 @@ last weeks of the calibration period only.
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,8 +22,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.tables import REPLENISHMENT
+from workbench.forecasting import catalogue
+from workbench.forecasting.calibrated import Counts, count_forecast, groups_of
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import CountDistribution, count_group
+from workbench.forecasting.distribution import CountDistribution
 from workbench.forecasting.families import (
     CHOSEN,
     NAIVE,
@@ -33,20 +35,15 @@ from workbench.forecasting.families import (
     Judged,
     Setting,
     Stack,
-    blocks,
     count_family,
     learn,
     mean_by_model,
-    mean_by_rate,
-    naive_family,
-    quantile_family,
     stack,
 )
-from workbench.forecasting.features import known_at
+from workbench.forecasting.features import Known, known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
-from workbench.forecasting.global_quantiles import QuantileModels, fit_quantile_models
+from workbench.forecasting.members import LightGBMMean, threads
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.patterns import segment
 from workbench.forecasting.periods import (
     HISTORY_DAYS,
     STEP_DAYS,
@@ -57,6 +54,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
+from workbench.forecasting.protocol import Family, Forecast, Task
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -64,6 +62,7 @@ from workbench.forecasting.scores import (
     segment_calibration,
     segment_table,
 )
+from workbench.forecasting.trial import try_families
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
@@ -87,13 +86,28 @@ class Forecaster:
 
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
-        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
-        known, kind, result = known_at(panel, cutoff), segment(panel, cutoff), []
-        for window in windows:
-            mean = self.model.mean(panel, cutoff, window, known)
-            group = count_group(mean, known.overdispersion, blocks(setting, window))
-            result.append(self.distribution.quantiles(mean, group, kind))
-        return result
+        return list(self.forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
+
+    def forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
+        """Expected demand, past bias removed, and quantiles of several windows from one cutoff."""
+        setting, known = self._setting(panel), known_at(panel, cutoff)
+        mean = self._mean(panel, windows, known)
+        return count_forecast(self.distribution, setting, mean, windows=windows, known=known)
+
+    def expected(
+        self, panel: Panel, cutoff: int, windows: Sequence[Window]
+    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        """What the model expects, bias and all, and calibration groups, (series, windows) each."""
+        known = known_at(panel, cutoff)
+        mean = self._mean(panel, windows, known)
+        return mean, groups_of(self._setting(panel), mean, windows, known)
+
+    def _mean(self, panel: Panel, windows: Sequence[Window], known: Known) -> Array:
+        each = [self.model.mean(panel, known.cutoff, window, known) for window in windows]
+        return np.stack(each, axis=1)
+
+    def _setting(self, panel: Panel) -> Setting:
+        return Setting(panel, self.windows, self.distribution.levels, seed=0)
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,7 @@ def backtest(
     config: ForecastConfig,
     *,
     families: Sequence[str] = FAMILIES,
+    own: Mapping[str, Family] | None = None,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -143,11 +158,13 @@ def backtest(
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
         families: What to try besides the chosen family and seasonal naive.
+        own: Families that do not ship, by name, to try beside them.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
+    tried = {**catalogue.families((NAIVE, *families)), **(own or {})}
     setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
     periods = periods_of(panel, setting.windows, config)
     batches = [
@@ -155,18 +172,16 @@ def backtest(
         for place in range(0, len(periods.test), config.refit_weeks)
     ]
     last = panel.units.shape[1] - 1
-    with ThreadPoolExecutor(_threads()) as pool:
-        say("training")
-        known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
+    say("training")
+    known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
+    with ThreadPoolExecutor(threads()) as pool:
         fits = pool.map(lambda day: _fit(setting, config, day, periods.reach), known)
-        quantile_models = _fit_quantiles(setting, families, periods, pool)
         early, *middle, latest = fits
-        say("trying the families")
-        learned_at, judged_at = periods.calibrate, periods.judged
-        rivals = _rivals(setting, families, learned_at, judged_at, quantile_models, pool)
-        past = stack(setting, periods.calibrate, mean_by_model(setting, early))
-        forecasters, case, judged = _roll(setting, batches, middle, periods, past)
-        choice = _choice(setting, families, periods, past, quantile_models[:1] * 2, pool)
+    say("trying the families")
+    past = stack(setting, periods.calibrate, mean_by_model(setting, early))
+    forecasters, case, judged = _roll(setting, batches, middle, periods, past)
+    rivals = try_families(panel, tried, periods.judged, _task(setting, periods)).judged
+    choice = _choice(setting, tried, periods, config)
     every = {CHOSEN: judged, **rivals}
     return Backtest(
         scores=score_table(setting, case, every),
@@ -203,6 +218,7 @@ def forecast_rows(
             c.HORIZON_END: np.repeat(pd.DatetimeIndex(ends), count * width),
             c.QUANTILE: np.tile(levels, each * count),
             c.VALUE: values.ravel(),
+            c.SERVES: REPLENISHMENT,
         }
     )
 
@@ -212,14 +228,6 @@ def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> Gl
     return fit_mean_model(
         setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
     )
-
-
-def _threads() -> int:
-    """As many as OpenMP would take: fits run side by side, each on one thread.
-
-    That is twice as fast on two cores as one fit on both, and gives the same bytes on any number.
-    """
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def _roll(
@@ -252,61 +260,23 @@ def _roll(
     return forecasters, Stack.of(cases), Judged.of(judged)
 
 
-def _fit_quantiles(
-    setting: Setting, families: Sequence[str], periods: Periods, pool: ThreadPoolExecutor
-) -> tuple[QuantileModels, ...]:
-    """Quantile models as of the calibration period and as of the test, where they are tried."""
-    if QUANTILES not in families:
-        return ()
-    return tuple(
-        fit_quantile_models(
-            setting.panel, _steps(known - periods.reach), setting.windows,
-            levels=setting.levels.tolist(), seed=setting.seed, map_=pool.map,
-        )
-        for known in (periods.calibrate[0], periods.test[0])
-    )  # fmt: skip
-
-
-def _rivals(
-    setting: Setting,
-    families: Sequence[str],
-    learn_at: Sequence[int],
-    judge_at: Sequence[int],
-    quantile_models: Sequence[QuantileModels],
-    pool: ThreadPoolExecutor,
-) -> dict[str, Judged]:
-    """The other families on the same cutoffs, windows and series."""
-
-    def judge(name: str) -> Judged:
-        if name == NAIVE:
-            return naive_family(setting, judge_at)
-        if name == QUANTILES:
-            earlier, later = quantile_models
-            return quantile_family(setting, earlier, learn_at, later, judge_at)
-        mean_of = mean_by_rate(setting, name)
-        learned = learn(setting, stack(setting, learn_at, mean_of))
-        return count_family(learned, stack(setting, judge_at, mean_of), seed=setting.seed)
-
-    names = (NAIVE, *families)
-    return dict(zip(names, pool.map(judge, names), strict=True))
-
-
 def _choice(
-    setting: Setting,
-    families: Sequence[str],
-    periods: Periods,
-    past: Stack,
-    quantile_models: Sequence[QuantileModels],
-    pool: ThreadPoolExecutor,
+    setting: Setting, tried: Mapping[str, Family], periods: Periods, config: ForecastConfig
 ) -> pd.DataFrame:
-    """Score the families on the last calibration cutoffs, calibrated on the first ones."""
+    """Score the families, the chosen one too, on the last calibration cutoffs."""
     if not (periods.learn and periods.choose):
         return pd.DataFrame()
-    rivals = _rivals(setting, families, periods.learn, periods.choose, quantile_models, pool)
-    learned = learn(setting, past.at(periods.learn))
-    case = past.at(periods.choose)
-    ours = count_family(learned, case, seed=setting.seed)
-    return score_table(setting, case, {CHOSEN: ours, **rivals})
+    task = _task(setting, periods)
+    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **tried}
+    return try_families(setting.panel, every, periods.choose, task).scores(setting.panel, task)
+
+
+def _task(setting: Setting, periods: Periods) -> Task:
+    """What is asked of the families that are tried."""
+    return Task(
+        setting.windows, setting.levels, setting.seed, spacing=STEP_DAYS,
+        cutoffs=len(periods.calibrate), start=HISTORY_DAYS,
+    )  # fmt: skip
 
 
 def _steps(last: int) -> list[int]:

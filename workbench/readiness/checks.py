@@ -13,9 +13,11 @@ the run's lineage follow from that:
         return "SELECT item_id, location_id, date, on_hand, on_hand < 0 AS affected FROM stock"
 
 A further column `money`, explained by `money_means`, is the money at stake in that row, in the
-workspace's currency; all other columns are shown for the worst rows. Beside the tables, SQL may
-read `audit_day` (one row: `today`, the day of the newest load) and `deliveries`
-(`table_name`, `loaded`, `last_observed`: one row for each version of each table).
+workspace's currency; all other columns are shown for the worst rows. Where a row stands for several
+things, `counted_by` names the column that says for how many. Beside the tables, SQL may read
+`audit_day` (one row: `today`, the day of the newest load) and `deliveries` (`table_name`,
+`version`, `loaded`, `last_observed`: one row for each version of each table), and `item_pairs`
+(`item_id`, `duplicate_id`, `score`: pairs of the item master that are probably one article).
 '''
 
 import importlib.util
@@ -42,7 +44,10 @@ STOCK: Final = "stock and receipts"
 KEYS: Final = "keys and values"
 LOADS: Final = "loads"
 AREAS: Final = (KEYS, ITEMS, SALES, HISTORY, PRICES, STOCK, LOADS)
-DELIVERIES: Final = "deliveries"  # not a table of the store: what the audit knows of its versions
+# No tables of the store: what the audit knows of versions, and pairs that the matcher found.
+DELIVERIES: Final = "deliveries"
+ITEM_PAIRS: Final = "item_pairs"
+BESIDE: Final = (DELIVERIES, ITEM_PAIRS)
 CHECKS_FOLDER: Final = "governance/readiness"  # in a workspace: its own checks and its answers
 _MODULES: Final = (
     "checks_keys",
@@ -68,10 +73,12 @@ class Check:
         id: Stable name, used in findings and in other people's scripts.
         area: Part of the score that it counts for.
         severity: How bad an affected row is.
-        reads: Tables that the query needs; `deliveries` where it reads them or `audit_day`.
+        reads: Tables that the query needs; `deliveries` where it reads them or `audit_day`, and
+            `item_pairs`.
         unit: What is counted, plural.
         remedy: What to do about it.
         money_means: What the money at stake is, empty if the check states none.
+        counted_by: Column that says for how many things a row stands; empty: for one.
         zero_at: Share of affected rows at which the check has lost all its points.
         query: SQL with one row for each thing looked at; see the module's text.
         finding: Sentence with the places {affected}, {checked} and {share}.
@@ -87,11 +94,19 @@ class Check:
     unit: str
     remedy: str
     money_means: str
+    counted_by: str
     zero_at: float
     query: Query
     finding: str
     kept_at_load: bool
     origin: str
+
+    def counts(self) -> dict[str, str]:
+        """SQL over the query's rows, by name: `affected`, `checked` and, where stated, `money`."""
+        many = f"CAST(coalesce(sum({self.counted_by}){{0}}, 0) AS BIGINT)"
+        total = many if self.counted_by else "count(*){0}"
+        counts = {"affected": total.format(" FILTER (affected)"), "checked": total.format("")}
+        return counts | ({"money": "sum(money) FILTER (affected)"} if self.money_means else {})
 
 
 _REGISTRY: dict[str, Check] = {}
@@ -106,6 +121,7 @@ def check(
     unit: str,
     remedy: str,
     money_means: str = "",
+    counted_by: str = "",
     zero_at: float | None = None,
     kept_at_load: bool = False,
 ) -> Callable[[Query], Query]:
@@ -126,7 +142,7 @@ def check(
             )
         _refuse_unknown(origin, id, finding=finding, area=area, severity=severity, reads=reads)
         _REGISTRY[id] = Check(
-            id, area, severity, tuple(reads.split()), unit, remedy, money_means,
+            id, area, severity, tuple(reads.split()), unit, remedy, money_means, counted_by,
             _ZERO_AT[severity] if zero_at is None else zero_at, query, finding, kept_at_load,
             origin,
         )  # fmt: skip
@@ -156,7 +172,7 @@ def _refuse_unknown(
     if severity not in _ZERO_AT:
         raise ConfigError(f"{where}: severity {severity!r}; expected one of {', '.join(_ZERO_AT)}.")
     for table in reads.split():
-        if table == DELIVERIES:
+        if table in BESIDE:
             continue
         try:
             tables.contract(table)

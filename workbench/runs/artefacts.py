@@ -170,11 +170,16 @@ class Run:
         """The location that stands for all stores; see `sites.distribution_centre`."""
         return distribution_centre(self.read("locations"), named)
 
-    def query(self, sql: str) -> pd.DataFrame:
-        """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
+    def query(self, sql: str, *, beside: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
+        """Result of a DuckDB query over the pinned tables, as known on `as_of`.
+
+        Args:
+            sql: The query.
+            beside: Further relations, by the name that the query uses.
+        """
         self._note_simulated(self._versions.values())
         self._note_query(sql)
-        return self._store.query(sql, versions=self._versions, as_of=self.as_of)
+        return self._store.query(sql, versions=self._versions, as_of=self.as_of, beside=beside)
 
     def connect(self) -> Any:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
