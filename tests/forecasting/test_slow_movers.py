@@ -8,7 +8,8 @@ from scipy import stats
 from workbench.errors import ContractError
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.intermittent import METHODS
-from workbench.forecasting.slow_movers import Movement, Plan, fit_counts, past_windows
+from workbench.forecasting.movement import Movement
+from workbench.forecasting.slow_movers import Plan, fit_counts, past_windows
 
 LEVELS = [0.25, 0.5, 0.75, 0.833, 0.95, 0.99]
 WINDOWS = (Window(1, 1), Window(1, 6))
@@ -155,3 +156,16 @@ def test_a_later_window_has_a_mean_of_its_own(seasonal):
     assert forecast.quantiles(3, 4).sum() > 1.5 * forecast.quantiles(3).sum()
     with pytest.raises(ContractError, match="from period 5: windows were fitted up to period 6"):
         forecast.quantiles(3, 5)
+
+
+def test_caution_raises_quantiles_where_cutoffs_disagree(seasonal):
+    known = seasonal[:, :84]
+    trials = past_windows(known, WINDOWS, Plan(start=30, spacing=6))
+    plain, cautious = (
+        fit_counts(known, trials, method="tsb", levels=LEVELS, caution=caution).forecast(known)
+        for caution in (0.0, 1.0)
+    )
+    assert (cautious.quantiles(6) >= plain.quantiles(6)).all()
+    assert cautious.quantiles(6).sum() > plain.quantiles(6).sum()
+    steps = [each.quantiles(6).sum(axis=0) for each in (plain, cautious)]
+    assert (np.diff(steps[1]) > 0).all()
