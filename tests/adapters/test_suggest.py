@@ -124,7 +124,8 @@ def test_names_with_quotes_and_line_breaks_stay_text(tmp_path, suggest):
 @pytest.mark.parametrize(
     ("data", "message"),
     [(b"", "empty; expected rows"), (b"PAR1 but not", "cannot be read as Parquet"),
-     (b"PK\x03\x04 but no workbook", "cannot be read as Excel")],
+     (b"PK\x03\x04 but no workbook", "cannot be read as Excel"),
+     (b"\x1f\x8b\x08", "is compressed .gzip., not text; unpack it")],
 )  # fmt: skip
 def test_what_is_no_table_is_one_sentence(tmp_path, suggest, data, message):
     (tmp_path / "file.bin").write_bytes(data)

@@ -404,3 +404,22 @@ def test_a_link_in_the_folder_leads_no_write_to_another_file(logs, tmp_path, nam
     with suppress(LogError):
         logs.open_folder(tmp_path).append([logs.record(0)])
     assert other.read_text() == "secret"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_who_lost_the_lock_to_a_removed_file_acknowledges_nothing_and_undoes_nothing(
+    logs, tmp_path, replaced
+):
+    first, second = logs.open_folder(tmp_path), logs.open_folder(tmp_path)
+    with suppress(LogError), first.held():
+        first.append([logs.record(0)])
+        (tmp_path / "log" / ".lock").unlink()
+        if replaced:
+            assert second.append([logs.record(1)]).size == 2
+        with pytest.raises(LogError, match=r"\.lock: was removed or replaced"):
+            first.append([logs.record(2)])
+    assert logs.open_folder(tmp_path).append([logs.record(3)]).size == 3
+    assert verify_log(tmp_path / "log", logs.key).entries == 3
+    ids = [b'"d0"', b'"d1"' if replaced else b'"d2"', b'"d3"']  # d2: whole, not acknowledged
+    entries = [entry for _, entry in TreeReader(FolderStorage(tmp_path / "log"), 3).entries()]
+    assert all(name in entry for name, entry in zip(ids, entries, strict=True))

@@ -44,7 +44,6 @@ def test_families_tried_say_what_they_are_good_for_and_what_they_cost():
     table = views.families_tried(frame)
     assert table["model"].tolist() == ["tsb", "ets"]
     assert table["good_for"].str.contains("fade out|aggregates").all()
-    assert views.families_tried(pd.DataFrame()).empty
 
 
 def test_a_choice_that_was_not_made_is_stated():

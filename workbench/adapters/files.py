@@ -72,7 +72,7 @@ def stage_csv(
     """
     rejected: list[RejectedLine] = []
     for number, path in enumerate(matching(folder, source.path, source.name)):
-        _refuse_packed(path)
+        refuse_packed(path)
         names = source.header or _heading(path, source)
         require_columns(path, names, wanted or (), source.delimiter)
         readable = _as_utf8(path, source.encoding, work / f"{into}-{number}.csv")
@@ -247,7 +247,7 @@ def _heading(path: Path, source: CsvSource) -> list[str]:
     return names
 
 
-def _refuse_packed(path: Path) -> None:
+def refuse_packed(path: Path) -> None:
     """Say that a file is compressed, before its bytes are taken for text of a wrong encoding."""
     try:
         with path.open("rb") as file:

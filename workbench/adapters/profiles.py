@@ -22,7 +22,7 @@ from typing import Final
 import duckdb
 
 from workbench.adapters.excel import read_sheet, sheets
-from workbench.adapters.files import no_access, unreadable
+from workbench.adapters.files import no_access, refuse_packed, unreadable
 from workbench.contracts.relation_checks import literal, quoted
 from workbench.errors import SourceError
 
@@ -111,6 +111,7 @@ def profiles(path: Path) -> list[Profile]:
         return _database(path, "duckdb")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _workbook(path)
+    refuse_packed(path)
     return [_delimited(path, head)]
 
 

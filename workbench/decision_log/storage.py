@@ -117,7 +117,7 @@ class FolderStorage:
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
-        self._locked = False
+        self._lock: int | None = None  # descriptor of the lock, while it is held
         self._unsettled: dict[str, None] = {}
 
     @contextmanager
@@ -126,6 +126,7 @@ class FolderStorage:
 
         Raises:
             LockedError: Another process is writing.
+            LogError: The lock's file was removed or replaced meanwhile.
         """
         with _named(self.root):
             _make_durably(self.root)
@@ -136,10 +137,11 @@ class FolderStorage:
                 if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            self._locked = True
+            self._lock = descriptor
+            self._check_lock()
             yield
         finally:
-            self._locked = False
+            self._lock = None
             self._forget()
             with suppress(OSError):  # it is let go all the same
                 os.close(descriptor)
@@ -151,6 +153,21 @@ class FolderStorage:
         if journal is not None:
             with suppress(OSError):  # every record was flushed
                 journal.close()
+
+    def _check_lock(self) -> None:
+        """That the lock, if it is held, still keeps others out: its file may have been removed."""
+        if self._lock is None:
+            return
+        try:
+            alone = os.path.samestat(os.lstat(self.root / LOCK), os.fstat(self._lock))
+        except OSError:
+            alone = False
+        if not alone:
+            raise LogError(
+                f"{self.root / LOCK}: was removed or replaced while this process wrote, so that"
+                " another may write too; nothing was acknowledged, leave that file alone and run"
+                " again."
+            )
 
     def _acquire(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._patience
@@ -193,6 +210,7 @@ class FolderStorage:
 
     def create(self, objects: Mapping[str, bytes]) -> None:
         """Write new files; a crash may leave half of one, which `restore` mends."""
+        self._check_lock()
         for path, data in objects.items():
             with _named(self.root / path):
                 created = _create(f"{self.root}/{path}", data)
@@ -211,6 +229,7 @@ class FolderStorage:
 
     def replace(self, path: str, data: bytes) -> None:
         """Write under a temporary name, then rename: whole or not at all for every reader."""
+        self._check_lock()
         target = self.root / path
         staged = target.with_name(f".{target.name}{UNFINISHED}")
         with _named(target):
@@ -248,9 +267,11 @@ class FolderStorage:
             self._journal.write(data)
         except OSError as error:
             raise _refused(self.root / JOURNAL, error) from error
+        self._check_lock()  # who took the log over since has read this record, or it is refused
 
     def journal(self) -> list[bytes]:
-        return list(frames(self.read(JOURNAL) or b"", alone=self._locked))
+        self._check_lock()
+        return list(frames(self.read(JOURNAL) or b"", alone=self._lock is not None))
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
         """Flush the files written since the last time, then empty the journal.
@@ -260,6 +281,7 @@ class FolderStorage:
                 after a power loss would be empty.
             last: Remove the journal's file too; else it is kept for the records to come.
         """
+        self._check_lock()
         gone = set(superseded)
         unsettled = [path for path in self._unsettled if path not in gone]
         folders = {parent: None for path in unsettled for parent in PurePosixPath(path).parents}

@@ -54,7 +54,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Family, Forecast, Task
+from workbench.forecasting.protocol import Family, Forecast, Task, measured
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -62,7 +62,7 @@ from workbench.forecasting.scores import (
     segment_calibration,
     segment_table,
 )
-from workbench.forecasting.trial import try_families
+from workbench.forecasting.trial import cost_table, try_families
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
@@ -118,6 +118,8 @@ class Backtest:
         scores: Per family, on the test cutoffs: see `scores.score_table`.
         choice: The same on the weeks before the test, from which the family was chosen; empty
             where the calibration period is too short for it.
+        cost: What trying each family on the test cutoffs took, refits of the chosen one included:
+            see `trial.cost_table`. Differs from run to run.
         segments: Per kind of site and demand pattern: see `scores.segment_table`.
         calibration: Per level: share of outcomes by randomised PIT, and raw coverage.
         segment_calibration: The same per kind of site and demand pattern.
@@ -129,6 +131,7 @@ class Backtest:
 
     scores: pd.DataFrame
     choice: pd.DataFrame
+    cost: pd.DataFrame
     segments: pd.DataFrame
     calibration: pd.DataFrame
     segment_calibration: pd.DataFrame
@@ -175,17 +178,20 @@ def backtest(
     say("training")
     known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
     with ThreadPoolExecutor(threads()) as pool:
-        fits = pool.map(lambda day: _fit(setting, config, day, periods.reach), known)
-        early, *middle, latest = fits
+        (early, *middle, latest), training = measured(
+            lambda: list(pool.map(lambda day: _fit(setting, config, day, periods.reach), known))
+        )
     say("trying the families")
     past = stack(setting, periods.calibrate, mean_by_model(setting, early))
-    forecasters, case, judged = _roll(setting, batches, middle, periods, past)
-    rivals = try_families(panel, tried, periods.judged, _task(setting, periods)).judged
-    choice = _choice(setting, tried, periods, config)
-    every = {CHOSEN: judged, **rivals}
+    (forecasters, case, judged), rolling = measured(
+        lambda: _roll(setting, batches, middle, periods, past)
+    )
+    rivals = try_families(panel, tried, periods.judged, _task(setting, periods))
+    every = {CHOSEN: judged, **rivals.judged}
     return Backtest(
         scores=score_table(setting, case, every),
-        choice=choice,
+        choice=_choice(setting, tried, periods, config),
+        cost=cost_table({CHOSEN: training + rolling, **rivals.cost}),
         segments=segment_table(setting, case, every),
         calibration=calibration_table(setting, case, judged),
         segment_calibration=segment_calibration(setting, case, judged),
@@ -268,7 +274,8 @@ def _choice(
         return pd.DataFrame()
     task = _task(setting, periods)
     every = {CHOSEN: Counts(LightGBMMean(config.trees)), **tried}
-    return try_families(setting.panel, every, periods.choose, task).scores(setting.panel, task)
+    trial = try_families(setting.panel, every, periods.choose, task)
+    return score_table(setting, trial.case, trial.judged)
 
 
 def _task(setting: Setting, periods: Periods) -> Task:

@@ -360,13 +360,20 @@ class Run:
         bundle = {"application/vnd.plotly.v1+json": json.loads(str(figure.to_json()))}
         display({**bundle, "text/plain": name}, raw=True)  # type: ignore[no-untyped-call]
 
-    def table(self, frame: pd.DataFrame, name: str, title: str, *, rows: int = 20) -> None:
-        """Keep a table whole and display its first rows under a title."""
+    def table(
+        self, frame: pd.DataFrame, name: str, title: str, *, rows: int = 20, keep: bool = True
+    ) -> None:
+        """Keep a table whole and display its first rows under a title.
+
+        With `keep` false it is only shown: for what differs from run to run, such as seconds, so
+        that the same run again leaves the same files.
+        """
         from IPython.display import display
 
         from workbench.dashboards import theme
 
-        self.save_table(frame, name)
+        if keep:
+            self.save_table(frame, name)
         html = theme.table_html(frame.head(rows), title=title, total=len(frame))
         display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
 
