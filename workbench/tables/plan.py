@@ -20,16 +20,17 @@ _TYPES: Final[dict[Type, str]] = {
 _DISABLED: Final = "statistics_propagation,empty_result_pullup,filter_pushdown,filter_pullup"
 
 
-def columns_read(sql: str) -> set[tuple[str, str]]:
+def columns_read(sql: str, *, beside: str = "") -> set[tuple[str, str]]:
     """Table and column of everything that a query needs to answer, no more: unused ones are pruned.
 
     Args:
         sql: One query over the canonical tables.
+        beside: Statements that create what it may read beside these.
 
     Raises:
         duckdb.Error: It cannot be planned.
     """
-    plan = _tables().execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1]
+    plan = _tables(beside).execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1]
     return {column for root in json.loads(plan) for column in _scanned(root)}
 
 
@@ -45,12 +46,14 @@ def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _scanned(child)
 
 
-@lru_cache(maxsize=1)
-def _tables() -> duckdb.DuckDBPyConnection:
-    """The canonical tables without rows."""
+@lru_cache(maxsize=2)
+def _tables(beside: str) -> duckdb.DuckDBPyConnection:
+    """The canonical tables without rows, and what is created beside them."""
     connection = duckdb.connect()
     for contract in CONTRACTS.values():
         columns = ", ".join(f"{quoted(c.name)} {_TYPES[c.type]}" for c in contract.columns)
         connection.execute(f"CREATE TABLE {quoted(contract.name)} ({columns})")
+    if beside:
+        connection.execute(beside)
     connection.execute(f"SET disabled_optimizers = '{_DISABLED}'")
     return connection
