@@ -209,6 +209,8 @@ def differences(
     Where values were only exchanged for others, what follows them under their new names is the
     same: only the key has changed.
     """
+    if before.equals(after):
+        return set()
     key = row_key(table)
     found = _differences(table, key, before, after)
     if found and change is not None and change.renames is not None:

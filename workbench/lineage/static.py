@@ -62,8 +62,8 @@ def unrecorded(
     known: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     for line in journal.lines():
         if b'"eventType":' not in line.data:  # not of a run
-            event = line.event()
-            known[_subject(event)] = event
+            recorded = line.event()
+            known[_subject(recorded)] = recorded
     for event in events:
         last = known.get(_subject(event))
         if last is None or _untimed(last) != _untimed(event):
