@@ -1,7 +1,7 @@
-"""What each family forecasts from past cutoffs: expected demand and quantiles, in one order.
+"""Forecasts from past cutoffs beside what occurred, in one order, and what is learned from them.
 
-A period says what a family may learn from and where it is judged. Forecasts are stacked cutoff by
-cutoff, window by window, one row per series.
+Forecasts are stacked cutoff by cutoff, window by window, one row per series. Families themselves
+keep the protocol of `protocol.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.forecasting import intermittent, losses
+from workbench.forecasting import intermittent
 from workbench.forecasting.distribution import (
     CountDistribution,
     count_group,
@@ -20,12 +20,6 @@ from workbench.forecasting.distribution import (
 )
 from workbench.forecasting.features import Known, known_at, targets_at
 from workbench.forecasting.global_model import GlobalModel, Window
-from workbench.forecasting.global_quantiles import (
-    QuantileModels,
-    conformal_offsets,
-    whole_quantiles,
-)
-from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
 from workbench.forecasting.panel import Panel
 from workbench.forecasting.patterns import SEGMENTS, segment
 
@@ -187,62 +181,3 @@ def count_family(learned: CountDistribution, case: Stack, *, seed: int) -> Judge
 def mean_by_model(setting: Setting, model: GlobalModel) -> MeanOf:
     """Expected demand by the global model."""
     return lambda cutoff, window, known: model.mean(setting.panel, cutoff, window, known)
-
-
-def mean_by_rate(setting: Setting, name: str) -> MeanOf:
-    """Expected demand by Croston's method or a descendant: the rate times the days."""
-    units, known_rates = setting.panel.units.astype(float), dict[int, Array]()
-
-    def mean(cutoff: int, window: Window, _: Known) -> Array:
-        if cutoff not in known_rates:
-            known_rates[cutoff] = RATES[name](units, [cutoff])[:, 0]
-        return known_rates[cutoff] * window.length
-
-    return mean
-
-
-def naive_family(setting: Setting, cutoffs: Sequence[int]) -> Judged:
-    """Seasonal naive with the spread of its own past errors."""
-    mean, quantiles = [], []
-    for cutoff in cutoffs:
-        known = setting.panel.units[:, : cutoff + 1].astype(float)
-        for window in setting.windows:
-            span = {"start": window.start, "length": window.length}
-            mean.append(seasonal_naive(known, **span))
-            quantiles.append(
-                seasonal_naive_quantiles(known, **span, levels=setting.levels.tolist())
-            )
-    point = np.concatenate(mean)
-    return Judged(point, np.concatenate(quantiles), np.full(len(point), np.nan))
-
-
-def quantile_family(
-    setting: Setting,
-    learned_by: QuantileModels,
-    learn_at: Sequence[int],
-    models: QuantileModels,
-    judge_at: Sequence[int],
-) -> Judged:
-    """LightGBM's quantile objective, conformalised on earlier cutoffs."""
-    ratios, base, block, actual = _ratios(setting, learned_by, learn_at)
-    offsets = conformal_offsets(ratios, actual, base, block, setting.levels)
-    ratios, base, block, _ = _ratios(setting, models, judge_at)
-    quantiles = whole_quantiles(ratios + offsets[block], base)
-    mean = losses.mean_of_quantiles(quantiles, setting.levels)
-    return Judged(mean, quantiles, np.full(len(mean), np.nan))
-
-
-def _ratios(
-    setting: Setting, models: QuantileModels, cutoffs: Sequence[int]
-) -> tuple[Array, Array, Groups, Array]:
-    parts = []
-    for cutoff in cutoffs:
-        known = known_at(setting.panel, cutoff)
-        for window in setting.windows:
-            ratios, base = models.raw(setting.panel, cutoff, window, known)
-            actual = targets_at(setting.panel, cutoff, start=window.start, length=window.length)
-            parts.append((ratios, base, blocks(setting, window), actual.astype(float)))
-    ratios, base, block, actual = zip(*parts, strict=True)
-    return (
-        np.concatenate(ratios), np.concatenate(base), np.concatenate(block), np.concatenate(actual)
-    )  # fmt: skip

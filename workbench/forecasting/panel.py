@@ -1,5 +1,6 @@
 """The panel: daily demand of the series worth forecasting, with price and promotion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -76,6 +77,14 @@ class Panel:
     def widest(self) -> npt.NDArray[np.bool_]:
         """The series at the distribution centre; all where there is none."""
         return self.is_dc if self.is_dc.any() else np.ones_like(self.is_dc)
+
+    def of(self, rows: Sequence[int]) -> "Panel":
+        """Some series alone."""
+        chosen = list(rows)
+        return replace(
+            self, series=self.series.iloc[chosen].reset_index(drop=True), units=self.units[chosen],
+            price=self.price[chosen], promoted=self.promoted[:, chosen], is_dc=self.is_dc[chosen],
+        )  # fmt: skip
 
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""

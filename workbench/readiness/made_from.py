@@ -15,17 +15,13 @@ from workbench.readiness.checks import DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
 from workbench.tables.plan import columns_read
 
-# What the audit knows beside the tables (`audit._context`).
+# What the audit knows beside the tables (`audit.beside`).
 _BESIDE: Final = (
-    "CREATE TABLE deliveries(table_name VARCHAR, loaded TIMESTAMP, last_observed DATE);"
+    "CREATE TABLE deliveries(table_name VARCHAR, version VARCHAR, loaded TIMESTAMP,"
+    " last_observed DATE);"
     " CREATE VIEW audit_day AS SELECT CAST(max(loaded) AS DATE) AS today FROM deliveries"
 )
 _LAST_DAY: Final = f"{DELIVERIES}.last_observed"
-_ANSWERS: Final = {
-    "affected": "count(*) FILTER (affected)",
-    "checked": "count(*)",
-    "money": "sum(money) FILTER (affected)",
-}
 Answers = Mapping[str, str]
 """By answer of a check, `table.column` of what it looks at, separated by spaces."""
 
@@ -55,8 +51,7 @@ def columns_of(check: Check, config: ReadinessConfig) -> dict[str, str]:
                 columns_read(f"SELECT {asked} FROM ({query})", beside=_BESIDE)
             )
         )
-        for answer, asked in _ANSWERS.items()
-        if answer != "money" or check.money_means
+        for answer, asked in check.counts().items()
     }
 
 
@@ -95,7 +90,7 @@ def _planned(check: Check, config: ReadinessConfig) -> Answers:
     except duckdb.Error:  # it runs on the tables at hand, yet not on empty ones: say too much
         tables = [table for table in check.reads if table != DELIVERIES]
         every = " ".join(f"{table}.{name}" for table in tables for name in contract(table).names)
-        return dict.fromkeys(_ANSWERS, every)
+        return dict.fromkeys(check.counts(), every)
 
 
 def _statement(answers: Iterable[Answers], read: Collection[str]) -> MadeFrom:
