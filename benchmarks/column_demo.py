@@ -1,8 +1,10 @@
 """A part of the demo's data, and its steps on that: once as they are, then to experiment on."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -10,6 +12,7 @@ from unittest import mock
 import duckdb
 
 from benchmarks import column_steps
+from benchmarks.column_others import others
 from workbench.adapters import completejourney
 from workbench.adapters.ingest import DEMO_SOURCES
 from workbench.resources import resource
@@ -71,6 +74,7 @@ def small_demo(folder: Path) -> Workspace:
         command = [sys.executable, "-m", "workbench", "init", str(place)]
         subprocess.run(command, check=True, capture_output=True)
     workspace = open_workspace(place)
+    shutil.copytree(resource("notebooks"), workspace.notebooks, dirs_exist_ok=True)
     with mock.patch.object(completejourney, "data_folder", return_value=folder / "source"):
         step = ingest_step(workspace, resource(DEMO_SOURCES), say=lambda _: None)
         governed_step(workspace, step)
@@ -92,7 +96,10 @@ def step_of(workspace: Workspace, name: str, folder: Path) -> column_steps.Step:
     if name == INGEST:
         return column_steps.ingest_step(folder / "source", scratch)
     if name == TWIN:
-        return column_steps.twin_step(workspace)
-    path = notebook(workspace, name)
-    options = {"items": ITEMS.get(name, 0)}
-    return column_steps.notebook_step(workspace, path, SMALL.get(name, {}), scratch, **options)
+        step = column_steps.twin_step(workspace)
+    else:
+        step = column_steps.notebook_step(
+            workspace, notebook(workspace, name), SMALL.get(name, {}), scratch,
+            items=ITEMS.get(name, 0),
+        )  # fmt: skip
+    return replace(step, others=others(name, step.inputs))

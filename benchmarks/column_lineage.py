@@ -6,7 +6,7 @@ A part of the demo's data (30 items that sell often and a few pseudo-items, at 3
 through the real steps of the demo, once: these events are judged. Then every column of every input
 of every step is changed in several ways, the step is run again, and what differs in its tables is
 compared with what the events say (`column_oracle.py`). With `--folder` observations are kept there,
-and steps that have some are not observed again.
+column by column: a call that was stopped goes on, and what was observed is not observed again.
 """
 
 import argparse
@@ -53,6 +53,10 @@ def page(scores: Sequence[Score], refused: Mapping[str, int]) -> str:
         " nothing is said. The step runs again; what differs in the values of rows that are there"
         " before and after, and in which rows there are, is compared with the event's"
         " `columnLineage`.",
+        "",
+        "Where the demo's own rows let little be seen (one currency, every order received, an alarm"
+        " far from its limit, checks without a finding), the same changes start from other inputs"
+        " too (`column_others.py`), for the audit from tables with planted faults.",
         "",
         "| step | input columns | experiments | right | said, not seen | seen, not said |"
         " precision | recall |",

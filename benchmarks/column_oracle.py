@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from benchmarks.column_changes import changes, differences
+from benchmarks.column_changes import ROWS, Change, changes, differences, key_columns, row_key
 from benchmarks.column_steps import Step, Tables
 from workbench.contracts.schema import TableContract
 from workbench.contracts.tables import CONTRACTS, contract
@@ -19,7 +19,7 @@ from workbench.errors import ContractError, WorkbenchError
 
 Column = tuple[str, str]
 ENOUGH: Final = 4  # changes in a row that show nothing new, of a column that is said to matter
-FEW: Final = 2  # the same, of other columns
+FEW: Final = 2  # the same, of other columns, and where much was seen from other inputs
 
 
 @dataclass
@@ -55,75 +55,105 @@ def experiment(
         seen: What was observed before; its columns are not changed again.
         told: Called after each column with all that was observed.
     """
-    step.made = step.run(step.inputs)
-    again = step.run(step.inputs)
-    for table, frame in step.made.items():
-        if differences(table, frame, again[table]):
-            raise WorkbenchError(f"{step.name}: {table} differs between two equal runs")
+    bases = [_Base(inputs, step.run(inputs)) for inputs in step.others]
+    bases += [_Base(step.inputs, _steady(step, step.inputs))]
     seen = seen or Observed()
     for source, frame in step.inputs.items():
-        for column in frame.columns:
-            if (only is not None and (source, column) not in only) or (
-                source,
-                column,
-            ) in seen.pairs:
+        for name in frame.columns:
+            column = (source, name)
+            if column in seen.pairs or (only is not None and column not in only):
                 continue
-            _try(step, (source, column), said.get((source, column), set()), seen)
+            wanted = said.get(column, set())
+            seen.pairs[column], seen.tried[column] = set(), 0
+            for base in bases:
+                _try(step, base, column, wanted, seen)
             told(seen)
     return seen
 
 
-def _try(step: Step, column: Column, wanted: set[Column], seen: Observed) -> None:
+@dataclass(frozen=True)
+class _Base:
+    """Inputs to start from, and what the step makes of them."""
+
+    inputs: Tables
+    made: Tables
+
+
+def _steady(step: Step, inputs: Tables) -> Tables:
+    """What a step makes, twice the same."""
+    made, again = step.run(inputs), step.run(inputs)
+    for table, frame in made.items():
+        if differences(table, frame, again[table]):
+            raise WorkbenchError(f"{step.name}: {table} differs between two equal runs")
+    return made
+
+
+def _try(step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed) -> None:
     source, name = column
-    found: set[Column] = set()
-    seen.tried[column] = 0
-    quiet = 0
+    found, quiet = seen.pairs[column], 0
+    enough = ENOUGH if wanted and not found else FEW
     earlier: Tables = {}
-    for change in changes(step.inputs[source], name, table=source):
+    for change in changes(base.inputs[source], name, table=source):
         try:
             if source in CONTRACTS:
-                _refuse_broken(contract(source), change.frame)
-            made = step.run({**step.inputs, source: change.frame})
+                refuse_broken(contract(source), change.frame, only=name)
+            made = step.run({**base.inputs, source: change.frame})
             _refuse_repeated(made)
         except Exception as error:  # a change that the step refuses shows nothing
             seen.refused.setdefault(column, []).append(f"{change.what}: {str(error)[:160]}")
             continue
         seen.tried[column] += 1
-        shown = {
-            (table, other)
-            for table, after in made.items()
-            for other in differences(table, step.made[table], after, change)
-        }
+        shown = _shown(base.made, made, change)
         if change.renames is None:  # two changes differ in this one column as well
-            shown |= {
-                (table, other)
-                for table, before in earlier.items()
-                for other in differences(table, before, made[table])
-            }
+            shown |= _shown(earlier, made)
             earlier = made
         for table, other in shown - found:
             seen.seen_by[f"{source}.{name}>{table}.{other}"] = change.what
         quiet = 0 if shown - found else quiet + 1
         found |= shown
-        if quiet >= (ENOUGH if wanted else FEW) and wanted <= found:
-            break
-    seen.pairs[column] = found
+        if quiet >= enough and wanted <= _judged(found):
+            return
+
+
+def _shown(before: Tables, after: Tables, change: Change | None = None) -> set[Column]:
+    """Columns of tables that differ, and `ROWS`."""
+    return {
+        (table, name)
+        for table, frame in before.items()
+        for name in differences(table, frame, after[table], change)
+    }
+
+
+def _judged(found: set[Column]) -> set[Column]:
+    """Columns that only say which row it is, as the rows."""
+    return {(table, ROWS if name in key_columns(table) else name) for table, name in found}
 
 
 def _refuse_repeated(made: Tables) -> None:
     """A change must keep the contracts; what is written to a store has been checked there."""
     for table, frame in made.items():
-        of = contract(table)
-        key = [name for name in of.key if name in frame]
-        if frame.duplicated(key).any() or frame[key].isna().any().any():
+        key = [name for name in contract(table).key if name in frame]
+        keys = (key, row_key(table))
+        if any(frame.duplicated(of).any() for of in keys) or frame[key].isna().any().any():
             raise ContractError(f"table {table!r}: its key is not unique; expected a valid change.")
 
 
-def _refuse_broken(of: TableContract, frame: pd.DataFrame) -> None:
-    """As the table store would, without its hashing and writing."""
-    if frame.duplicated(list(of.key)).any():
+def refuse_broken(of: TableContract, frame: pd.DataFrame, *, only: str = "") -> None:
+    """As the table store would, without its hashing and writing.
+
+    Args:
+        of: The contract.
+        frame: To check.
+        only: The column that is new; the others are known to be whole.
+
+    Raises:
+        ContractError: The frame breaks the contract.
+    """
+    if (not only or only in of.key) and frame.duplicated(list(of.key)).any():
         raise ContractError(f"table {of.name!r}: its key is not unique")
     for column in of.columns:
+        if only not in ("", column.name):
+            continue
         values = frame[column.name]
         known = values.dropna()
         ranged = {"number", "integer"} & {column.type}

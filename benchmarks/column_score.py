@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from benchmarks.column_changes import ROWS, row_key
+from benchmarks.column_changes import ROWS, key_columns
 from benchmarks.column_oracle import Column, Observed
-from workbench.contracts.tables import contract
 from workbench.lineage.journal import Journal
 from workbench.workspace import Workspace
 
-FROM_KEY: Final = {"receipts": ("po_id", "line"), "promotions": ("valid_to",)}
 Pair = tuple[Column, Column]  # column of an input, column of an output
 
 
@@ -112,9 +110,3 @@ def pairs(said: Mapping[str, Stated]) -> dict[Column, set[Column]]:
         for source in statement.rows:
             found.setdefault(source, set()).add((table, ROWS))
     return found
-
-
-def key_columns(table: str) -> set[str]:
-    """Columns that follow from which row it is: they are judged together, as the rows."""
-    of = contract(table)
-    return {*row_key(table), *of.key, *of.run_columns, *FROM_KEY.get(table, ())}

@@ -6,12 +6,15 @@ that draw, and what is compared for the reader only.
 
 import ast
 import contextlib
+import hashlib
 import io
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -28,6 +31,7 @@ from workbench.contracts.tables import CONTRACTS, contract
 from workbench.forecasting import backtest
 from workbench.inventory import twin
 from workbench.inventory.config import TwinConfig
+from workbench.readiness import audit
 from workbench.resources import resource
 from workbench.runs import artefacts
 from workbench.runs.context import Context
@@ -38,11 +42,22 @@ from workbench.workspace import Workspace
 
 _backtest = backtest.backtest
 Tables = dict[str, pd.DataFrame]
+Held = dict[str, tuple[pd.DataFrame, date]]
+Answers = OrderedDict[tuple[Any, ...], pd.DataFrame]
+KEPT_ANSWERS: Final = 600
+# A query that says so takes columns that it does not name.
+EVERY_COLUMN: Final = re.compile(r"(?:select|,|\.)\s*\*|(?:^|\()\s*from\b|columns\s*\(", re.I)
 SQL_TYPES: Final = {
     "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN",
     "date": "DATE", "time": "TIMESTAMP",
 }  # fmt: skip
 FILES: Final = {"60-monitor-drift": [("forecasts", "tables/backtest_errors.parquet")]}
+
+
+@lru_cache(maxsize=1_000)
+def _words(sql: str) -> tuple[frozenset[str], bool]:
+    """Words of a query, and whether it may take columns that it does not name."""
+    return frozenset(re.findall(r"\w+", sql)), bool(EVERY_COLUMN.search(sql))
 
 
 class _QuietRun(artefacts.Run):
@@ -51,7 +66,9 @@ class _QuietRun(artefacts.Run):
     frames: Tables
     made: Tables
     connection: Any
-    answers: dict[tuple[Any, ...], pd.DataFrame]
+    load: Callable[[Tables, date], None]
+    answers: Answers
+    digests: Callable[[pd.DataFrame], Mapping[str, bytes]]
 
     def show(self, *_: Any, **__: Any) -> None: ...
 
@@ -102,15 +119,27 @@ class _QuietRun(artefacts.Run):
         return path
 
     def query(self, sql: str) -> pd.DataFrame:
-        """From the tables that it names; where these are unchanged, the answer is the same."""
-        named = [table for table in sorted(self.frames) if re.search(rf"\b{table}\b", sql)]
-        key = (sql, self.as_of, *(id(self.frames[table]) for table in named))
+        """Where all that it names is unchanged, the answer is the same."""
+        key = (sql, self.as_of, *self._named(sql))
         if key not in self.answers:
-            self.answers[key] = self.connection.execute(sql).df()
+            with self.connect() as connection:
+                self.answers[key] = connection.execute(sql).df()
+        self.answers.move_to_end(key)
+        if len(self.answers) > KEPT_ANSWERS:
+            self.answers.popitem(last=False)
         return self.answers[key].copy()
+
+    def _named(self, sql: str) -> Iterator[tuple[str, str, bytes]]:
+        """Columns that the text of a query names, of tables that it names, by their content."""
+        words, every = _words(sql)
+        for table in sorted(words & set(self.frames)):
+            for name, digest in self.digests(self.frames[table]).items():
+                if every or name in words:
+                    yield table, name, digest
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Any]:
+        self.load(self.frames, self.as_of)
         yield self.connection
 
     def write(self, table: str, rows: pd.DataFrame, **_: Any) -> Any:
@@ -126,12 +155,13 @@ class Step:
     Attributes:
         inputs: What it reads, by the name of a table or file.
         run: From such frames to the tables that it makes.
+        others: Inputs that could be as well, to start from where those at hand show too little.
     """
 
     name: str
     inputs: Tables
     run: Callable[[Tables], Tables]
-    made: Tables = field(default_factory=dict)
+    others: list[Tables] = field(default_factory=list)
 
 
 def notebook_step(
@@ -174,9 +204,14 @@ def notebook_step(
     )  # fmt: skip
     connection = duckdb.connect(config={"threads": "1"})
     code = compile(ast.Module(_sources(path), type_ignores=[]), path.stem, "exec")
-    held: Tables = {}
+    held: Held = {}
     usual = business_date(store, current)
-    answers: dict[tuple[Any, ...], pd.DataFrame] = {}
+    answers: Answers = OrderedDict()
+    digests = _Digests()
+
+    def load(tables: Tables, day: date) -> None:
+        for table in reads:
+            _load(connection, table, tables[table], day, held)
 
     def run(tables: Tables) -> Tables:
         days = [
@@ -187,14 +222,11 @@ def notebook_step(
         day = max(days).date() if days else usual
         made = _QuietRun(replace(context, as_of=day.isoformat()), workspace, governed=True)
         made.frames, made.made, made.connection = tables, {}, connection
-        made.answers = answers
-        for key in [key for key in answers if not _is_of(key, day, frames)]:
-            del answers[key]  # a frame that is gone may lend its identity to another
-        for table in reads:
-            _load(connection, table, tables[table], day, held)
+        made.load, made.answers, made.digests = load, answers, digests
         with (
             mock.patch.object(artefacts, "open", return_value=made), warnings.catch_warnings(),
             mock.patch.object(backtest, "backtest", _without_rivals),
+            mock.patch.object(audit, "_examples", return_value=audit._no_examples()),
             contextlib.redirect_stdout(io.StringIO()),
         ):  # fmt: skip
             warnings.simplefilter("ignore")
@@ -265,26 +297,45 @@ def _is_stored(node: ast.Name | ast.Subscript) -> bool:
     return isinstance(node.ctx, ast.Store)
 
 
+class _Digests:
+    """Digests of the columns of the frames that were looked at last."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[pd.DataFrame, dict[str, bytes]]] = OrderedDict()
+
+    def __call__(self, frame: pd.DataFrame) -> Mapping[str, bytes]:
+        if id(frame) not in self._known:  # held, so that no other frame gets its identity
+            self._known[id(frame)] = (frame, {name: _digest(frame[name]) for name in frame})
+        self._known.move_to_end(id(frame))
+        if len(self._known) > 100:
+            self._known.popitem(last=False)
+        return self._known[id(frame)][1]
+
+
+def _digest(values: pd.Series) -> bytes:
+    kind = f"{values.dtype} {values.isna().sum()}".encode()
+    return hashlib.blake2b(
+        kind + pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes()
+    ).digest()
+
+
 def _load(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, day: date, held: Tables
+    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, day: date, held: Held
 ) -> None:
     """Put a frame into DuckDB, unless it is there, and a view as of the day over it."""
-    of = contract(table)
-    if held.get(table) is not frame:
+    of, (known_frame, known_day) = contract(table), held.get(table, (None, None))
+    if known_frame is not frame:
         connection.register("given", frame)
         casts = ", ".join(
             f'CAST("{c.name}" AS {SQL_TYPES[c.type]}) AS "{c.name}"' for c in of.columns
         )
         connection.execute(f'CREATE OR REPLACE TABLE "_{table}" AS SELECT {casts} FROM given')
         connection.unregister("given")
-        held[table] = frame
+    elif known_day == day:
+        return
+    held[table] = (frame, day)
     known = f" WHERE \"{of.observed}\" < DATE '{day}' + INTERVAL 1 DAY" if of.observed else ""
     connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "_{table}"{known}')
-
-
-def _is_of(key: tuple[Any, ...], day: date, frames: Tables) -> bool:
-    """Whether an answer follows from unchanged tables only."""
-    return key[1] == day and set(key[2:]) <= {id(frame) for frame in frames.values()}
 
 
 def _without_rivals(*given: Any, **options: Any) -> backtest.Backtest:

@@ -233,3 +233,11 @@ def test_columns_are_made_from_what_the_notebook_states_and_its_kernel_tells(
     both = ["sales.quantity", "stock.on_hand"]  # once each, and no table that was not read
     assert found == {"segment": both, "abc": both}
     assert [one["field"] for one in facet["dataset"]] == ["item_id"]
+
+
+def test_a_notebook_that_names_no_kernel_runs(workspace, notebook):
+    path = notebook("20-count", OPEN, COUNT, reads=["sales"])
+    document = json.loads(path.read_text())
+    del document["metadata"]["kernelspec"]
+    path.write_text(json.dumps(document))
+    assert run_notebook(workspace, "20-count").headline == "3 rows, 3 periods"
