@@ -19,7 +19,7 @@ from workbench.errors import ContractError, WorkbenchError
 
 Column = tuple[str, str]
 ENOUGH: Final = 4  # changes in a row that show nothing new, of a column that is said to matter
-FEW: Final = 2  # the same, of other columns, and where much was seen from other inputs
+FEW: Final = 2  # the same, of other columns
 
 
 @dataclass
@@ -67,6 +67,8 @@ def experiment(
             seen.pairs[column], seen.tried[column] = set(), 0
             for base in bases:
                 _try(step, base, column, wanted, seen)
+                if wanted and wanted <= _judged(seen.pairs[column]):
+                    break
             told(seen)
     return seen
 
@@ -91,7 +93,7 @@ def _steady(step: Step, inputs: Tables) -> Tables:
 def _try(step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed) -> None:
     source, name = column
     found, quiet = seen.pairs[column], 0
-    enough = ENOUGH if wanted and not found else FEW
+    enough = ENOUGH if wanted else FEW
     earlier: Tables = {}
     for change in changes(base.inputs[source], name, table=source):
         try:

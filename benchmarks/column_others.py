@@ -20,7 +20,7 @@ ERRORS: Final = "tables/backtest_errors.parquet"
 _PERIOD: Final = pd.Timedelta(days=28)
 _ITEMS: Final = 30
 _DAYS: Final = 200
-_FAULTS: Final = 4
+_FAULTS: Final = 2
 
 
 def others(job: str, inputs: Tables) -> list[Tables]:
@@ -76,7 +76,21 @@ def planted_faults(inputs: Tables) -> Tables:
             continue  # it needs more rows
         if not any(_is_broken(name, damaged[name]) for name in inputs if name in damaged):
             tables = damaged
+    tables["items"] = _poor_items(tables["items"])
     return {name: _whole(name, tables[name]) for name in inputs if name in tables}
+
+
+def _poor_items(items: pd.DataFrame) -> pd.DataFrame:
+    """What no fault above spoils: units, sizes, article numbers, what is no merchandise."""
+    place = np.arange(len(items))
+    return items.assign(
+        brand=items["category"].map(lambda name: "Own" if str(name) < "Category 4" else "Other"),
+        base_uom=items["base_uom"].mask(place % 9 == 0, "KGM"),
+        gtin=items["gtin"].mask(place % 11 == 3, None),
+        pack_text=items["pack_text"].mask(place % 13 == 5, None),
+        pack_uom=items["pack_uom"].mask(place % 13 > 10, None),
+        is_demand=place % 10 != 7,
+    )
 
 
 def _is_broken(name: str, frame: pd.DataFrame) -> bool:

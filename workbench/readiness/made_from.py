@@ -13,7 +13,7 @@ from workbench.contracts.made_from import MadeFrom, Uses, aggregated, filtered
 from workbench.contracts.tables import contract
 from workbench.readiness.checks import DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
-from workbench.tables.plan import columns_read
+from workbench.tables.plan import columns_read, rows_alone
 
 # What the audit knows beside the tables (`audit.beside`).
 _BESIDE: Final = (
@@ -44,11 +44,13 @@ def columns_of(check: Check, config: ReadinessConfig) -> dict[str, str]:
         duckdb.Error: Its query cannot be planned.
     """
     query = check.query(config)
+    # How many rows there are does not follow from what is written in them.
+    rows = {} if check.counted_by else {"checked": rows_alone(query)}
     return {
         answer: _names(
             f"{table}.{name}"
             for table, name in sorted(
-                columns_read(f"SELECT {asked} FROM ({query})", beside=_BESIDE)
+                columns_read(f"SELECT {asked} FROM ({rows.get(answer, query)})", beside=_BESIDE)
             )
         )
         for answer, asked in check.counts().items()
@@ -110,7 +112,7 @@ def _statement(answers: Iterable[Answers], read: Collection[str]) -> MadeFrom:
             "rows_checked": aggregated(checked),
             "money_at_stake": aggregated(_names((money, priced))),
         },
-        rows=filtered(_names((affected, checked))),
+        rows=filtered(affected),
     )
 
 

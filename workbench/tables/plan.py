@@ -34,6 +34,59 @@ def columns_read(sql: str, *, beside: str = "") -> set[tuple[str, str]]:
     return {column for root in json.loads(plan) for column in _scanned(root)}
 
 
+def rows_alone(sql: str) -> str:
+    """A query with the same number of rows, of which nothing is computed where that is plain.
+
+    DuckDB's plan prunes unused columns, but no window function and not every aggregate. A query
+    that aggregates without groups, is distinct or chooses by a window stays as it is.
+    """
+    parser = duckdb.connect()
+    text = parser.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
+    parsed = json.loads(text)
+    if parsed["error"]:
+        return sql
+    node = parsed["statements"][0]["node"]
+    if (
+        node["type"] != "SELECT_NODE" or node["modifiers"] or node["qualify"]
+        or node["aggregate_handling"] != "STANDARD_HANDLING" or not _counts_rows(node)
+    ):  # fmt: skip
+        return sql
+    node["select_list"] = json.loads(
+        parser.execute("SELECT json_serialize_sql('SELECT 1')").fetchall()[0][0]
+    )["statements"][0]["node"]["select_list"]
+    found = parser.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(parsed)])
+    return str(found.fetchall()[0][0])
+
+
+def _counts_rows(node: Mapping[str, Any]) -> bool:
+    """Whether what is selected decides nothing: rows one by one, or groups by named columns."""
+    groups = node["group_expressions"]
+    if not groups:
+        return not _aggregates(node["select_list"])
+    given = {one.get("alias") for one in node["select_list"]} - {""}
+    return all(
+        one["class"] == "COLUMN_REF" and one["column_names"][-1] not in given for one in groups
+    )
+
+
+def _aggregates(expressions: Any) -> bool:
+    """Whether an expression is computed from many rows, as far as its function's name tells."""
+    if isinstance(expressions, list):
+        return any(map(_aggregates, expressions))
+    if not isinstance(expressions, dict) or expressions.get("class") in ("WINDOW", "SUBQUERY"):
+        return False
+    if expressions.get("class") == "FUNCTION" and expressions["function_name"] in _many_to_one():
+        return True
+    return any(map(_aggregates, expressions.values()))
+
+
+@lru_cache(maxsize=1)
+def _many_to_one() -> frozenset[str]:
+    """Names of DuckDB's aggregate functions."""
+    query = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    return frozenset(name for (name,) in duckdb.connect().execute(query).fetchall())
+
+
 def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     facts = node["extra_info"]
     if "SCAN" in node["name"] and "Table" in facts:
