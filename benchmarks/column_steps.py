@@ -118,11 +118,14 @@ class _QuietRun(artefacts.Run):
         self.frames[name].to_parquet(path, index=False)
         return path
 
-    def query(self, sql: str) -> pd.DataFrame:
+    def query(self, sql: str, *, beside: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
         """Where all that it names is unchanged, the answer is the same."""
-        key = (sql, self.as_of, *self._named(sql))
+        known = {name: frame for name, frame in (beside or {}).items() if name in _words(sql)[0]}
+        key = (sql, self.as_of, *self._named(sql), *map(_rows_digest, known.values()))
         if key not in self.answers:
             with self.connect() as connection:
+                for name, frame in known.items():
+                    connection.register(name, frame)
                 self.answers[key] = connection.execute(sql).df()
         self.answers.move_to_end(key)
         if len(self.answers) > KEPT_ANSWERS:
@@ -310,6 +313,10 @@ class _Digests:
         if len(self._known) > 100:
             self._known.popitem(last=False)
         return self._known[id(frame)][1]
+
+
+def _rows_digest(frame: pd.DataFrame) -> bytes:
+    return b"".join(_digest(frame[name]) for name in frame)
 
 
 def _digest(values: pd.Series) -> bytes:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.terminal import say
+from workbench.contracts.printable import counted
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
@@ -39,12 +41,10 @@ def ingest(
         raise typer.BadParameter("name one description, or several files with --suggest.")
     (stated,) = sources
     workspace, lines = find_workspace(), list[str]()
-    step = ingest_step(
-        workspace, stated, folder=folder, say=lines.append if as_json else typer.echo
-    )
+    step = ingest_step(workspace, stated, folder=folder, say=lines.append if as_json else say)
     result = governed_step(workspace, step, force=force)
     if not as_json:
-        typer.echo(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
+        say(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
         return
     store = TableStore(workspace.tables)
     names = [table for source in load_sources(stated, folder).source for table in tables_of(source)]
@@ -53,7 +53,7 @@ def ingest(
         for v in map(store.current, names)
     ]
     run = {"job": result.job, "run_id": result.run_id, "status": result.status}
-    typer.echo(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
+    say(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
 
 
 def _suggest(files: list[Path], out: Path) -> None:
@@ -62,13 +62,16 @@ def _suggest(files: list[Path], out: Path) -> None:
     text = suggested(files, out.parent, out.name, find_workspace().currency)
     write_new(out, text)
     open_points = text.count("NEEDED:") + text.count("CHECK:") + text.count("no table guessed")
-    typer.echo(f"{out}: {text.count('[[source]]')} sources described, {open_points} open points.")
-    typer.echo(f"Check every line, then run 'workbench ingest {out}'.")
+    say(f"{out}: {text.count('[[source]]')} sources described, {open_points} open points.")
+    say(f"Check every line, then run 'workbench ingest {out}'.")
 
 
 def quarantine(
     tables: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every bad row to this file.")] = None,
+    earlier: Annotated[
+        bool, typer.Option("--earlier", help="Those of earlier deliveries of incremental sources.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Show the bad rows that an ingest set aside, with their reasons."""
@@ -76,17 +79,21 @@ def quarantine(
     from workbench.contracts.export import safe_csv
     from workbench.tables.store import TableStore
 
-    found = bad_rows(TableStore(find_workspace().tables), tables or ())
+    store = TableStore(find_workspace().tables)
+    found = bad_rows(store, tables or (), earlier=earlier)
     if csv is not None:
         write_new(csv, safe_csv(found))
     summary = reasons(found)
     if as_json:
-        typer.echo(json.dumps(summary, indent=1))
+        say(json.dumps(summary, indent=1))
         return
     for row in summary:
-        typer.echo(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
+        say(f"{row['table']}: {counted(row['rows'], 'row')}, {row['reason']}; first {row['first']}")
     where = f", written to {csv}" if csv else "" if found.empty else "; --csv FILE writes them all"
-    typer.echo(f"{len(found):,} bad rows are set aside{where}.")
+    say(f"{counted(len(found), 'bad row')} set aside{where}.")
+    before = 0 if earlier else len(bad_rows(store, tables or (), earlier=True))
+    if before:
+        say(f"{before:,} more of earlier deliveries, perhaps mended by later ones: see --earlier.")
 
 
 def write_new(path: Path, text: str) -> None:

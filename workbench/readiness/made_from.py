@@ -11,15 +11,19 @@ import duckdb
 
 from workbench.contracts.made_from import MadeFrom, Uses, aggregated, filtered
 from workbench.contracts.tables import contract
-from workbench.readiness.checks import DELIVERIES, Check, all_checks
+from workbench.readiness.checks import BESIDE, DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
 from workbench.tables.plan import columns_read, rows_alone
 
-# What the audit knows beside the tables (`audit.beside`).
+# What the audit knows beside the tables (`audit.beside`). Of pairs it counts which columns of
+# `items` the matcher compares (`item_master/duplicates.py`).
 _BESIDE: Final = (
     "CREATE TABLE deliveries(table_name VARCHAR, version VARCHAR, loaded TIMESTAMP,"
     " last_observed DATE);"
-    " CREATE VIEW audit_day AS SELECT CAST(max(loaded) AS DATE) AS today FROM deliveries"
+    " CREATE VIEW audit_day AS SELECT CAST(max(loaded) AS DATE) AS today FROM deliveries;"
+    " CREATE VIEW item_pairs AS WITH pairs AS MATERIALIZED (SELECT item_id, concat(description,"
+    " brand, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id, 1.0 AS score"
+    " FROM items) FROM pairs"
 )
 _LAST_DAY: Final = f"{DELIVERIES}.last_observed"
 Answers = Mapping[str, str]
@@ -67,11 +71,11 @@ def findings(read: Collection[str]) -> MadeFrom:
     return _statement((columns[check.id] for check in _asked(all_checks(), read)), read)
 
 
-def own_findings(folder: Path, read: Collection[str], config: ReadinessConfig) -> MadeFrom:
+def own_findings(folder: Path | None, read: Collection[str], config: ReadinessConfig) -> MadeFrom:
     """Of the checks of a workspace's own.
 
     Args:
-        folder: Where they are.
+        folder: Where they are; None: it has none.
         read: Tables at hand.
         config: Limits that they use.
     """
@@ -82,7 +86,7 @@ def own_findings(folder: Path, read: Collection[str], config: ReadinessConfig) -
 
 def _asked(checks: Iterable[Check], read: Collection[str]) -> list[Check]:
     """Checks that the tables at hand allow, less those whose rows the store refuses."""
-    known = {*read, DELIVERIES}
+    known = {*read, *BESIDE}
     return [one for one in checks if set(one.reads) <= known and not one.kept_at_load]
 
 
@@ -90,7 +94,7 @@ def _planned(check: Check, config: ReadinessConfig) -> Answers:
     try:
         return columns_of(check, config)
     except duckdb.Error:  # it runs on the tables at hand, yet not on empty ones: say too much
-        tables = [table for table in check.reads if table != DELIVERIES]
+        tables = [table for table in check.reads if table not in BESIDE]
         every = " ".join(f"{table}.{name}" for table in tables for name in contract(table).names)
         return dict.fromkeys(check.counts(), every)
 
