@@ -122,7 +122,8 @@ def _statement(answers: Iterable[Answers], read: Collection[str]) -> MadeFrom:
 
 def _of_tables(names: str, read: Collection[str]) -> str:
     """How far a load reached is the last day that each table observed; when it came, no column."""
-    days = [f"{table}.{contract(table).observed}" for table in read if contract(table).observed]
+    tables = [table for table in read if table not in BESIDE]
+    days = [f"{table}.{contract(table).observed}" for table in tables if contract(table).observed]
     found = [name for name in names.split() if not name.startswith(f"{DELIVERIES}.")]
     return " ".join((*found, *days) if _LAST_DAY in names else found)
 
