@@ -14,7 +14,8 @@ BESIDE = (
     "WITH deliveries(table_name, version, loaded, last_observed) AS (VALUES ('sales', 'v1',"
     " TIMESTAMP '2026-01-01 00:00:00', DATE '2026-01-01')),"
     " audit_day AS (SELECT DATE '2026-01-01' AS today), item_pairs AS MATERIALIZED (SELECT item_id,"
-    " concat(description, brand, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id,"
+    " concat(description, brand, manufacturer, category, gtin, pack_size, pack_uom, pack_count)"
+    " AS duplicate_id,"
     " 1.0 AS score FROM items) "
 )
 
