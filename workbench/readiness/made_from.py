@@ -22,8 +22,8 @@ _BESIDE: Final = (
     " last_observed DATE);"
     " CREATE VIEW audit_day AS SELECT CAST(max(loaded) AS DATE) AS today FROM deliveries;"
     " CREATE VIEW item_pairs AS WITH pairs AS MATERIALIZED (SELECT item_id, concat(description,"
-    " brand, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id, 1.0 AS score"
-    " FROM items) FROM pairs"
+    " brand, manufacturer, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id, 1.0"
+    " AS score FROM items) FROM pairs"
 )
 _LAST_DAY: Final = f"{DELIVERIES}.last_observed"
 Answers = Mapping[str, str]
