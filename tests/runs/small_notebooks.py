@@ -65,7 +65,7 @@ def write_sales(store, quantity=2.0):
 
 def write_notebook(
     workspace, name, *code, reads=(), writes=(), parameters=PARAMETERS,
-    config="small_notebooks:SmallConfig",
+    config="small_notebooks:SmallConfig", **metadata,
 ):  # fmt: skip
     """A notebook whose cells are a heading, the parameters, and a heading before each code."""
     cells = [new_markdown_cell(f"# {name}\n\nA small one.")]
@@ -76,7 +76,7 @@ def write_notebook(
     document.metadata["kernelspec"] = {
         "name": "python3", "display_name": "Python 3", "language": "python",
     }  # fmt: skip
-    declared = {"config": config, "reads": list(reads), "writes": list(writes)}
+    declared = {"config": config, "reads": list(reads), "writes": list(writes), **metadata}
     document.metadata["workbench"] = declared
     path = workspace.notebooks / f"{name}.ipynb"
     nbformat.write(document, path)

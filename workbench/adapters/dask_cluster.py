@@ -7,7 +7,11 @@ private network, or give TLS certificates (`DASK_DISTRIBUTED__COMM__TLS__…`) a
 """
 
 import asyncio
+import io
+import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -47,7 +51,7 @@ class DaskWorkers:
         self.cluster, self.thread_memory_bytes = _described(client, address)
 
     @classmethod
-    def connect(cls, address: str, *, timeout: float = 10) -> Self:
+    def connect(cls, address: str, *, timeout: float = 5) -> Self:
         """Workers that are there now.
 
         Args:
@@ -143,46 +147,59 @@ class DaskWorkers:
         )
 
     def boost(
-        self, rows: Callable[..., Any], places: Sequence[Any], *given: Any,
-        parameters: dict[str, Any], trees: int, names: Sequence[str],
-    ) -> str:  # fmt: skip
-        """A LightGBM model of all parts' rows, trained where they lie; as text.
+        self, rows: Callable[..., Any], places: Sequence[Any], *given: Any, wanted: Sequence[Any]
+    ) -> list[str]:
+        """LightGBM models of all parts' rows, trained where these lie; as text.
 
         Args:
-            rows: Called with a part, its number and what is given: features (float32), target and
-                initial score.
+            rows: Called with a part, its number and what is given: features (float32), target,
+                initial score and weight, None where a model has none.
             places: Of the parts.
             given: Further arguments of `rows`.
-            parameters: Of LightGBM; threads are those of each worker.
-            trees: Boosting rounds.
-            names: Of the features.
+            wanted: A `partitions.Boosting` for each model; threads are those of each worker.
 
         Raises:
-            RunError: A worker was lost, or no part has a row.
+            RunError: No part has a row.
         """
-        from lightgbm import DaskLGBMRegressor
+        from distributed import Lock
 
-        made = [self._start(rows, place, number, *given) for number, place in enumerate(places)]
         homes = [place.home for place in places]
-        sizes = self._client.gather(
-            [self._at(*pair, _size) for pair in zip(made, homes, strict=True)]
-        )
-        full = [(*one, size) for *one, size in zip(made, homes, sizes, strict=True) if size]
+        made = [self._start(rows, place, number, *given) for number, place in enumerate(places)]
+        placed = list(zip(made, homes, strict=True))
+        sizes = self._client.gather([self._at(one, home, _size) for one, home in placed])
+        full = [(*one, size) for one, size in zip(placed, sizes, strict=True) if size]
         if not full:
             raise RunError("training: no part has a row; expected past windows that have ended.")
-        x, y, start = (self._array(full, n, names) for n in range(3))
-        chosen = {k: v for k, v in parameters.items() if k != "num_threads"}
-        learner = DaskLGBMRegressor(client=self._client, n_estimators=trees, **chosen)
-        with self._client.as_current():
-            fitted = learner.fit(x, y, init_score=start, feature_name=list(names))
+        # Trainings at once would wait for each other's workers for ever.
+        with self._client.as_current(), Lock("workbench-training"):
+            return [self._trained(full, model) for model in wanted]
+
+    def _trained(self, made: Sequence[tuple[Any, str, int]], wanted: Any) -> str:
+        from lightgbm import DaskLGBMRegressor
+
+        x, y = self._array(made, 0, width=len(wanted.names)), self._array(made, 1)
+        chosen = {k: v for k, v in wanted.parameters.items() if k != "num_threads"}
+        learner = DaskLGBMRegressor(client=self._client, n_estimators=wanted.trees, **chosen)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints of its ports
+            warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
+            fitted = learner.fit(
+                x, y,
+                init_score=self._array(made, 2) if wanted.offset else None,
+                sample_weight=self._array(made, 3) if wanted.weighted else None,
+                feature_name=list(wanted.names),
+            )  # fmt: skip
         return _without_network(fitted.booster_.model_to_string())
 
-    def _array(self, made: Sequence[tuple[Any, str, int]], place: int, names: Sequence[str]) -> Any:
-        from dask import array, delayed
+    def _array(self, made: Sequence[tuple[Any, str, int]], place: int, *, width: int = 0) -> Any:
+        """One of the arrays that `rows` gave, over all parts, where they lie."""
+        from dask import array
+        from dask.delayed import delayed
 
-        width, kind = ((len(names),), "float32") if place == 0 else ((), "float64")
+        shape, kind = ((width,), "float32") if width else ((), "float64")
         return array.concatenate([
-            array.from_delayed(delayed(self._at(one, home, _item, place)), (size, *width), kind)
+            array.from_delayed(
+                delayed(self._at(one, home, _item, place)), (size, *shape), kind
+            )
             for one, home, size in made
         ])  # fmt: skip
 
@@ -219,14 +236,15 @@ def _reach(address: str, timeout: float) -> None:
     Raises:
         ConfigError: It is malformed, or nobody answers.
     """
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     async def knock() -> None:
         comm = await connect(address, timeout=timeout)
         comm.abort()
 
     try:
-        asyncio.run(knock())
+        with ThreadPoolExecutor(1) as aside:  # a notebook's own loop is busy running its cell
+            aside.submit(lambda: asyncio.run(knock())).result()
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--cluster {address}: no scheduler answers ({error}); expected the address that 'dask"

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,13 @@ from workbench.forecasting.families import (
     mean_by_rate,
     naive_family,
     quantile_family,
-    stack,
+    stacked,
 )
 from workbench.forecasting.features import known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
 from workbench.forecasting.global_quantiles import QuantileModels, fit_quantile_models
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import Parts
 from workbench.forecasting.patterns import segment
 from workbench.forecasting.periods import (
     HISTORY_DAYS,
@@ -134,6 +136,7 @@ def backtest(
     config: ForecastConfig,
     *,
     families: Sequence[str] = FAMILIES,
+    parts: Parts | None = None,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -143,12 +146,13 @@ def backtest(
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
         families: What to try besides the chosen family and seasonal naive.
+        parts: The panel on workers: they compute all that is per series and train together.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
+    setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed, parts)
     periods = periods_of(panel, setting.windows, config)
     batches = [
         periods.test[place : place + config.refit_weeks]
@@ -164,7 +168,7 @@ def backtest(
         say("trying the families")
         learned_at, judged_at = periods.calibrate, periods.judged
         rivals = _rivals(setting, families, learned_at, judged_at, quantile_models, pool)
-        past = stack(setting, periods.calibrate, mean_by_model(setting, early))
+        past = stacked(setting, periods.calibrate, partial(mean_by_model, model=early))
         forecasters, case, judged = _roll(setting, batches, middle, periods, past)
         choice = _choice(setting, families, periods, past, quantile_models[:1] * 2, pool)
     every = {CHOSEN: judged, **rivals}
@@ -182,11 +186,22 @@ def backtest(
 
 
 def forecast_rows(
-    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window], levels: Array
+    panel: Panel,
+    forecaster: Forecaster,
+    cutoff: int,
+    windows: Sequence[Window],
+    levels: Array,
+    *,
+    parts: Parts | None = None,
 ) -> pd.DataFrame:
-    """Rows of the `forecasts` table from one cutoff, without run_id."""
+    """Rows of the `forecasts` table from one cutoff, without run_id; by workers, given `parts`."""
     day = panel.first_day + pd.Timedelta(days=cutoff)
-    values = np.stack(forecaster.quantiles_of(panel, cutoff, windows))  # (windows, series, levels)
+    if parts is None:
+        found = forecaster.quantiles_of(panel, cutoff, windows)
+    else:
+        made = parts.map(_quantiles, forecaster, cutoff, tuple(windows))
+        found = [np.concatenate(window) for window in zip(*made, strict=True)]
+    values = np.stack(found)  # (windows, series, levels)
     each, count, width = values.shape
     starts = [day + pd.Timedelta(days=w.start) for w in windows]
     ends = [day + pd.Timedelta(days=w.start + w.length - 1) for w in windows]
@@ -207,11 +222,18 @@ def forecast_rows(
     )
 
 
+def _quantiles(
+    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window]
+) -> list[Array]:
+    return forecaster.quantiles_of(panel, cutoff, windows)
+
+
 def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:
     """The mean model, as it could be trained at column `known`."""
     return fit_mean_model(
-        setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
-    )
+        setting.panel, _steps(known - reach), setting.windows, trees=config.trees,
+        seed=config.seed, parts=setting.parts,
+    )  # fmt: skip
 
 
 def _threads() -> int:
@@ -245,7 +267,7 @@ def _roll(
         learned = learn(setting, past.where(past.ends <= cutoff))
         forecasters[cutoff] = Forecaster(model, learned, setting.windows)
         if cutoff in periods.judged:
-            case = stack(setting, [cutoff], mean_by_model(setting, model))
+            case = stacked(setting, [cutoff], partial(mean_by_model, model=model))
             past = past.joined(case)
             cases.append(case)
             judged.append(count_family(learned, case, seed=setting.seed + 1))
@@ -261,7 +283,7 @@ def _fit_quantiles(
     return tuple(
         fit_quantile_models(
             setting.panel, _steps(known - periods.reach), setting.windows,
-            levels=setting.levels.tolist(), seed=setting.seed, map_=pool.map,
+            levels=setting.levels.tolist(), seed=setting.seed, map_=pool.map, parts=setting.parts,
         )
         for known in (periods.calibrate[0], periods.test[0])
     )  # fmt: skip
@@ -283,9 +305,9 @@ def _rivals(
         if name == QUANTILES:
             earlier, later = quantile_models
             return quantile_family(setting, earlier, learn_at, later, judge_at)
-        mean_of = mean_by_rate(setting, name)
-        learned = learn(setting, stack(setting, learn_at, mean_of))
-        return count_family(learned, stack(setting, judge_at, mean_of), seed=setting.seed)
+        by = partial(mean_by_rate, name=name)
+        learned = learn(setting, stacked(setting, learn_at, by))
+        return count_family(learned, stacked(setting, judge_at, by), seed=setting.seed)
 
     names = (NAIVE, *families)
     return dict(zip(names, pool.map(judge, names), strict=True))

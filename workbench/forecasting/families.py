@@ -27,6 +27,7 @@ from workbench.forecasting.global_quantiles import (
 )
 from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import Parts
 from workbench.forecasting.patterns import SEGMENTS, segment
 
 Array = npt.NDArray[np.float64]
@@ -50,12 +51,22 @@ class Setting:
         windows: What is forecast from each cutoff.
         levels: Quantile levels, ascending.
         seed: Of randomised PIT.
+        parts: The panel on workers that compute what is per series; None: it is computed here.
     """
 
     panel: Panel
     windows: tuple[Window, ...]
     levels: Array
     seed: int
+    parts: Parts | None = None
+
+    @property
+    def plan(self) -> tuple[tuple[Window, ...], Array, int]:
+        """All but the panel: what a worker must know besides its part."""
+        return self.windows, self.levels, self.seed
+
+
+By = Callable[[Setting], MeanOf]  # what expects demand, before it knows of which series
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,20 @@ def stack(setting: Setting, cutoffs: Sequence[int], mean_of: MeanOf) -> Stack:
     return Stack(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def stacked(setting: Setting, cutoffs: Sequence[int], by: By) -> Stack:
+    """`stack`, where the series lie: on workers, if the panel is with them."""
+    if setting.parts is None:
+        return stack(setting, cutoffs, by(setting))
+    return Stack(*setting.parts.turns(_stacked, setting.plan, tuple(cutoffs), by))
+
+
+def _stacked(
+    panel: Panel, plan: tuple[Any, ...], cutoffs: Sequence[int], by: By
+) -> tuple[npt.NDArray[Any], ...]:
+    setting = Setting(panel, *plan)
+    return stack(setting, cutoffs, by(setting))._parts
+
+
 def learn(setting: Setting, past: Stack) -> CountDistribution:
     """Spread, bias and levels from forecasts whose outcome is known, and the latest drift."""
     places = len({w.length for w in setting.windows})
@@ -203,17 +228,22 @@ def mean_by_rate(setting: Setting, name: str) -> MeanOf:
 
 def naive_family(setting: Setting, cutoffs: Sequence[int]) -> Judged:
     """Seasonal naive with the spread of its own past errors."""
+    if setting.parts is not None:
+        return Judged(*setting.parts.turns(_naive, setting.plan, tuple(cutoffs)))
+    return Judged(*_naive(setting.panel, setting.plan, cutoffs))
+
+
+def _naive(panel: Panel, plan: tuple[Any, ...], cutoffs: Sequence[int]) -> tuple[Array, ...]:
+    windows, levels, _ = plan
     mean, quantiles = [], []
     for cutoff in cutoffs:
-        known = setting.panel.units[:, : cutoff + 1].astype(float)
-        for window in setting.windows:
+        known = panel.units[:, : cutoff + 1].astype(float)
+        for window in windows:
             span = {"start": window.start, "length": window.length}
             mean.append(seasonal_naive(known, **span))
-            quantiles.append(
-                seasonal_naive_quantiles(known, **span, levels=setting.levels.tolist())
-            )
+            quantiles.append(seasonal_naive_quantiles(known, **span, levels=levels.tolist()))
     point = np.concatenate(mean)
-    return Judged(point, np.concatenate(quantiles), np.full(len(point), np.nan))
+    return point, np.concatenate(quantiles), np.full(len(point), np.nan)
 
 
 def quantile_family(
@@ -235,12 +265,21 @@ def quantile_family(
 def _ratios(
     setting: Setting, models: QuantileModels, cutoffs: Sequence[int]
 ) -> tuple[Array, Array, Groups, Array]:
-    parts = []
+    if setting.parts is not None:
+        found: Any = setting.parts.turns(_ratios_here, setting.plan, models, tuple(cutoffs))
+        return found  # type: ignore[no-any-return]
+    return _ratios_here(setting.panel, setting.plan, models, cutoffs)
+
+
+def _ratios_here(
+    panel: Panel, plan: tuple[Any, ...], models: QuantileModels, cutoffs: Sequence[int]
+) -> tuple[Array, Array, Groups, Array]:
+    setting, parts = Setting(panel, *plan), []
     for cutoff in cutoffs:
-        known = known_at(setting.panel, cutoff)
+        known = known_at(panel, cutoff)
         for window in setting.windows:
-            ratios, base = models.raw(setting.panel, cutoff, window, known)
-            actual = targets_at(setting.panel, cutoff, start=window.start, length=window.length)
+            ratios, base = models.raw(panel, cutoff, window, known)
+            actual = targets_at(panel, cutoff, start=window.start, length=window.length)
             parts.append((ratios, base, blocks(setting, window), actual.astype(float)))
     ratios, base, block, actual = zip(*parts, strict=True)
     return (

@@ -27,6 +27,19 @@ class Connection(Protocol):
 
 
 @dataclass(frozen=True)
+class Categories:
+    """Demand of whole categories.
+
+    Attributes:
+        codes: Category of each series as a number, shape (series,).
+        units: Demand of all their series, shape (categories, days).
+    """
+
+    codes: npt.NDArray[np.int64]
+    units: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Panel:
     """Daily history and what is known ahead.
 
@@ -45,6 +58,7 @@ class Panel:
             be forecast here.
         recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
             `censoring.Recovered.effect`.
+        categories: Where these series are a part of more: demand of their whole categories.
     """
 
     series: pd.DataFrame
@@ -58,15 +72,22 @@ class Panel:
         default_factory=lambda: pd.DataFrame(columns=[*SERIES, "reason"])
     )
     recovered: pd.DataFrame = field(default_factory=pd.DataFrame)
+    categories: Categories | None = None
 
     @property
     def last_day(self) -> pd.Timestamp:
         return self.first_day + pd.Timedelta(days=self.units.shape[1] - 1)
 
     @cached_property
-    def category(self) -> npt.NDArray[np.int64]:
-        """Category of each series as a number."""
-        return self.series["category"].astype("category").cat.codes.to_numpy().astype(np.int64)
+    def by_category(self) -> Categories:
+        """Demand of the categories, of all series that there are."""
+        if self.categories is not None:
+            return self.categories
+        codes = np.unique(self.series["category"].astype(str), return_inverse=True)[1]
+        order = np.argsort(codes, kind="stable")
+        first = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        units = np.add.reduceat(self.units[order], first, axis=0, dtype=np.float64)
+        return Categories(codes.astype(np.int64), units)
 
     def column(self, day: pd.Timestamp) -> int:
         """Index of a day's column."""
@@ -80,7 +101,11 @@ class Panel:
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
         known = self.column(day) + 1
-        return replace(self, units=self.units[:, :known], price=self.price[:, :known])
+        whole = self.categories
+        cut = None if whole is None else replace(whole, units=whole.units[:, :known])
+        return replace(
+            self, units=self.units[:, :known], price=self.price[:, :known], categories=cut
+        )
 
 
 def build_panel(
