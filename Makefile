@@ -28,9 +28,11 @@ foreign-dbt: setup
 bench: setup
 	@sh benchmarks/run_all.sh
 
-# Versions and hashes only: no addresses in the lock.
+# Versions and hashes only: no addresses in the lock. The extra `deep` is left out: torch depends on
+# the processor, and nothing needs it but training (docs/data-scientist.md).
 lock:
-	.venv/bin/uv pip compile --quiet --universal --generate-hashes --all-extras --no-header \
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header \
+	  --extra demo --extra cluster --extra vision --extra dev \
 	  --no-annotate --upgrade pyproject.toml -o requirements.lock
 
 clean:

@@ -175,7 +175,11 @@ def _log() -> tuple[bytes, list[bytes]]:
 
 SEED_NOTE, SEED_PROOFS = _log()
 OTHER_NOTE = SIGNER.sign(checkpoint.Checkpoint("another.example/log", 1, bytes(32)).text())
-BATCH = journal.Batch(0, bytes(32), SEED_NOTE, tuple(ENTRIES[:2])).encode()
+BATCH = journal.Batch(0, bytes(32), tuple(ENTRIES[:2]), SEED_NOTE).encode()
+SEALED = journal.sealed_batch(
+    checkpoint.Checkpoint(SIGNER.verifier.name, 0, bytes(32)),
+    checkpoint.Checkpoint(SIGNER.verifier.name, 2, bytes(32)), ENTRIES[:2], SIGNER,
+)  # fmt: skip
 EPOCH = bytes(range(16))
 MAGIC = journal.header(EPOCH).split(EPOCH)[0]
 JOURNAL = journal.header(EPOCH) + journal.frame(EPOCH, journal.BLOCK_BYTES, BATCH)
@@ -195,7 +199,8 @@ TARGETS = [
     Target("entry bundle", read_bundle,
            [tiles.encode_bundle(ENTRIES), b"\0\0\0\1x"], [tiles.decode_bundle]),
     Target("journal", read_journal, [JOURNAL, JOURNAL + bytes(50), bytes(40)], [journal.frames]),
-    Target("batch of the journal", read_batch, [BATCH], [journal.parse_batch]),
+    Target("batch of the journal", read_batch, [BATCH, SEALED],
+           [journal.parse_batch, journal._sealed, journal._signed]),
     Target("tlog-proof", read_proof,
            [*SEED_PROOFS, SEED_PROOFS[0].replace(SEED_NOTE, OTHER_NOTE)],
            [prove.verify_bundle, prove._canonical_base64, checkpoint.open_checkpoint]),

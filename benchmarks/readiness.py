@@ -112,8 +112,11 @@ def one_audit(workspace: Path, until: str) -> None:
     day = date.fromisoformat(until) if until else None
     versions = {name: store.current(name) for name in store.tables() if name != "findings"}
     deliveries = pd.DataFrame(
-        [(v.table, v.created_at.replace(tzinfo=None), v.last_observed) for v in versions.values()],
-        columns=["table_name", "loaded", "last_observed"],
+        [
+            (v.table, v.version, v.created_at.replace(tzinfo=None), v.last_observed)
+            for v in versions.values()
+        ],
+        columns=["table_name", "version", "loaded", "last_observed"],
     )
     began = time.perf_counter()
     result = audit(

@@ -24,7 +24,7 @@ from benchmarks.defects.clean import Tables, clean_tables
 from benchmarks.defects.inject import DEFECTS, Defect
 from workbench.contracts import tables as contracts
 from workbench.contracts.relation_checks import SQL_TYPES
-from workbench.readiness.audit import Audit, Surroundings, audit
+from workbench.readiness.audit import Audit, Surroundings, audit, beside
 from workbench.readiness.checks import all_checks
 from workbench.readiness.config import ReadinessConfig
 
@@ -62,26 +62,32 @@ def day_after(tables: Tables) -> datetime.datetime:
     return (last + pd.Timedelta(hours=30)).to_pydatetime()
 
 
+def delivered(tables: Tables) -> pd.DataFrame:
+    """What an audit knows beside the rows: each version on account came the day after."""
+    loads = tables["loads"]
+    return pd.DataFrame(
+        {
+            "table_name": loads["loaded_table"], "version": loads["loaded_version"],
+            "loaded": day_after(tables), "last_observed": None,
+        }
+    )  # fmt: skip
+
+
 def audit_clean(tables: Tables) -> Audit:
     with warehouse(tables) as connection:
-        loads = pd.DataFrame(
-            [(name, day_after(tables), None) for name in ("sales", "stock")],
-            columns=["table_name", "loaded", "last_observed"],
-        )
         return audit(
             lambda sql: connection.execute(sql).df(), list(tables), config=CONFIG,
-            surroundings=Surroundings(deliveries=loads),
+            surroundings=Surroundings(deliveries=delivered(tables)),
         )  # fmt: skip
 
 
 def affected_keys(tables: Tables, check_id: str, key: list[str]) -> set[tuple[str, ...]]:
     check = next(item for item in all_checks() if item.id == check_id)
-    day = day_after(tables)
+    prefix, _ = beside(delivered(tables))
     with warehouse(tables, [name for name in check.reads if name != "deliveries"]) as connection:
         columns = ", ".join(f'"{name}"' for name in key)
         rows = connection.execute(
-            f"WITH audit_day AS (SELECT DATE '{day:%Y-%m-%d}' AS today)"
-            f" SELECT {columns} FROM ({check.query(CONFIG)}) WHERE affected"
+            f"{prefix}SELECT {columns} FROM ({check.query(CONFIG)}) WHERE affected"
         ).df()
     return _keys(rows)
 

@@ -10,14 +10,10 @@ from workbench.tables.plan import columns_read
 TARGET = Path(__file__).resolve().parent.parent / "workbench/readiness/check_columns.json"
 # What the audit knows beside the tables, with one made-up delivery.
 BESIDE = (
-    "WITH deliveries(table_name, loaded, last_observed) AS (VALUES ('sales', TIMESTAMP"
-    " '2026-01-01 00:00:00', DATE '2026-01-01')), audit_day AS (SELECT DATE '2026-01-01' AS today) "
+    "WITH deliveries(table_name, version, loaded, last_observed) AS (VALUES ('sales', 'v1',"
+    " TIMESTAMP '2026-01-01 00:00:00', DATE '2026-01-01')),"
+    " audit_day AS (SELECT DATE '2026-01-01' AS today) "
 )
-ANSWERS = {
-    "affected": "count(*) FILTER (affected)",
-    "checked": "count(*)",
-    "money": "sum(money) FILTER (affected)",
-}
 
 
 def derived() -> dict[str, dict[str, str]]:
@@ -34,8 +30,7 @@ def _of(check: Check) -> dict[str, str]:
                 for table, name in columns_read(f"{BESIDE}SELECT {asked} FROM ({query})")
             )
         )
-        for answer, asked in ANSWERS.items()
-        if answer != "money" or check.money_means
+        for answer, asked in check.counts().items()
     }
 
 

@@ -642,3 +642,20 @@ def lead_time_of_last_year(t: Tables, rng: np.random.Generator, n: int) -> pd.Da
     rows = _pick(t["supplier_items"][terms.isin(known)], rng, n)
     longer = t["supplier_items"].loc[rows, "lead_time_days"] + 40
     return _set(t, "supplier_items", rows, "lead_time_days", longer, TERMS)
+
+
+@finds("loads-set-aside")
+def export_with_torn_values(t: Tables, rng: np.random.Generator, n: int) -> pd.DataFrame:
+    """A value of an export was unreadable in some rows, which the load set aside."""
+    values = [(name, column) for name in t["loads"]["loaded_table"] for column in t[name].columns]
+    chosen = [values[place] for place in rng.choice(len(values), n, replace=False)]
+    rows = [
+        {"loaded_table": name, "loaded_version": f"{name}-1", "source": "nightly export",
+         "file": f"{name}.csv", "column": column, "reason": "is no number"}
+        for name, column in chosen for _ in range(int(rng.integers(1, 4)))
+    ]  # fmt: skip
+    t["quarantine"] = pd.DataFrame(rows).assign(row=np.arange(2, len(rows) + 2))
+    bad = t["quarantine"].groupby("loaded_table").size()
+    count = t["loads"]["loaded_table"].map(bad).fillna(0).astype("int64")
+    t["loads"] = t["loads"].assign(quarantined=count, read=t["loads"]["read"] + count)
+    return t["quarantine"][["loaded_table", "column", "reason"]].drop_duplicates()

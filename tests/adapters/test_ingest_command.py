@@ -88,7 +88,7 @@ def test_an_ingest_that_fails_changes_no_table(workspace):
     assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
     assert str(refused).endswith("No table was changed.")
     assert store.current("locations") == before
-    assert store.tables() == ["loads", "locations"]
+    assert store.tables() == ["loads", "locations", "quarantine"]
 
 
 def test_amounts_in_another_currency_than_the_workspace_are_refused(workspace):

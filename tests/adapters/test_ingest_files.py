@@ -280,7 +280,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(tmp_path, store, name):
     assert issubclass(kind, WorkbenchError)
     assert store.current("sales").digest == before.digest
     assert len(store.read("sales")) == 3
-    assert store.tables() == ["loads", "sales"]
+    assert store.tables() == ["loads", "quarantine", "sales"]
 
 
 def test_a_real_erp_dump_without_heading_arrives_whole(shared, store):

@@ -296,3 +296,14 @@ def test_the_whole_chain_hangs_on_the_proposal(desk):
     assert [e.kind for e in entries] == ["proposal", "acceptance", "execution", "outcome"]
     (named,) = past.naming_order("PO-1", 1)
     assert named.kind == "execution"
+
+
+def test_what_states_no_quantity_is_never_ordered_nor_changed_to_one(desk):
+    merge = {"item_id": "I9", "tier": "manual", "quantity": None, "detail": {"proposal": "merge"}}
+    desk.log.append([desk.logs.record(9, **merge)])
+    with pytest.raises(LogError, match="states no quantity that could be another one"):
+        desk.override("d9")
+    desk.answer("d9", "accept")
+    assert open_decisions(desk.history()) == []
+    with pytest.raises(LogError, match="states no quantity; expected one that says how much"):
+        desk.execute("d9")

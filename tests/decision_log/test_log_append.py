@@ -1,6 +1,7 @@
 """Appending: the tree of the entries, once each, whatever the batches."""
 
 import os
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -207,10 +208,33 @@ def test_a_batch_of_another_key_in_the_journal_stops_the_next_append(logs):
     other = generate_signer("example.com/log")
     tree = TreeReader(storage, 4)
     note = Checkpoint("example.com/log", 5, leaf_hash(b"forged")).sign(other)
-    storage.records.append(Batch(4, tree.root(), note, (b"forged",)).encode())
+    storage.records.append(Batch(4, tree.root(), (b"forged",), note).encode())
     with pytest.raises(LogError, match="not signed by any trusted key"):
         log.append([logs.record(9)])
     assert verify_storage(storage, logs.key).entries == 4
+
+
+def test_a_batch_with_a_signed_checkpoint_as_earlier_versions_wrote_it_is_completed(logs):
+    storage, log = logs.filled(4)
+    tree, entry = TreeReader(storage, 4), logs.record(9).canonical()
+    leaves = [leaf_hash(tree.entry(number)) for number in range(4)]
+    note = Checkpoint("example.com/log", 5, tree_root([*leaves, leaf_hash(entry)])).sign(
+        logs.signer
+    )
+    storage.records.append(Batch(4, tree.root(), (entry,), note).encode())
+    assert log.checkpoint().size == 5
+    assert storage.read("checkpoint") == note
+
+
+def test_the_checkpoint_told_with_an_append_is_the_one_that_a_crash_leaves(logs, tmp_path):
+    log, copy = logs.open_folder(tmp_path), tmp_path / "copy"
+    with log.held():
+        done = log.append([logs.record(0), logs.record(1)])
+        assert log.unpublished == 2
+        shutil.copytree(tmp_path / "log", copy / "log")  # as kill -9 leaves it
+    reopened = logs.open_folder(copy)
+    reopened.checkpoint()
+    assert (copy / "log" / "checkpoint").read_text(encoding="utf-8") == done.checkpoint
 
 
 def test_a_log_held_open_takes_appends_one_by_one(logs, tmp_path):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.journal import batch_after, frame, frames, header, parse_batch
+from workbench.decision_log.journal import Batch, frame, frames, header, parse_batch, sealed_batch
 from workbench.decision_log.journal_file import JournalFile
 from workbench.decision_log.note import generate_signer
-from workbench.errors import LogError
+from workbench.errors import LogError, VerificationError
 
 EPOCH = bytes(range(16))
 
@@ -73,13 +73,28 @@ def test_a_journal_of_an_earlier_version_is_read():
 
 def test_a_batch_spelt_in_another_way_is_refused():
     signer = generate_signer("example.com/log")
-    before, after = Checkpoint("example.com/log", 1, bytes(32)), Checkpoint("o", 2, bytes(32))
-    batch = batch_after(before, after.sign(signer), [b"entry"])
-    record = batch.encode()
-    assert parse_batch(record) == batch
-    for other in (b"+" + record, b"0" + record, b" " + record, record.replace(b"1", b"1_0", 1)):
+    before, after = (Checkpoint("example.com/log", size, bytes(32)) for size in (1, 2))
+    signed = Batch(1, bytes(32), (b"entry",), after.sign(signer)).encode()
+    sealed = sealed_batch(before, after, [b"entry"], signer)
+    for record in (signed, sealed):
+        batch = parse_batch(record)
+        assert (batch.start, batch.end, batch.entries) == (1, 2, (b"entry",))
+        assert batch.checkpoint(signer) == after
+        assert batch.encode() == record
+    others = [sealed.replace(b"sealed 1", spelt) for spelt in (b"sealed +1", b"sealed 01", b"1")]
+    for other in (b"+" + signed, b"0" + signed, b" " + sealed, sealed.upper(), *others):
         with pytest.raises(LogError, match="malformed"):
             parse_batch(other)
+
+
+def test_a_seal_holds_for_one_claim_of_one_key():
+    signer, other = (generate_signer("example.com/log") for _ in range(2))
+    before, after = (Checkpoint("example.com/log", size, bytes(32)) for size in (1, 2))
+    record = sealed_batch(before, after, [b"entry"], signer)
+    altered = record.replace(b" 2 00", b" 2 10")
+    for batch, key in ((parse_batch(record), other), (parse_batch(altered), signer)):
+        with pytest.raises(VerificationError, match="not sealed by the log's key"):
+            batch.checkpoint(key)
 
 
 def test_a_file_that_is_no_journal_is_told():

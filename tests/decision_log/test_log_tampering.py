@@ -13,7 +13,15 @@ import pytest
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.cosignature import Quorum, witness_verifier
-from workbench.decision_log.journal import EPOCH_BYTES, Batch, frame, frames, header, parse_batch
+from workbench.decision_log.journal import (
+    EPOCH_BYTES,
+    Batch,
+    frame,
+    frames,
+    header,
+    parse_batch,
+    sealed_batch,
+)
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import CHECKPOINT, decode_bundle, encode_bundle, parse_path
@@ -310,8 +318,11 @@ def test_a_journal_with_entries_that_the_key_did_not_sign_is_refused(logs, kille
     other = generate_signer("example.com/log")
     batch = parse_batch(first)
     after = Checkpoint("example.com/log", batch.end, batch.root)
-    resigned = Batch(batch.start, batch.root, after.sign(other), batch.entries).encode()
-    journal.write_bytes(head + frame(epoch, len(head), resigned))
-    with pytest.raises(LogError, match=r"\.journal: note: not signed by any trusted key"):
-        logs.open_folder(killed_log).checkpoint()
+    before = Checkpoint("example.com/log", batch.start, batch.root)
+    resealed = sealed_batch(before, after, batch.entries, other)
+    resigned = Batch(batch.start, batch.root, batch.entries, after.sign(other)).encode()
+    for record, why in ((resealed, "batch: not sealed by"), (resigned, "note: not signed by any")):
+        journal.write_bytes(head + frame(epoch, len(head), record))
+        with pytest.raises(LogError, match=rf"\.journal: {why}"):
+            logs.open_folder(killed_log).checkpoint()
     assert (killed_log / "log" / CHECKPOINT).read_bytes().startswith(b"example.com/log\n3\n")

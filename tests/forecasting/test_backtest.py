@@ -123,3 +123,14 @@ def test_a_test_period_shorter_than_the_longest_window_is_refused(make_panel):
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         ForecastConfig(**wrong)
+
+
+def test_an_unknown_family_is_refused_before_any_work():
+    with pytest.raises(ValidationError, match="no family is called 'prophet'; known: naive"):
+        ForecastConfig(families=["tsb", "prophet"])
+
+
+def test_every_family_that_is_tried_says_what_it_cost(result):
+    choice = result[2].choice
+    assert (choice["cpu_seconds"] > 0).all()
+    assert (choice["peak_mib"] >= 0).all()

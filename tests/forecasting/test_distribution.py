@@ -119,3 +119,16 @@ def test_the_latest_outcomes_move_the_mean_of_their_segment_alone():
     plain = scale_free.quantiles(np.full(2, 10.0), zeros(2), np.array([0, 1]))
     assert (plain[1] >= plain[0]).all()
     assert plain[1].sum() > plain[0].sum()
+
+
+def test_more_levels_leave_the_others_as_they_are():
+    draw = np.random.default_rng(3)
+    means = np.full(3_000, 4.0)
+    learned = learn(draw.negative_binomial(1, 1 / 6, 3_000).astype(float), means)
+    more = learned.at_levels(np.array([0.5, 0.83, 0.995]))
+    assert more.levels.tolist() == sorted([*LEVELS, 0.83, 0.995])
+    found = more.quantiles(means[:1], zeros(1), zeros(1))[0]
+    assert found[np.isin(more.levels, LEVELS)].tolist() == (
+        learned.quantiles(means[:1], zeros(1), zeros(1))[0].tolist()
+    )
+    assert found[-1] >= found[-2]

@@ -16,8 +16,18 @@ def setting(make_panel):
     return Setting(make_panel(series=30), (Window(1, 7), Window(1, 14)), LEVELS, seed=1)
 
 
+def by_rate(setting, method):
+    """Rate of a method times the days of a window."""
+
+    def mean(cutoff, window, _):
+        units = setting.panel.units[:, : cutoff + 1].astype(float)
+        return intermittent.METHODS[method](units, [cutoff])[:, 0] * window.length
+
+    return mean
+
+
 def test_a_stack_sets_the_outcome_beside_its_forecast(setting):
-    rates = families.mean_by_rate(setting, "croston")
+    rates = by_rate(setting, "croston")
     case = families.stack(setting, [200, 207], rates)
     units = setting.panel.units
     assert len(case.actual) == 2 * 2 * 30
@@ -28,13 +38,13 @@ def test_a_stack_sets_the_outcome_beside_its_forecast(setting):
 
 
 def test_a_rate_is_that_of_demand_up_to_the_cutoff_times_the_days(setting):
-    case = families.stack(setting, [200], families.mean_by_rate(setting, "sba"))
+    case = families.stack(setting, [200], by_rate(setting, "sba"))
     rate = intermittent.sba_rates(setting.panel.units[:, :201].astype(float), [200])[:, 0]
     assert case.mean[30:] == pytest.approx(np.maximum(14 * rate, 1e-3))
 
 
 def test_rows_of_cutoffs_are_found_and_joined(setting):
-    case = families.stack(setting, [200, 207], families.mean_by_rate(setting, "tsb"))
+    case = families.stack(setting, [200, 207], by_rate(setting, "tsb"))
     again = case.at([200]).joined(case.at([207]))
     assert again.mean.tolist() == case.mean.tolist()
     assert Stack.of([case.at([207])]).cutoff.tolist() == [207] * 60
@@ -55,21 +65,13 @@ def test_days_of_the_horizon_are_calibrated_together(make_panel):
 
 
 def test_counts_calibrated_on_past_weeks_cover_what_they_say_in_later_ones(setting):
-    rates = families.mean_by_rate(setting, "croston")
+    rates = by_rate(setting, "croston")
     past = families.stack(setting, range(150, 250, 7), rates)
     later = families.stack(setting, range(270, 350, 7), rates)
     judged = families.count_family(families.learn(setting, past), later, seed=2)
     shares = [(judged.pit <= level).mean() for level in LEVELS]
     assert shares == pytest.approx(LEVELS.tolist(), abs=0.05)
     assert (later.actual[:, None] <= judged.quantiles).mean(axis=0)[-1] >= 0.87
-
-
-def test_seasonal_naive_repeats_the_last_week(setting):
-    judged = families.naive_family(setting, [200])
-    week = setting.panel.units[:, 194:201].sum(axis=1)
-    assert judged.mean[:30] == pytest.approx(week)
-    assert judged.mean[30:] == pytest.approx(2 * week)
-    assert np.isnan(judged.pit).all()
 
 
 def test_stretches_of_forecasts_join_in_order():
@@ -80,5 +82,5 @@ def test_stretches_of_forecasts_join_in_order():
 
 
 def test_groups_differ_by_block(setting):
-    case = families.stack(setting, [200], families.mean_by_rate(setting, "tsb"))
+    case = families.stack(setting, [200], by_rate(setting, "tsb"))
     assert (case.group // SPREAD_BANDS // 8 == case.block).all()

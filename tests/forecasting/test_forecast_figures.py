@@ -32,6 +32,21 @@ def test_a_near_tie_is_stated(counts, quantiles, verdict):
     assert re.search(verdict, views.choice_reading(choice(counts, quantiles)))
 
 
+def test_a_choice_without_the_quantile_objective_names_the_best():
+    frame = choice(0.2, 0.3).replace({"lightgbm_quantiles": "tsb"})
+    assert re.search("counts lose 20.0% less .* loses least is", views.choice_reading(frame))
+
+
+def test_families_tried_say_what_they_are_good_for_and_what_they_cost():
+    frame = pd.DataFrame(
+        {"model": ["ets", "tsb"], "cpu_seconds": [9.0, 1.0], "peak_mib": [5.0, 2.0]}
+    )
+    table = views.families_tried(frame)
+    assert table["model"].tolist() == ["tsb", "ets"]
+    assert table["good_for"].str.contains("fade out|aggregates").all()
+    assert views.families_tried(pd.DataFrame()).empty
+
+
 def test_a_choice_that_was_not_made_is_stated():
     assert "nothing was chosen" in views.choice_reading(pd.DataFrame())
 

@@ -107,3 +107,20 @@ def test_a_variance_of_zero_is_refused():
 def test_forecasts_of_some_nodes_only_are_refused():
     with pytest.raises(ValueError, match="expected one per node, 8"):
         reconcile.reconcile_weighted(small_tree(), np.ones((5, 1)), np.ones(5))
+
+
+def test_a_node_without_a_forecast_of_its_own_says_nothing(base):
+    # In the textbook's formula its weight is zero.
+    tree, forecasts = base
+    variance = np.linspace(1, 9, 8)
+    weight = np.diag(np.r_[1 / variance[0], 0.0, 1 / variance[2:]])
+    S = tree.matrix.toarray()
+    expected = S @ np.linalg.solve(S.T @ weight @ S, S.T @ weight @ forecasts)
+    variance[1] = np.inf
+    forecasts[1] = np.nan
+    assert reconcile.reconcile_weighted(tree, forecasts, variance) == pytest.approx(expected)
+
+
+def test_a_bottom_series_needs_a_forecast():
+    with pytest.raises(ValueError, match="bottom series has an infinite variance"):
+        reconcile.reconcile_weighted(small_tree(), np.ones((8, 1)), np.r_[np.ones(7), np.inf])

@@ -66,6 +66,11 @@ _ROWS = {
             item_id, location_id, {_DAY} - 3 AS ordered, {_DAY} AS due, 10.0 AS quantity,
             2.0 AS unit_cost
         FROM items, locations, range(1, 200) t(d) WHERE d % 7 = 0""",
+    "loads": """SELECT name AS loaded_table, 'v' || day AS loaded_version, 'till' AS source,
+        100 AS read, 0 AS expanded, 0 AS left_out, 0 AS quarantined, 0 AS merged, 100 AS added,
+        0 AS corrected, 0 AS unchanged, 0 AS kept, 100 AS loaded
+        FROM range(11) t(day), (VALUES ('sales'), ('stock')) n(name)""",
+    "quarantine": "SELECT 'sales' AS loaded_table WHERE false",
     "receipts": """SELECT 'R' || po_id AS receipt_id, po_id, line, due AS received, quantity,
         0.0 AS rejected FROM purchase_orders""",
 }
@@ -87,9 +92,9 @@ def daily_loads(days=11, *, late=0, stale=0):
         loaded = FIRST_LOAD + datetime.timedelta(days=day)
         sold = loaded + datetime.timedelta(days=late if day == days - 1 else 0)
         last = loaded.date() - datetime.timedelta(days=1)
-        rows.append(("sales", sold, last))
-        rows.append(("stock", loaded, last - datetime.timedelta(days=stale)))
-    return pd.DataFrame(rows, columns=["table_name", "loaded", "last_observed"])
+        rows.append(("sales", f"v{day}", sold, last))
+        rows.append(("stock", f"v{day}", loaded, last - datetime.timedelta(days=stale)))
+    return pd.DataFrame(rows, columns=["table_name", "version", "loaded", "last_observed"])
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +102,8 @@ def clean_warehouse():
     connection = duckdb.connect(config={"threads": "1"})  # small tables
     for table, rows in _ROWS.items():
         columns = ", ".join(
-            f"{column.name} {_SQL_TYPES[column.type]}" for column in tables.contract(table).columns
+            f'"{column.name}" {_SQL_TYPES[column.type]}'
+            for column in tables.contract(table).columns
         )
         connection.execute(f"CREATE TABLE {table} ({columns})")
         connection.execute(f"INSERT INTO {table} BY NAME {rows}")

@@ -5,6 +5,7 @@ import pytest
 from tests.readiness.conftest import daily_loads
 from workbench.contracts.checks import check_frame
 from workbench.contracts.tables import FINDINGS
+from workbench.readiness import coverage
 from workbench.readiness.audit import Surroundings, audit, fix_list
 from workbench.readiness.checks import AREAS, KEYS, LOADS, all_checks
 from workbench.readiness.config import ReadinessConfig
@@ -241,6 +242,45 @@ def test_what_the_store_refuses_is_listed_and_neither_asked_nor_scored(warehouse
 def test_deliveries_are_judged_by_their_own_rhythm(warehouse, check_id, loads, tables):
     checks = audited(warehouse, deliveries=daily_loads(**loads)).checks.set_index("check_id")
     assert checks.loc[check_id, "rows_affected"] == tables
+
+
+def set_aside(warehouse, *rows):
+    for table, version, file, row, column, reason in rows:
+        warehouse.execute(
+            "INSERT INTO quarantine BY NAME SELECT ? AS loaded_table, ? AS loaded_version, 'till'"
+            ' AS source, ? AS file, ? AS row, ? AS "column", ? AS reason',
+            [table, version, file, row, column, reason],
+        )
+        warehouse.execute(
+            "UPDATE loads SET quarantined = quarantined + 1, read = read + 1"
+            " WHERE (loaded_table, loaded_version) = (?, ?)", [table, version],
+        )  # fmt: skip
+
+
+def test_bad_rows_of_the_versions_in_force_count_as_a_share_of_what_was_read(warehouse):
+    set_aside(
+        warehouse,
+        ("sales", "v10", "a.csv", 9, "quantity", "is no number"),
+        ("sales", "v10", "a.csv", 17, "quantity", "is no number"),
+        ("sales", "v10", "b.csv", 3, None, "has 4 values, expected 5"),
+        ("sales", "v9", "a.csv", 9, "quantity", "is no number"),  # of a version that is replaced
+    )
+    result = audited(warehouse)
+    finding = result.findings.set_index("check_id").loc["loads-set-aside"]
+    assert finding["finding"] == "3 of 203 source rows are bad and were set aside, in no table."
+    examples = result.examples.query("check_id == 'loads-set-aside'")["example"]
+    assert any("quantity, reason is no number, rows 2" in one for one in examples)
+    assert any("share 0.00970874, first b.csv:3" in one for one in examples)  # 1 of 103
+
+
+def test_bad_rows_are_shown_by_source_and_reason(warehouse):
+    set_aside(warehouse, ("stock", "v10", "s.csv", 2, "on_hand", "is no number"))
+    ask = lambda sql: warehouse.execute(sql).df()  # noqa: E731
+    rows = coverage.set_aside(ask, ["loads", "quarantine"], daily_loads())
+    assert rows[["table", "source", "reason", "rows", "first"]].to_numpy().tolist() == [
+        ["stock", "till", "is no number", 1, "s.csv:2"]
+    ]
+    assert coverage.set_aside(ask, ["loads"], daily_loads()).empty
 
 
 def test_examples_are_the_rows_with_most_money(warehouse):

@@ -12,9 +12,8 @@ from workbench.runs.manifest import read_manifest
 SPREAD = """from workbench.forecasting import partitions, protocol
 import numpy as np
 panel = protocol.plain_panel(np.arange(40.0).reshape(4, 10))
-parts = partitions.spread(panel, run.workers())
-run.headline("here" if parts is None else str(sum(parts.map(len_of))))"""
-LENGTH = "from operator import methodcaller\nlen_of = lambda panel: len(panel.series)"
+parts = partitions.spread(panel, run.workers()).parts
+run.headline("here" if parts is None else str(sum(parts.map(lambda part: len(part.series)))))"""
 
 
 def _complete(events, job):
@@ -22,7 +21,7 @@ def _complete(events, job):
 
 
 def test_a_run_by_a_cluster_says_so(workbench, notebook, workspace, events, scheduler):
-    notebook("10-a", OPEN, LENGTH, SPREAD, cluster=True)
+    notebook("10-a", OPEN, SPREAD, cluster=True)
     done = workbench("run", "10-a", "--cluster", scheduler, "--json")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)[0]
@@ -42,7 +41,7 @@ def test_a_run_by_a_cluster_says_so(workbench, notebook, workspace, events, sche
 def test_what_was_computed_here_is_not_taken_for_a_cluster_s(
     workbench, notebook, events, scheduler
 ):
-    notebook("10-a", OPEN, LENGTH, SPREAD, cluster=True)
+    notebook("10-a", OPEN, SPREAD, cluster=True)
     here = json.loads(workbench("run", "10-a", "--json").stdout)[0]
     assert here["headline"] == "here"
     assert "workbench_cluster" not in _complete(events, "10-a")[-1]["run"]["facets"]

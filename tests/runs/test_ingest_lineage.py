@@ -13,6 +13,7 @@ from workbench.lineage.validate import validate_journal
 from workbench.runs.ledger import Ledger
 from workbench.runs.run import run_notebook
 from workbench.runs.steps import governed_step, ingest_step
+from workbench.tables.store import TableStore
 
 CSV = """[[source]]
 name = "erp"
@@ -108,6 +109,24 @@ def test_names_in_events_do_not_depend_on_where_the_workspace_lies(workspace, no
     assert validate_journal(workspace.lineage, None).problems == ()
 
 
+def test_a_register_is_made_by_the_ingest_and_never_put_back_by_a_cached_one(workspace, events):
+    (workspace.root / "shops.csv").write_text("id\nS1\n")
+    _ingest(workspace, CSV.format(path="shops.csv"))
+    outputs = {output["name"]: output["facets"] for output in events()[-1][2]["outputs"]}
+    store = TableStore(workspace.tables)
+    assert outputs["loads"]["version"]["datasetVersion"] == store.current("loads").digest
+    other = workspace.root / "makers.toml"
+    other.write_text(
+        '[[source]]\nname = "m"\nkind = "csv"\npath = "shops.csv"\ntable = "suppliers"\n'
+        'columns = { supplier_id = "id" }\n'
+    )
+    governed_step(workspace, ingest_step(workspace, other, say=lambda line: None))
+    kept = store.current("loads")
+    assert _ingest(workspace, CSV.format(path="shops.csv")).status == "cached"
+    assert store.current("loads") == kept
+    assert kept.rows == 2
+
+
 def test_each_file_is_joined_to_the_table_that_it_feeds(workspace, events):
     """Two sources in one ingest: neither table is said to come from the other's file."""
     (workspace.root / "shops.csv").write_text("id\nS1\n")
@@ -125,6 +144,8 @@ def test_each_file_is_joined_to_the_table_that_it_feeds(workspace, events):
     assert made_from == {
         "locations": ["./shops.csv", "./sources.toml"],
         "suppliers": ["./makers.csv", "./sources.toml"],
+        "loads": ["./shops.csv", "./makers.csv", "./sources.toml"],
+        "quarantine": ["./shops.csv", "./makers.csv", "./sources.toml"],
     }
     fields = outputs["suppliers"]["columnLineage"]["fields"]
     sources = {name: [s["field"] for s in field["inputFields"]] for name, field in fields.items()}

@@ -118,8 +118,10 @@ class DaskWorkers:
         self._send(places)
         return places
 
-    def map(self, work: Callable[..., Any], places: Sequence[Any], *given: Any) -> list[Any]:
-        """`work(part, *given)` of every part, in their order.
+    def map(
+        self, work: Callable[..., Any], places: Sequence[Any], given: Sequence[tuple[Any, ...]]
+    ) -> list[Any]:
+        """`work(part, *given)` of every part, in their order, each with what is given for it.
 
         Raises:
             RunError: A worker was lost again and again, for example for lack of memory.
@@ -130,7 +132,7 @@ class DaskWorkers:
         results: list[Any] = [None] * len(places)
         waiting = set(range(len(places)))
         for _ in range(_TIMES):
-            started = {self._start(work, places[n], *given): n for n in sorted(waiting)}
+            started = {self._start(work, places[n], *given[n]): n for n in sorted(waiting)}
             for future in as_completed(started, loop=self._client.loop):
                 if future.status == "finished":
                     results[started[future]] = future.result()
@@ -147,15 +149,20 @@ class DaskWorkers:
         )
 
     def boost(
-        self, rows: Callable[..., Any], places: Sequence[Any], *given: Any, wanted: Sequence[Any]
+        self,
+        rows: Callable[..., Any],
+        places: Sequence[Any],
+        given: Sequence[tuple[Any, ...]],
+        *,
+        wanted: Sequence[Any],
     ) -> list[str]:
         """LightGBM models of all parts' rows, trained where these lie; as text.
 
         Args:
-            rows: Called with a part, its number and what is given: features (float32), target,
-                initial score and weight, None where a model has none.
+            rows: Called with a part and what is given for it: features (float32), target, initial
+                score and weight, None where a model has none.
             places: Of the parts.
-            given: Further arguments of `rows`.
+            given: Further arguments of `rows`, by part.
             wanted: A `partitions.Boosting` for each model; threads are those of each worker.
 
         Raises:
@@ -164,7 +171,7 @@ class DaskWorkers:
         from distributed import Lock
 
         homes = [place.home for place in places]
-        made = [self._start(rows, place, number, *given) for number, place in enumerate(places)]
+        made = [self._start(rows, place, *g) for place, g in zip(places, given, strict=True)]
         placed = list(zip(made, homes, strict=True))
         sizes = self._client.gather([self._at(one, home, _size) for one, home in placed])
         full = [(*one, size) for one, size in zip(placed, sizes, strict=True) if size]

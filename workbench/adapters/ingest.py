@@ -8,7 +8,7 @@ tables that they speak of. An ingest that fails leaves every table as it was.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,8 @@ from workbench.tables.queries import Recorded
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace, keys_folder
+
+Registered = Callable[[TableVersion], None]
 
 DEMO_SOURCES = "notebooks/sources/completejourney.toml"
 
@@ -101,6 +103,7 @@ def ingest_sources(
     progress: Progress = lambda _: None,
     run_id: str | None = None,
     asked: Progress = lambda _: None,
+    registered: Registered = lambda _: None,
 ) -> list[IngestResult]:
     """Write one version of every table that the sources fill, or of none.
 
@@ -113,6 +116,7 @@ def ingest_sources(
         run_id: Run that the versions belong to.
         asked: Called with each query of ours over files; what databases are asked, descriptions
             state.
+        registered: Called with the new version of each register.
 
     Raises:
         SourceError: A source is missing, unreadable, empty or of the wrong shape or type, or its
@@ -130,6 +134,8 @@ def ingest_sources(
                         progress(line)
             kept = registers.staged(store, [_account(result) for result in results], run_id)
             store.publish_all([*(result.version for result in results), *kept])
+            for version in kept:
+                registered(version)
     except (ContractError, SourceError) as error:
         raise type(error)(f"{error} No table was changed.") from error
     return results
@@ -276,6 +282,7 @@ def ingest_step(
     progress: Progress = lambda _: None,
     run_id: str | None = None,
     asked: Progress = lambda _: None,
+    registered: Registered = lambda _: None,
 ) -> list[IngestResult]:
     """Ingest into a workspace; without a description, the demo's data.
 
@@ -295,4 +302,5 @@ def ingest_step(
         progress=progress,
         run_id=run_id,
         asked=asked,
+        registered=registered,
     )

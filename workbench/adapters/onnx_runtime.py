@@ -10,6 +10,53 @@ from workbench.errors import ModelError
 from workbench.vision.evaluate import Detections
 
 
+def _session(model: str | bytes, *, name: str, threads: int) -> Any:
+    """A session on the processor.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common root
+        raise ModelError(
+            f"{name}: onnxruntime cannot load it ({error}); expected an ONNX model of a supported"
+            " opset."
+        ) from error
+
+
+class SequenceNetwork:
+    """The sequence model of `forecasting/deep.py`, from the bytes of its ONNX file."""
+
+    def __init__(self, data: bytes, *, threads: int = 1) -> None:
+        self._session = _session(data, name="sequence model", threads=threads)
+
+    def __call__(
+        self, past: npt.NDArray[np.float32], ahead: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Quantiles over the recent level, shape (series, windows, levels).
+
+        Raises:
+            ModelError: The network was made for inputs of another shape.
+        """
+        wanted = {one.name: one.shape for one in self._session.get_inputs()}
+        given = {"past": past, "ahead": ahead}
+        for name, values in given.items():
+            shape = wanted.get(name, [])
+            fixed = [n for n in shape if isinstance(n, int)]
+            if len(shape) != 3 or list(values.shape[3 - len(fixed) :]) != fixed:
+                raise ModelError(
+                    f"sequence model: input {name!r} is {shape or 'missing'}, given is"
+                    f" {list(values.shape)}; expected a network of this version: train it anew."
+                )
+        return np.asarray(self._session.run(None, given)[0])
+
+
 class CartonDetector:
     """Cartons in an image, by a packaged centre-point network.
 
@@ -18,20 +65,7 @@ class CartonDetector:
     """
 
     def __init__(self, package: ModelPackage, *, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(package.model), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises classes of its own, without a common root
-            raise ModelError(
-                f"{package.model}: onnxruntime cannot load it ({error}); expected an ONNX model of"
-                " a supported opset."
-            ) from error
+        self._session = _session(str(package.model), name=str(package.model), threads=threads)
         self._cell = float(package.manifest["cell_pixels"])
         self._size = int(package.manifest["image_pixels"])
         self._floor = float(package.manifest["minimum_score"])

@@ -54,7 +54,7 @@ def watermark(store: TableStore, version: TableVersion) -> str | None:
 def staged(
     store: TableStore, accounts: Sequence[Account], run_id: str | None
 ) -> list[TableVersion]:
-    """Versions of the registers with these accounts, not yet current; none that are unchanged."""
+    """Versions of the registers with these accounts, not yet current."""
     loads, bad = _known(store, LOADS), _known(store, QUARANTINE)
     for account in accounts:
         mine = _of(loads, account.version)
@@ -63,10 +63,7 @@ def staged(
             row = loads[mine].assign(**{c.WATERMARK: account.load.watermark})
         loads = _appended(loads[~mine], row)
         bad = _appended(bad[~_of(bad, account.version)], _bad_rows(account))
-    written = [_write(store, LOADS, loads, run_id)]
-    if len(bad) or len(_known(store, QUARANTINE)):
-        written.append(_write(store, QUARANTINE, bad, run_id))
-    return written
+    return [_write(store, LOADS, loads, run_id), _write(store, QUARANTINE, bad, run_id)]
 
 
 def bad_rows(store: TableStore, names: Sequence[str] = ()) -> pd.DataFrame:

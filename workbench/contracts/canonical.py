@@ -20,7 +20,7 @@ _OTHER_ORDER: Final = re.compile(rb"[\xee-\xff]")
 _EXACT: Final = 2**53  # integers below have one double each
 _DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _ROW: Final = b"0" * 16
-_BEFORE_A_NUMBER: Final = (b":", b",", b"[", b"-")
+_LONG_NUMBERS: Final = tuple(before + _ROW for before in (b":", b",", b"[", b"-"))
 
 
 class _UnusualError(Exception):
@@ -67,7 +67,7 @@ def _read_plain(data: bytes) -> Any:
     writes in another way than RFC 8785, or is spelt in a way that both read.
     """
     zeros = data.translate(_DIGITS_AS_ZERO)  # a number beyond 2^53 shows as a row of 16
-    if _ROW in zeros and any(before + _ROW in zeros for before in _BEFORE_A_NUMBER):
+    if _ROW in zeros and any(map(zeros.__contains__, _LONG_NUMBERS)):
         return None
     if (b"\\" in data and b"\\u" in data) or zeros[:1] == b"0":
         return None

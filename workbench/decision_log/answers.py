@@ -283,6 +283,7 @@ def _record(
     before = decided_quantity(history, target)
     fields: dict[str, Any] = {"quantity": before, "reason_code": answer.reason_code}
     if answer.verb == "override" and answer.quantity is not None:
+        _check_has_quantity(target, before)
         check_quantity(f"decision {target.id!r}", answer.quantity, unit=facts["unit"])
         _check_expiry(target, facts, answer.expires)
         fields |= {"quantity": answer.quantity, "before": before, "after": answer.quantity}
@@ -299,6 +300,14 @@ def _record(
         recorded_at=author.now, actor=author.actor, role=author.role,
         reasons=(answer.reason,) if answer.reason else (), **facts, **fields,
     )  # fmt: skip
+
+
+def _check_has_quantity(target: Entry, before: float | None) -> None:
+    if before is None:
+        raise LogError(
+            f"decision {target.id!r}: states no quantity that could be another one; accept or"
+            " reject it."
+        )
 
 
 def _check_expiry(target: Entry, facts: Mapping[str, Any], expires: date | None) -> None:

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Protocol
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
@@ -38,7 +39,7 @@ class Appended:
         first_index: Index of the first of them.
         size: Tree size of the checkpoint that covers them.
         root: Its root hash, in hex.
-        checkpoint: The signed checkpoint.
+        signed: Makes or has the signed checkpoint, which is always the same.
     """
 
     indexes: tuple[int, ...]
@@ -46,7 +47,17 @@ class Appended:
     first_index: int | None
     size: int
     root: str
-    checkpoint: str
+    signed: Callable[[], str] = field(repr=False, compare=False)
+
+    @property
+    def checkpoint(self) -> str:
+        """The signed checkpoint."""
+        return self.signed()
+
+    def facts(self) -> dict[str, Any]:
+        """As the log's service tells it to its clients."""
+        told = ("indexes", "new", "first_index", "size", "root", "checkpoint")
+        return {name: getattr(self, name) for name in told}
 
 
 class LogClient(Protocol):
@@ -145,6 +156,7 @@ class DecisionLog:
     ) -> None:
         self._sealer = sealer
         self._storage = storage
+        self._signer = signer
         self._writer = LogWriter(storage, signer, memory)
         self._index = index
         self._holding = False
@@ -248,7 +260,7 @@ class DecisionLog:
         plan = _Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
         after = self._writer.extend(list(plan.fresh.values()))
-        note = self._writer.note.decode()
+        signed = partial(_signed, after, self._signer)
         fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
         self._recent |= fresh
         self._known = after.size
@@ -258,7 +270,7 @@ class DecisionLog:
             else Appended(
                 tuple(places[name] for name in outcome.names), len(outcome.new),
                 places[outcome.new[0]] if outcome.new else None,
-                after.size, after.root.hex(), note,
+                after.size, after.root.hex(), signed,
             )
             for outcome in outcomes
         ]  # fmt: skip
@@ -326,6 +338,10 @@ class DecisionLog:
         """The current checkpoint, after finishing what a crash left; signed at first use."""
         with self.held():
             return self._writer.recover()
+
+
+def _signed(checkpoint: Checkpoint, signer: Signer) -> str:
+    return checkpoint.sign(signer).decode()
 
 
 def _content(entry: bytes) -> str:

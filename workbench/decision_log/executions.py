@@ -63,7 +63,8 @@ def execution_record(
     """The record that a decision became an order; where the same is logged, that record again.
 
     Raises:
-        LogError: The decision is unknown, unanswered, rejected or executed by another order.
+        LogError: The decision is unknown, unanswered, rejected, without a quantity or executed by
+            another order.
     """
     if not order.order_id.strip():
         raise LogError(f"decision {decision_id!r}: execution without an order's id; give --order.")
@@ -78,6 +79,10 @@ def execution_record(
                 return record
     if not _can_be_executed(path[-1]):
         raise LogError(_not_executable(given, path[-1]))
+    if decided_quantity(history, path[-1]) is None:
+        raise LogError(
+            f"decision {given.id!r}: states no quantity; expected one that says how much to order."
+        )
     others = [] if order.again else ordered_otherwise(history, path[-1])
     if others:
         raise LogError(
@@ -125,9 +130,13 @@ def outcome_record(
 
 
 def open_decisions(history: DecisionHistory) -> list[Entry]:
-    """Answers that say to order, that hold and that no order executes yet, oldest first."""
-    found = history.unanswered(EXECUTABLE)
-    return [entry for entry in found if not standing(history, entry).superseded_by]
+    """Answers that say how much to order, that hold and that no order executes, oldest first."""
+    return [
+        entry
+        for entry in history.unanswered(EXECUTABLE)
+        if decided_quantity(history, entry) is not None  # as that to merge two items has none
+        and not standing(history, entry).superseded_by
+    ]
 
 
 def ordered_otherwise(history: DecisionHistory, entry: Entry) -> list[Entry]:

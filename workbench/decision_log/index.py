@@ -141,9 +141,11 @@ class LogIndex:
         with self._connected() as connection:
             for start in range(0, len(ids), _NAMES_AT_ONCE):
                 keys: dict[str | bytes, str] = {}
-                for name in ids[start : start + _NAMES_AT_ONCE]:
-                    keys[name] = keys[id_digest(name)] = name  # the digest: of what was pruned
-                pairs = [value for key in keys for value in (bucket_of(key), key)]
+                pairs: list[int | str | bytes] = []
+                for name in dict.fromkeys(ids[start : start + _NAMES_AT_ONCE]):
+                    for key in (name, id_digest(name)):  # the digest: of what was pruned
+                        keys[key] = name
+                        pairs += (bucket_of(key), key)
                 for key, position in connection.execute(_of_ids(len(keys)), pairs):
                     found[keys[key]] = position
         return found

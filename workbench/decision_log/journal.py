@@ -1,8 +1,11 @@
 """The write-ahead journal: what an append makes durable first, with one flush.
 
-A frame holds one batch: the state that it continues, its entries and the signed checkpoint that
-covers them. Tiles and bundles follow from these bytes, so an append is durable once its frame is;
-the files of the log are flushed later, together, and what a crash took from them is rebuilt.
+A frame holds one batch: the state that it continues, its entries and the root of the tree that has
+them, sealed with the log's key. Tiles and bundles follow from these bytes, and so does the signed
+checkpoint, bit for bit: Ed25519 signatures are deterministic (RFC 8032, section 5.1.6). So an
+append is durable once its frame is; the files of the log are flushed later, together, and what a
+crash took from them is rebuilt. Only the batch that rotates the key holds its checkpoint, which two
+keys sign; batches of earlier versions hold theirs too.
 
 A frame is whole or absent: its digest covers the journal's epoch and the frame's place, so neither
 half a frame nor one of an earlier epoch is ever taken for one. Frames begin at whole blocks of the
@@ -10,12 +13,14 @@ disk: to write one touches no block of another that was acknowledged.
 """
 
 import base64
+import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
+from workbench.decision_log.note import Signer
 from workbench.decision_log.tiles import decode_bundle, encode_bundle
 from workbench.errors import LogError, VerificationError
 
@@ -27,6 +32,7 @@ _UNALIGNED: Final = b"workbench journal 1\n"  # of earlier versions: frames with
 _HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
+_SEALED: Final = "sealed"
 _RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
 
 
@@ -78,14 +84,18 @@ class Batch:
     Attributes:
         start: Size of the tree that it continues.
         root: Root of that tree.
-        note: Signed checkpoint of the tree with these entries.
         entries: The entries, in order.
+        note: Signed checkpoint of the tree with these entries; empty where the batch is sealed.
+        after: Root of that tree, of a sealed batch.
+        seal: `Signer.seal` of both sizes and roots.
     """
 
     start: int
     root: bytes
-    note: bytes
     entries: tuple[bytes, ...]
+    note: bytes = b""
+    after: bytes = b""
+    seal: bytes = b""
 
     @property
     def end(self) -> int:
@@ -94,14 +104,43 @@ class Batch:
 
     def encode(self) -> bytes:
         """As a record of the journal."""
+        if not self.note:
+            return _sealed_record(self._claim(), self.seal, self.entries)
         root = base64.b64encode(self.root).decode()
         head = f"{self.start} {root} {len(self.note)}\n".encode()
-        return head + self.note + encode_bundle(self.entries)
+        return b"".join((head, self.note, encode_bundle(self.entries)))
+
+    def _claim(self) -> bytes:
+        return _claim(self.start, self.root, self.end, self.after)
+
+    def checkpoint(self, signer: Signer) -> Checkpoint:
+        """What it leads to, by the word of the log's key; not compared with its entries.
+
+        Raises:
+            VerificationError: That key neither signed nor sealed it.
+        """
+        if self.note:
+            return open_checkpoint(self.note, signer.verifier)
+        if not hmac.compare_digest(signer.seal(self._claim()), self.seal):
+            raise VerificationError("batch: not sealed by the log's key.")
+        return Checkpoint(signer.verifier.name, self.end, self.after)
 
 
-def batch_after(before: Checkpoint, note: bytes, entries: Sequence[bytes]) -> Batch:
-    """The batch that leads from one checkpoint to the next."""
-    return Batch(before.size, before.root, note, tuple(entries))
+def sealed_batch(
+    before: Checkpoint, after: Checkpoint, entries: Sequence[bytes], signer: Signer
+) -> bytes:
+    """The record of the batch that leads from one checkpoint to another, with its seal."""
+    claim = _claim(before.size, before.root, after.size, after.root)
+    return _sealed_record(claim, signer.seal(claim), entries)
+
+
+def _claim(start: int, root: bytes, end: int, after: bytes) -> bytes:
+    """What is sealed: the roots commit to the entries."""
+    return f"{_SEALED} {start} {root.hex()} {end} {after.hex()}".encode()
+
+
+def _sealed_record(claim: bytes, seal: bytes, entries: Sequence[bytes]) -> bytes:
+    return b"%b %b\n%b" % (claim, seal.hex().encode(), encode_bundle(entries))
 
 
 def parse_batch(record: bytes) -> Batch:
@@ -112,12 +151,24 @@ def parse_batch(record: bytes) -> Batch:
     """
     head, _, rest = record.partition(b"\n")
     try:
-        start, root, length = head.decode("ascii").split(" ")
-        split = int(length)
-        entries = decode_bundle(rest[split:], JOURNAL)
-        batch = Batch(int(start), base64.b64decode(root, validate=True), rest[:split], (*entries,))
+        words = head.decode("ascii").split(" ")
+        batch = _sealed(words, rest) if words[0] == _SEALED else _signed(words, rest)
         if batch.encode() != record:
             raise ValueError("another spelling")
     except (ValueError, VerificationError) as error:
         raise LogError(f"{JOURNAL}: malformed; nothing was appended: {_RESTORE}.") from error
     return batch
+
+
+def _sealed(words: list[str], rest: bytes) -> Batch:
+    _, start, root, _, after, seal = words
+    entries = tuple(decode_bundle(rest, JOURNAL))
+    roots = bytes.fromhex(root), bytes.fromhex(after)
+    return Batch(int(start), roots[0], entries, after=roots[1], seal=bytes.fromhex(seal))
+
+
+def _signed(words: list[str], rest: bytes) -> Batch:
+    start, root, length = words
+    split = int(length)
+    entries = tuple(decode_bundle(rest[split:], JOURNAL))
+    return Batch(int(start), base64.b64decode(root, validate=True), entries, note=rest[:split])

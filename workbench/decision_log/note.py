@@ -5,6 +5,7 @@ libsodium signs, in three fifths of OpenSSL's time: every append is signed. Open
 
 import base64
 import binascii
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,6 +70,18 @@ class Signer:
     def signature(self, message: bytes) -> bytes:
         """The bare 64 bytes over any message."""
         return self._private.sign(message).signature
+
+    def seal(self, message: bytes) -> bytes:
+        """32 bytes that only who holds this key can make or check: HMAC-SHA256 (RFC 2104).
+
+        For what the holder of the key writes for himself; ten times faster than a signature.
+        """
+        return hmac.digest(self._seal_key, message, "sha256")
+
+    @cached_property
+    def _seal_key(self) -> bytes:
+        purpose = b"workbench journal seal\n" + self.verifier.name.encode() + b"\n"
+        return hmac.digest(bytes(self._private), purpose, "sha256")
 
     def encode(self) -> str:
         """Private key as text, for the key file only."""

@@ -1,11 +1,12 @@
 """Writing: entries of any content into a tlog-tiles log, all or nothing.
 
-An extension computes the new root, signs it and makes the batch durable in the journal: from then
-on it is part of the log, and the next opener would finish the same bytes. Publishing puts bundles
-and tiles of all batches since the last time in place, checks them against the root and what is read
-back, and replaces the checkpoint last. It is done when the log is let go, and in between at the
-latest after a tenth of a second or a megabyte, so that small extensions do not each write a tile
-anew. Write-once paths never meet different content; what is not in the journal was never begun.
+An extension computes the new root, seals it and makes the batch durable in the journal: from then
+on it is part of the log, and the next opener would finish the same bytes, the signed checkpoint
+among them. Publishing puts bundles and tiles of all batches since the last time in place, checks
+them against the root and what is read back, signs the checkpoint and replaces the published one
+last. It is done when the log is let go, and in between at the latest after a tenth of a second or a
+megabyte, so that small extensions do not each write a tile anew. Write-once paths never meet
+different content; what is not in the journal was never begun.
 """
 
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
-from workbench.decision_log.journal import JOURNAL, Batch, batch_after, parse_batch
+from workbench.decision_log.journal import JOURNAL, Batch, parse_batch, sealed_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.rotation import RotatedError, countersigned, rotated_to
 from workbench.decision_log.storage import Storage
@@ -46,7 +47,7 @@ class _State:
 
     Attributes:
         checkpoint: Of all entries that are durable.
-        note: It, signed.
+        note: It, signed; None until somebody needs it.
         frontier: Right edge of its tree, from the entries alone.
         published: The checkpoint that readers see.
         edge: Right edge of its tree, as tiles: a second computation.
@@ -59,7 +60,7 @@ class _State:
     """
 
     checkpoint: Checkpoint
-    note: bytes
+    note: bytes | None
     frontier: Frontier
     published: Checkpoint
     edge: Edge
@@ -138,7 +139,12 @@ class LogWriter:
     @property
     def note(self) -> bytes:
         """The signed checkpoint of all durable entries, once `recover` was called."""
-        return self._known().note
+        return self._signed(self._known())
+
+    def _signed(self, state: _State) -> bytes:
+        if state.note is None:
+            state.note = state.checkpoint.sign(self._signer)
+        return state.note
 
     @property
     def size(self) -> int:
@@ -211,12 +217,15 @@ class LogWriter:
     def _journalled(
         self, state: _State, entries: Sequence[bytes], successor: Signer | None
     ) -> None:
-        state.frontier.extend(leaf_hash(entry) for entry in entries)
-        after = Checkpoint(state.checkpoint.origin, state.frontier.size, state.frontier.root())
-        note = after.sign(self._signer)
-        if successor is not None:
-            note = countersigned(note, after.text(), successor)
-        record = batch_after(state.checkpoint, note, entries).encode()
+        before = state.checkpoint
+        state.frontier.extend(map(leaf_hash, entries))
+        after = Checkpoint(before.origin, state.frontier.size, state.frontier.root())
+        note = None
+        if successor is None:
+            record = sealed_batch(before, after, entries, self._signer)
+        else:
+            note = countersigned(after.sign(self._signer), after.text(), successor)
+            record = Batch(before.size, before.root, tuple(entries), note).encode()
         self._storage.record(record)
         if not state.pending:
             state.since = time.monotonic()
@@ -245,7 +254,7 @@ class LogWriter:
             )
         self._storage.create(objects)
         self._read_back(objects)
-        self._storage.replace(CHECKPOINT, state.note)
+        self._storage.replace(CHECKPOINT, self._signed(state))
         state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
 
@@ -283,7 +292,7 @@ class LogWriter:
             if (batch.start, batch.root) != (edge.size, edge.root()):
                 raise self._differing(batch.start)
             objects |= grow(edge, batch.entries)
-            after = self._signed(batch.note)
+            after = self._led_to(batch)
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
             reached.add((after.size, after.root))
@@ -292,7 +301,7 @@ class LogWriter:
         self._mend(objects, last.end)
         current = published is not None and published.size == last.end
         note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
-        self._storage.replace(CHECKPOINT, note or last.note)
+        self._storage.replace(CHECKPOINT, note or last.note or after.sign(self._signer))
         return after
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
@@ -305,9 +314,9 @@ class LogWriter:
         self._storage.restore(wanted)
         self._read_back(wanted)
 
-    def _signed(self, note: bytes) -> Checkpoint:
+    def _led_to(self, batch: Batch) -> Checkpoint:
         try:
-            return open_checkpoint(note, self._signer.verifier)
+            return batch.checkpoint(self._signer)
         except VerificationError as error:
             raise LogError(f"{JOURNAL}: {error} Nothing was appended. {_RESTORE}") from error
 

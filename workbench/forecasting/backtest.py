@@ -13,19 +13,19 @@ last weeks of the calibration period only.
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.forecasting import catalogue
+from workbench.forecasting.calibrated import Counts, count_forecast, expected
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import CountDistribution, count_group
+from workbench.forecasting.distribution import CountDistribution
 from workbench.forecasting.families import (
     CHOSEN,
     NAIVE,
@@ -34,21 +34,14 @@ from workbench.forecasting.families import (
     Judged,
     Setting,
     Stack,
-    blocks,
     count_family,
     learn,
-    mean_by_model,
-    mean_by_rate,
-    naive_family,
-    quantile_family,
-    stacked,
+    stack,
 )
 from workbench.forecasting.features import known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
-from workbench.forecasting.global_quantiles import QuantileModels, fit_quantile_models
+from workbench.forecasting.members import LightGBMFitted, LightGBMMean, threads
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.partitions import Parts
-from workbench.forecasting.patterns import segment
 from workbench.forecasting.periods import (
     HISTORY_DAYS,
     STEP_DAYS,
@@ -59,6 +52,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
+from workbench.forecasting.protocol import Task
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -66,6 +60,7 @@ from workbench.forecasting.scores import (
     segment_calibration,
     segment_table,
 )
+from workbench.forecasting.trial import try_families
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
@@ -90,12 +85,12 @@ class Forecaster:
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
         setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
-        known, kind, result = known_at(panel, cutoff), segment(panel, cutoff), []
-        for window in windows:
-            mean = self.model.mean(panel, cutoff, window, known)
-            group = count_group(mean, known.overdispersion, blocks(setting, window))
-            result.append(self.distribution.quantiles(mean, group, kind))
-        return result
+        known = known_at(panel, cutoff)
+        mean = [self.model.mean(panel, cutoff, window, known) for window in windows]
+        forecast = count_forecast(
+            self.distribution, setting, np.stack(mean, axis=1), windows=windows, known=known
+        )
+        return list(forecast.quantiles.swapaxes(0, 1))
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,6 @@ def backtest(
     config: ForecastConfig,
     *,
     families: Sequence[str] = FAMILIES,
-    parts: Parts | None = None,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -146,31 +140,29 @@ def backtest(
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
         families: What to try besides the chosen family and seasonal naive.
-        parts: The panel on workers: they compute all that is per series and train together.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed, parts)
+    rivals_by_name = catalogue.families((NAIVE, *families))
+    setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
     periods = periods_of(panel, setting.windows, config)
     batches = [
         periods.test[place : place + config.refit_weeks]
         for place in range(0, len(periods.test), config.refit_weeks)
     ]
     last = panel.units.shape[1] - 1
-    with ThreadPoolExecutor(_threads()) as pool:
-        say("training")
-        known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
+    say("training")
+    known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
+    with ThreadPoolExecutor(threads()) as pool:
         fits = pool.map(lambda day: _fit(setting, config, day, periods.reach), known)
-        quantile_models = _fit_quantiles(setting, families, periods, pool)
         early, *middle, latest = fits
-        say("trying the families")
-        learned_at, judged_at = periods.calibrate, periods.judged
-        rivals = _rivals(setting, families, learned_at, judged_at, quantile_models, pool)
-        past = stacked(setting, periods.calibrate, partial(mean_by_model, model=early))
-        forecasters, case, judged = _roll(setting, batches, middle, periods, past)
-        choice = _choice(setting, families, periods, past, quantile_models[:1] * 2, pool)
+    say("trying the families")
+    past = _stack(setting, periods.calibrate, early, periods)
+    forecasters, case, judged = _roll(setting, batches, middle, periods, past)
+    rivals = try_families(panel, rivals_by_name, periods.judged, _task(setting, periods)).judged
+    choice = _choice(setting, families, periods, config)
     every = {CHOSEN: judged, **rivals}
     return Backtest(
         scores=score_table(setting, case, every),
@@ -186,22 +178,15 @@ def backtest(
 
 
 def forecast_rows(
-    panel: Panel,
-    forecaster: Forecaster,
-    cutoff: int,
-    windows: Sequence[Window],
-    levels: Array,
-    *,
-    parts: Parts | None = None,
+    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window], levels: Array
 ) -> pd.DataFrame:
-    """Rows of the `forecasts` table from one cutoff, without run_id; by workers, given `parts`."""
+    """Rows of the `forecasts` table from one cutoff, without run_id."""
     day = panel.first_day + pd.Timedelta(days=cutoff)
-    if parts is None:
-        found = forecaster.quantiles_of(panel, cutoff, windows)
+    if panel.parts is None:
+        found = _quantiles(panel, forecaster, cutoff, windows)
     else:
-        made = parts.map(_quantiles, forecaster, cutoff, tuple(windows))
-        found = [np.concatenate(window) for window in zip(*made, strict=True)]
-    values = np.stack(found)  # (windows, series, levels)
+        found = np.concatenate(panel.parts.map(_quantiles, forecaster, cutoff, tuple(windows)))
+    values = found.swapaxes(0, 1)  # (windows, series, levels)
     each, count, width = values.shape
     starts = [day + pd.Timedelta(days=w.start) for w in windows]
     ends = [day + pd.Timedelta(days=w.start + w.length - 1) for w in windows]
@@ -224,24 +209,22 @@ def forecast_rows(
 
 def _quantiles(
     panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window]
-) -> list[Array]:
-    return forecaster.quantiles_of(panel, cutoff, windows)
+) -> Array:
+    """Shape (series, windows, levels)."""
+    return np.stack(forecaster.quantiles_of(panel, cutoff, windows), axis=1)
 
 
 def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:
     """The mean model, as it could be trained at column `known`."""
     return fit_mean_model(
-        setting.panel, _steps(known - reach), setting.windows, trees=config.trees,
-        seed=config.seed, parts=setting.parts,
-    )  # fmt: skip
+        setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
+    )
 
 
-def _threads() -> int:
-    """As many as OpenMP would take: fits run side by side, each on one thread.
-
-    That is twice as fast on two cores as one fit on both, and gives the same bytes on any number.
-    """
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+def _stack(setting: Setting, cutoffs: Sequence[int], model: GlobalModel, periods: Periods) -> Stack:
+    """What a model expected from past cutoffs beside what occurred."""
+    fitted = LightGBMFitted(model, _task(setting, periods))
+    return stack(setting, cutoffs, expected(setting, fitted))
 
 
 def _roll(
@@ -267,68 +250,30 @@ def _roll(
         learned = learn(setting, past.where(past.ends <= cutoff))
         forecasters[cutoff] = Forecaster(model, learned, setting.windows)
         if cutoff in periods.judged:
-            case = stacked(setting, [cutoff], partial(mean_by_model, model=model))
+            case = _stack(setting, [cutoff], model, periods)
             past = past.joined(case)
             cases.append(case)
             judged.append(count_family(learned, case, seed=setting.seed + 1))
     return forecasters, Stack.of(cases), Judged.of(judged)
 
 
-def _fit_quantiles(
-    setting: Setting, families: Sequence[str], periods: Periods, pool: ThreadPoolExecutor
-) -> tuple[QuantileModels, ...]:
-    """Quantile models as of the calibration period and as of the test, where they are tried."""
-    if QUANTILES not in families:
-        return ()
-    return tuple(
-        fit_quantile_models(
-            setting.panel, _steps(known - periods.reach), setting.windows,
-            levels=setting.levels.tolist(), seed=setting.seed, map_=pool.map, parts=setting.parts,
-        )
-        for known in (periods.calibrate[0], periods.test[0])
-    )  # fmt: skip
-
-
-def _rivals(
-    setting: Setting,
-    families: Sequence[str],
-    learn_at: Sequence[int],
-    judge_at: Sequence[int],
-    quantile_models: Sequence[QuantileModels],
-    pool: ThreadPoolExecutor,
-) -> dict[str, Judged]:
-    """The other families on the same cutoffs, windows and series."""
-
-    def judge(name: str) -> Judged:
-        if name == NAIVE:
-            return naive_family(setting, judge_at)
-        if name == QUANTILES:
-            earlier, later = quantile_models
-            return quantile_family(setting, earlier, learn_at, later, judge_at)
-        by = partial(mean_by_rate, name=name)
-        learned = learn(setting, stacked(setting, learn_at, by))
-        return count_family(learned, stacked(setting, judge_at, by), seed=setting.seed)
-
-    names = (NAIVE, *families)
-    return dict(zip(names, pool.map(judge, names), strict=True))
-
-
 def _choice(
-    setting: Setting,
-    families: Sequence[str],
-    periods: Periods,
-    past: Stack,
-    quantile_models: Sequence[QuantileModels],
-    pool: ThreadPoolExecutor,
+    setting: Setting, families: Sequence[str], periods: Periods, config: ForecastConfig
 ) -> pd.DataFrame:
-    """Score the families on the last calibration cutoffs, calibrated on the first ones."""
+    """Score the families, the chosen one too, on the last calibration cutoffs."""
     if not (periods.learn and periods.choose):
         return pd.DataFrame()
-    rivals = _rivals(setting, families, periods.learn, periods.choose, quantile_models, pool)
-    learned = learn(setting, past.at(periods.learn))
-    case = past.at(periods.choose)
-    ours = count_family(learned, case, seed=setting.seed)
-    return score_table(setting, case, {CHOSEN: ours, **rivals})
+    task = _task(setting, periods)
+    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **catalogue.families((NAIVE, *families))}
+    return try_families(setting.panel, every, periods.choose, task).scores(setting.panel, task)
+
+
+def _task(setting: Setting, periods: Periods) -> Task:
+    """What is asked of the families that are tried."""
+    return Task(
+        setting.windows, setting.levels, setting.seed, spacing=STEP_DAYS,
+        cutoffs=len(periods.calibrate), start=HISTORY_DAYS,
+    )  # fmt: skip
 
 
 def _steps(last: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Level = Annotated[float, Field(gt=0, lt=1)]
 
@@ -20,6 +20,8 @@ class ForecastConfig(BaseModel):
         test_cutoffs: Weekly cutoffs before the as-of date at which the model is tried.
         calibration_weeks: Weeks before the first test cutoff on which calibration is learned.
         refit_weeks: Weeks between refits of the model over the test cutoffs.
+        families: What is tried besides LightGBM with counts and seasonal naive: names in
+            `catalogue.FAMILIES`.
         trees: Boosting rounds.
         max_series: Forecast only so many series, those with most selling days; 0 takes all.
         seed: Of sampling and of randomised PIT.
@@ -36,9 +38,20 @@ class ForecastConfig(BaseModel):
     test_cutoffs: int = Field(default=12, ge=4, le=26)
     calibration_weeks: int = Field(default=9, ge=4, le=26)
     refit_weeks: int = Field(default=4, ge=1, le=26)
+    families: list[str] = ["lightgbm_quantiles", "croston", "sba", "tsb", "adida", "imapa"]
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)
+
+    @field_validator("families")
+    @classmethod
+    def _ship(cls, names: list[str]) -> list[str]:
+        from workbench.forecasting.catalogue import FAMILIES  # only where parameters are checked
+
+        unknown = sorted(set(names) - set(FAMILIES))
+        if unknown:
+            raise ValueError(f"no family is called {unknown[0]!r}; known: {', '.join(FAMILIES)}")
+        return names
 
 
 class SenseConfig(BaseModel):

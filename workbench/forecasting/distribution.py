@@ -84,6 +84,19 @@ class CountDistribution:
             self._tables[g, s] = start, np.maximum.accumulate(np.maximum(known, 0), axis=0)
         return self._tables[g, s]
 
+    def at_levels(self, levels: Array) -> "CountDistribution":
+        """The same distributions with quantiles at other levels as well, in ascending order.
+
+        Levels are mapped along the line between those that were learned, so that quantiles at
+        these stay what they are.
+        """
+        every = np.union1d(self.levels, levels)
+        mapped, asked = (
+            np.stack([through(every, self.levels, one) for one in maps])
+            for maps in (self.mapped, self.asked)
+        )
+        return CountDistribution(self.dispersion, self.scale, every, mapped, asked, self.drift)
+
     def randomised_pit(
         self, actual: Array, mean: Array, group: Groups, segment: Groups, *, seed: int
     ) -> Array:

@@ -1,7 +1,7 @@
-"""What each family forecasts from past cutoffs: expected demand and quantiles, in one order.
+"""Forecasts from past cutoffs beside what occurred, in one order, and what is learned from them.
 
-A period says what a family may learn from and where it is judged. Forecasts are stacked cutoff by
-cutoff, window by window, one row per series.
+Forecasts are stacked cutoff by cutoff, window by window, one row per series. Families themselves
+keep the protocol of `protocol.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.forecasting import intermittent, losses
+from workbench.forecasting import intermittent
 from workbench.forecasting.distribution import (
     CountDistribution,
     count_group,
@@ -19,15 +19,8 @@ from workbench.forecasting.distribution import (
     group_count,
 )
 from workbench.forecasting.features import Known, known_at, targets_at
-from workbench.forecasting.global_model import GlobalModel, Window
-from workbench.forecasting.global_quantiles import (
-    QuantileModels,
-    conformal_offsets,
-    whole_quantiles,
-)
-from workbench.forecasting.naive import seasonal_naive, seasonal_naive_quantiles
+from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.partitions import Parts
 from workbench.forecasting.patterns import SEGMENTS, segment
 
 Array = npt.NDArray[np.float64]
@@ -51,22 +44,12 @@ class Setting:
         windows: What is forecast from each cutoff.
         levels: Quantile levels, ascending.
         seed: Of randomised PIT.
-        parts: The panel on workers that compute what is per series; None: it is computed here.
     """
 
     panel: Panel
     windows: tuple[Window, ...]
     levels: Array
     seed: int
-    parts: Parts | None = None
-
-    @property
-    def plan(self) -> tuple[tuple[Window, ...], Array, int]:
-        """All but the panel: what a worker must know besides its part."""
-        return self.windows, self.levels, self.seed
-
-
-By = Callable[[Setting], MeanOf]  # what expects demand, before it knows of which series
 
 
 @dataclass(frozen=True)
@@ -175,20 +158,6 @@ def stack(setting: Setting, cutoffs: Sequence[int], mean_of: MeanOf) -> Stack:
     return Stack(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def stacked(setting: Setting, cutoffs: Sequence[int], by: By) -> Stack:
-    """`stack`, where the series lie: on workers, if the panel is with them."""
-    if setting.parts is None:
-        return stack(setting, cutoffs, by(setting))
-    return Stack(*setting.parts.turns(_stacked, setting.plan, tuple(cutoffs), by))
-
-
-def _stacked(
-    panel: Panel, plan: tuple[Any, ...], cutoffs: Sequence[int], by: By
-) -> tuple[npt.NDArray[Any], ...]:
-    setting = Setting(panel, *plan)
-    return stack(setting, cutoffs, by(setting))._parts
-
-
 def learn(setting: Setting, past: Stack) -> CountDistribution:
     """Spread, bias and levels from forecasts whose outcome is known, and the latest drift."""
     places = len({w.length for w in setting.windows})
@@ -207,81 +176,3 @@ def count_family(learned: CountDistribution, case: Stack, *, seed: int) -> Judge
         learned.quantiles(case.mean, group, case.segment),
         learned.randomised_pit(case.actual, case.mean, group, case.segment, seed=seed),
     )
-
-
-def mean_by_model(setting: Setting, model: GlobalModel) -> MeanOf:
-    """Expected demand by the global model."""
-    return lambda cutoff, window, known: model.mean(setting.panel, cutoff, window, known)
-
-
-def mean_by_rate(setting: Setting, name: str) -> MeanOf:
-    """Expected demand by Croston's method or a descendant: the rate times the days."""
-    units, known_rates = setting.panel.units.astype(float), dict[int, Array]()
-
-    def mean(cutoff: int, window: Window, _: Known) -> Array:
-        if cutoff not in known_rates:
-            known_rates[cutoff] = RATES[name](units, [cutoff])[:, 0]
-        return known_rates[cutoff] * window.length
-
-    return mean
-
-
-def naive_family(setting: Setting, cutoffs: Sequence[int]) -> Judged:
-    """Seasonal naive with the spread of its own past errors."""
-    if setting.parts is not None:
-        return Judged(*setting.parts.turns(_naive, setting.plan, tuple(cutoffs)))
-    return Judged(*_naive(setting.panel, setting.plan, cutoffs))
-
-
-def _naive(panel: Panel, plan: tuple[Any, ...], cutoffs: Sequence[int]) -> tuple[Array, ...]:
-    windows, levels, _ = plan
-    mean, quantiles = [], []
-    for cutoff in cutoffs:
-        known = panel.units[:, : cutoff + 1].astype(float)
-        for window in windows:
-            span = {"start": window.start, "length": window.length}
-            mean.append(seasonal_naive(known, **span))
-            quantiles.append(seasonal_naive_quantiles(known, **span, levels=levels.tolist()))
-    point = np.concatenate(mean)
-    return point, np.concatenate(quantiles), np.full(len(point), np.nan)
-
-
-def quantile_family(
-    setting: Setting,
-    learned_by: QuantileModels,
-    learn_at: Sequence[int],
-    models: QuantileModels,
-    judge_at: Sequence[int],
-) -> Judged:
-    """LightGBM's quantile objective, conformalised on earlier cutoffs."""
-    ratios, base, block, actual = _ratios(setting, learned_by, learn_at)
-    offsets = conformal_offsets(ratios, actual, base, block, setting.levels)
-    ratios, base, block, _ = _ratios(setting, models, judge_at)
-    quantiles = whole_quantiles(ratios + offsets[block], base)
-    mean = losses.mean_of_quantiles(quantiles, setting.levels)
-    return Judged(mean, quantiles, np.full(len(mean), np.nan))
-
-
-def _ratios(
-    setting: Setting, models: QuantileModels, cutoffs: Sequence[int]
-) -> tuple[Array, Array, Groups, Array]:
-    if setting.parts is not None:
-        found: Any = setting.parts.turns(_ratios_here, setting.plan, models, tuple(cutoffs))
-        return found  # type: ignore[no-any-return]
-    return _ratios_here(setting.panel, setting.plan, models, cutoffs)
-
-
-def _ratios_here(
-    panel: Panel, plan: tuple[Any, ...], models: QuantileModels, cutoffs: Sequence[int]
-) -> tuple[Array, Array, Groups, Array]:
-    setting, parts = Setting(panel, *plan), []
-    for cutoff in cutoffs:
-        known = known_at(panel, cutoff)
-        for window in setting.windows:
-            ratios, base = models.raw(panel, cutoff, window, known)
-            actual = targets_at(panel, cutoff, start=window.start, length=window.length)
-            parts.append((ratios, base, blocks(setting, window), actual.astype(float)))
-    ratios, base, block, actual = zip(*parts, strict=True)
-    return (
-        np.concatenate(ratios), np.concatenate(base), np.concatenate(block), np.concatenate(actual)
-    )  # fmt: skip

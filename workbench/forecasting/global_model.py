@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from workbench.forecasting.features import NAMES, Known, features_at, known_at, level, targets_at
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.partitions import Boosting, Parts
+from workbench.forecasting.partitions import Boosting
 
 Array = npt.NDArray[np.float64]
 PARAMETERS: dict[str, Any] = {
@@ -84,9 +84,10 @@ def fit_mean_model(
     trees: int,
     seed: int,
     rows: int = 250_000,
-    parts: Parts | None = None,
 ) -> GlobalModel:
     """Fit expected demand on past cutoffs whose windows have ended.
+
+    Workers that hold the panel train together, each on its own rows.
 
     Args:
         panel: History; windows must end within it.
@@ -95,15 +96,14 @@ def fit_mean_model(
         trees: Boosting rounds.
         seed: Of row sampling.
         rows: Most rows to train on, sampled evenly over cutoffs and windows.
-        parts: The panel on workers, which then train together, each on its own rows.
     """
     import lightgbm
 
     parameters = {**PARAMETERS, "seed": seed}
-    if parts is not None:
+    if panel.parts is not None:
         share = rows_share(panel, cutoffs, windows, rows)
         wanted = Boosting(parameters, trees, NAMES, offset=True)
-        found = parts.boost(_part_rows, cutoffs, windows, share, seed, wanted=[wanted])
+        found = panel.parts.boost(_part_rows, cutoffs, windows, share, seed, wanted=[wanted])
         return GlobalModel(lightgbm.Booster(model_str=found[0]))
     x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
     data = lightgbm.Dataset(x, y, init_score=np.log(base), feature_name=NAMES, params=PARAMETERS)

@@ -21,7 +21,7 @@ from workbench.forecasting.global_model import (
     training_rows,
 )
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.partitions import Boosting, Parts
+from workbench.forecasting.partitions import Boosting
 
 Array = npt.NDArray[np.float64]
 # Fewer rows and leaves than the mean model: leaves are refitted by sorting, the slow part.
@@ -55,7 +55,6 @@ def fit_quantile_models(
     levels: Sequence[float],
     seed: int,
     map_: Callable[..., Iterable[Any]] = map,
-    parts: Parts | None = None,
 ) -> QuantileModels:
     """Fit every level on the same past windows, weighed by their recent level.
 
@@ -68,18 +67,17 @@ def fit_quantile_models(
         levels: Ascending.
         seed: Of row sampling.
         map_: Applies the fit to the levels, for example a pool's.
-        parts: The panel on workers, which then train together, each on its own rows.
     """
     import lightgbm
 
     def parameters(each: float) -> dict[str, Any]:
         return {**PARAMETERS, **_QUANTILE_PARAMETERS, "alpha": each, "seed": seed}
 
-    if parts is not None:
+    if panel.parts is not None:
         share = rows_share(panel, cutoffs, windows, _ROWS)
         size = _usual_size(panel, cutoffs, windows)
         wanted = [Boosting(parameters(each), _TREES, NAMES, weighted=True) for each in levels]
-        texts = parts.boost(_part_rows, cutoffs, windows, share, seed, size, wanted=wanted)
+        texts = panel.parts.boost(_part_rows, cutoffs, windows, share, seed, size, wanted=wanted)
         boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
         return QuantileModels(boosters, np.asarray(levels, dtype=float))
     x, y, base = training_rows(panel, cutoffs, windows, rows=_ROWS, seed=seed)

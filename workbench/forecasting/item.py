@@ -10,11 +10,14 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
 from workbench.forecasting import losses
-from workbench.forecasting.inspected import exponential_smoothing
-from workbench.forecasting.intermittent import METHODS
-from workbench.forecasting.naive import SEASON, seasonal_naive
+from workbench.forecasting.calibrated import Point
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.members import Naive, Rate
+from workbench.forecasting.naive import SEASON
 from workbench.forecasting.panel import Connection, Panel
 from workbench.forecasting.patterns import PATTERNS, demand_pattern
+from workbench.forecasting.protocol import Task, known_by
+from workbench.forecasting.statistical import Statistical
 from workbench.forecasting.views import top_series
 
 Array = npt.NDArray[np.float64]
@@ -126,12 +129,11 @@ def expected_units(panel: Panel, row: int, cutoff: int, *, start: int, length: i
         start: First day of the window, 1 for tomorrow.
         length: Days in the window.
     """
-    past = panel.until(panel.first_day + pd.Timedelta(days=cutoff))
-    known = past.units[[row]].astype(float)
-    smooth = exponential_smoothing(past, row, days=start + length - 1)["mean"].to_numpy()
-    rates = [float(METHODS[name](known, [cutoff])[0, 0]) * length for name in ("tsb", "imapa")]
-    naive = float(seasonal_naive(known, start=start, length=length)[0])
-    return np.array([smooth[start - 1 :].sum(), *rates, naive])
+    history = known_by(panel.of([row]), cutoff)
+    task = Task((Window(start, length),), np.array([0.5]))
+    points: list[Point] = [Statistical("ets"), Rate("tsb"), Rate("imapa")]
+    each = [float(point.fit(history, task).mean(history)[0, 0]) for point in points]
+    return np.array([*each, float(Naive().fit(history, task).forecast(history).mean[0, 0])])
 
 
 def window_forecasts(

@@ -1,9 +1,10 @@
 """The panel: daily demand of the series worth forecasting, with price and promotion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
 from workbench.forecasting.censoring import recover
+
+if TYPE_CHECKING:
+    from workbench.forecasting.partitions import Parts
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
@@ -59,6 +63,7 @@ class Panel:
         recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
             `censoring.Recovered.effect`.
         categories: Where these series are a part of more: demand of their whole categories.
+        parts: The same series on workers, see `partitions.spread`; None: this machine computes.
     """
 
     series: pd.DataFrame
@@ -73,6 +78,12 @@ class Panel:
     )
     recovered: pd.DataFrame = field(default_factory=pd.DataFrame)
     categories: Categories | None = None
+    parts: "Parts | None" = None
+
+    @property
+    def category(self) -> npt.NDArray[np.int64]:
+        """Category of each series as a number."""
+        return self.by_category.codes
 
     @property
     def last_day(self) -> pd.Timestamp:
@@ -98,14 +109,23 @@ class Panel:
         """The series at the distribution centre; all where there is none."""
         return self.is_dc if self.is_dc.any() else np.ones_like(self.is_dc)
 
+    def of(self, rows: Sequence[int]) -> "Panel":
+        """Some series alone."""
+        chosen = list(rows)
+        return replace(
+            self, series=self.series.iloc[chosen].reset_index(drop=True), units=self.units[chosen],
+            price=self.price[chosen], promoted=self.promoted[:, chosen], is_dc=self.is_dc[chosen],
+        )  # fmt: skip
+
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
         known = self.column(day) + 1
         whole = self.categories
         cut = None if whole is None else replace(whole, units=whole.units[:, :known])
         return replace(
-            self, units=self.units[:, :known], price=self.price[:, :known], categories=cut
-        )
+            self, units=self.units[:, :known], price=self.price[:, :known], categories=cut,
+            parts=None if self.parts is None else self.parts.until(known),
+        )  # fmt: skip
 
 
 def build_panel(

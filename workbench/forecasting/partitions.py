@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from workbench.forecasting.panel import Panel
 
@@ -57,20 +57,23 @@ class Workers(Protocol):
         """Send each part to a worker; what stands for them there."""
         ...
 
-    def map(self, work: Callable[..., Any], places: Sequence[Any], *given: Any) -> list[Any]:
-        """`work(part, *given)` of every part, in their order."""
+    def map(
+        self, work: Callable[..., Any], places: Sequence[Any], given: Sequence[tuple[Any, ...]]
+    ) -> list[Any]:
+        """`work(part, *given)` of every part, in their order, each with what is given for it."""
         ...
 
     def boost(
         self,
         rows: Callable[..., Any],
         places: Sequence[Any],
-        *given: Any,
+        given: Sequence[tuple[Any, ...]],
+        *,
         wanted: Sequence[Boosting],
     ) -> list[str]:
         """Models of the rows of all parts, trained where they lie; as text.
 
-        `rows(part, number, *given)` gives features, target, initial score and weight.
+        `rows(part, *given)` gives features, target, initial score and weight.
         """
         ...
 
@@ -82,43 +85,73 @@ class Parts:
     Attributes:
         workers: Who holds them.
         places: What stands for each part.
-        series: Rows of the whole panel.
+        spans: Rows of the panel in each part.
+        days: Columns that may be known: workers cut off what is later.
     """
 
     workers: Workers
     places: Sequence[Any]
-    series: int
+    spans: Sequence[slice]
+    days: int
+
+    def until(self, days: int) -> "Parts":
+        """The same parts, of which fewer days may be known."""
+        return replace(self, days=min(days, self.days))
 
     def map(self, work: Callable[..., Any], *given: Any) -> list[Any]:
-        """`work(panel, *given)` of the panel of every part, in the order of the series."""
-        return self.workers.map(_on_panel, self.places, work, *given)
+        """`work(panel, *given)` of every part, in the order of the series."""
+        return self.each(work, [given] * len(self.places))
 
-    def turns(self, work: Callable[..., Any], *given: Any) -> tuple[npt.NDArray[Any], ...]:
-        """Arrays of several turns over all series, as one machine would have them.
-
-        `work(panel, *given)` gives arrays whose first axis runs over the series, once per turn.
-        """
-        found = self.map(_with_count, work, *given)
-        counts = [count for count, _ in found]
-        columns = zip(*(arrays for _, arrays in found), strict=True)
-        return tuple(_interleaved(list(column), counts) for column in columns)
+    def each(self, work: Callable[..., Any], given: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """`work(panel, *given)` of every part, each with what is given for it."""
+        return self.workers.map(_on_panel, self.places, [(self.days, work, *g) for g in given])
 
     def boost(self, rows: Callable[..., Any], *given: Any, wanted: Sequence[Boosting]) -> list[str]:
         """Models of the rows of all parts; `rows(panel, number, *given)`."""
-        return self.workers.boost(_rows_of_panel, self.places, rows, *given, wanted=wanted)
+        numbered = [(self.days, rows, number, *given) for number in range(len(self.places))]
+        return self.workers.boost(_on_panel, self.places, numbered, wanted=wanted)
 
 
-def spread(panel: Panel, workers: Workers | None) -> Parts | None:
-    """Send a panel to workers in parts; None without workers: then this machine computes."""
+def spread(panel: Panel, workers: Workers | None) -> Panel:
+    """The panel, with its series in parts on workers; as it is where there are none."""
     if workers is None:
-        return None
-    most = series_in_part(panel.units.shape[1], workers.thread_memory_bytes)
+        return panel
+    days = panel.units.shape[1]
+    most = series_in_part(days, workers.thread_memory_bytes)
     series = len(panel.series)
     count = min(series, max(workers.count, -(-series // most)))
-    edges = np.linspace(0, series, count + 1).astype(int)
+    edges = np.linspace(0, series, count + 1).astype(int).tolist()
     spans = [slice(first, last) for first, last in pairwise(edges)]
     places = workers.place([_packed(part_of(panel, span)) for span in spans])
-    return Parts(workers, places, series)
+    return replace(panel, parts=Parts(workers, places, spans, days))
+
+
+def ask(fitted: Any, method: str, history: Panel) -> Any:
+    """`fitted.method(history)`, computed where the series lie.
+
+    On workers if the history is with them and the family is separable, else here.
+
+    Args:
+        fitted: What was fitted.
+        method: Name of a method that takes a history and gives arrays over its series: one, a
+            tuple of them, or a dataclass of them.
+        history: Ends with the last day that may be known.
+    """
+    if history.parts is not None:
+        shares = [share_of(fitted, span) for span in history.parts.spans]
+        if all(share is not None for share in shares):
+            return _joined(history.parts.each(_asked, [(share, method) for share in shares]))
+    return getattr(fitted, method)(history)
+
+
+def share_of(fitted: Any, rows: slice) -> Any:
+    """What it takes to forecast some of the series; None where that takes the other series too.
+
+    A fitted family whose forecast of a series needs no other series, but for the demand of whole
+    categories, says so by a method `part(rows)`.
+    """
+    part = getattr(fitted, "part", None)
+    return None if part is None else part(rows)
 
 
 def series_in_part(days: int, thread_memory_bytes: int) -> int:
@@ -138,6 +171,7 @@ def part_of(panel: Panel, rows: slice) -> Panel:
         promoted=panel.promoted[:, rows],
         is_dc=panel.is_dc[rows],
         categories=replace(whole, codes=whole.codes[rows]),
+        parts=None,
         left_out=panel.left_out.iloc[:0],
         recovered=panel.recovered.iloc[:0],
     )
@@ -145,7 +179,7 @@ def part_of(panel: Panel, rows: slice) -> Panel:
 
 def _packed(panel: Panel) -> dict[str, Any]:
     """Fields of a panel: of a dictionary of arrays, a worker knows how much memory it takes."""
-    return {field.name: getattr(panel, field.name) for field in fields(panel)}
+    return {f.name: getattr(panel, f.name) for f in fields(panel) if f.name != "parts"}
 
 
 def _unpacked(part: Mapping[str, Any]) -> Panel:
@@ -161,22 +195,21 @@ def _unpacked(part: Mapping[str, Any]) -> Panel:
     return Panel(**aligned)
 
 
-def _on_panel(part: Mapping[str, Any], work: Callable[..., Any], *given: Any) -> Any:
-    return work(_unpacked(part), *given)
+def _on_panel(part: Mapping[str, Any], days: int, work: Callable[..., Any], *given: Any) -> Any:
+    panel = _unpacked(part)
+    return work(panel.until(panel.first_day + pd.Timedelta(days=days - 1)), *given)
 
 
-def _with_count(panel: Panel, work: Callable[..., Any], *given: Any) -> tuple[int, Any]:
-    return len(panel.series), work(panel, *given)
+def _asked(panel: Panel, fitted: Any, method: str) -> Any:
+    return getattr(fitted, method)(panel)
 
 
-def _rows_of_panel(
-    part: Mapping[str, Any], number: int, rows: Callable[..., Any], *given: Any
-) -> Any:
-    return rows(_unpacked(part), number, *given)
-
-
-def _interleaved(arrays: Sequence[npt.NDArray[Any]], counts: Sequence[int]) -> npt.NDArray[Any]:
-    """Turn by turn the series of all parts."""
-    turns = [a.reshape(-1, n, *a.shape[1:]) for a, n in zip(arrays, counts, strict=True)]
-    joined = np.concatenate(turns, axis=1)
-    return joined.reshape(-1, *joined.shape[2:])
+def _joined(found: Sequence[Any]) -> Any:
+    """Arrays of all parts, one after the other."""
+    first = found[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(found)
+    if isinstance(first, tuple):
+        return tuple(_joined(column) for column in zip(*found, strict=True))
+    names = [field.name for field in fields(first)]
+    return type(first)(*(_joined([getattr(one, name) for one in found]) for name in names))

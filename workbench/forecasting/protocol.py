@@ -182,7 +182,7 @@ def checked(forecast: Forecast, history: Panel, task: Task, *, family: str) -> F
     broken |= (forecast.quantiles < 0).any(axis=2) | (np.diff(forecast.quantiles) < 0).any(axis=2)
     if broken.any():
         row = int(np.flatnonzero(broken.any(axis=1))[0])
-        item, location = history.series.loc[row, SERIES]
+        item, location = history.series[SERIES].to_numpy()[row]
         raise ContractError(
             f"family {family!r}: forecasts of {int(broken.any(axis=1).sum()):,} series are missing,"
             f" negative or cross, the first item {item} at {location}; expected quantiles from 0,"

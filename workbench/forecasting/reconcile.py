@@ -35,24 +35,27 @@ def reconcile_weighted(
     Args:
         tree: Its last level is the bottom.
         base: Forecasts of all nodes, shape (nodes, columns).
-        variance: Error variance of each node's forecast, shape (nodes,), above 0.
+        variance: Error variance of each node's forecast, shape (nodes,), above 0; infinite for an
+            upper node that has no forecast of its own.
         non_negative: Put negative bottom forecasts to zero and reconcile the rest again.
 
     Returns:
         Coherent forecasts of all nodes, shape (nodes, columns).
 
     Raises:
-        ValueError: A variance is not above 0, or shapes differ from the tree.
+        ValueError: A variance is not above 0, a bottom one not finite, or shapes differ from the
+            tree.
     """
     _check(tree, base, variance)
     count = len(tree.codes[-1])
-    upper = tree.matrix[:-count]
+    known = np.isfinite(variance[:-count])
+    upper = base[:-count][known]
     bottom, own = base[-count:], variance[-count:]
-    gain = _Gain(upper, variance[:-count])
-    result = _corrected(gain, base[:-count], bottom, own)
+    gain = _Gain(tree.matrix[:-count][known], variance[:-count][known])
+    result = _corrected(gain, upper, bottom, own)
     if non_negative:
         for place in np.flatnonzero((result < 0).any(axis=0)):
-            result[:, place] = _non_negative(gain, base[:-count, place], bottom[:, place], own)
+            result[:, place] = _non_negative(gain, upper[:, place], bottom[:, place], own)
     return tree.sums(result)
 
 
@@ -194,3 +197,5 @@ def _check(tree: Hierarchy, base: Array, variance: Array) -> None:
         )
     if not (variance > 0).all():
         raise ValueError(f"{int((~(variance > 0)).sum())} variances not above 0; expected none.")
+    if not np.isfinite(variance[-len(tree.codes[-1]) :]).all():
+        raise ValueError("a bottom series has an infinite variance; expected forecasts of all.")

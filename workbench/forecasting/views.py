@@ -8,6 +8,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.contracts.sites import distribution_centre
+from workbench.forecasting import catalogue
 from workbench.forecasting.backtest import Backtest
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.families import CHOSEN, QUANTILES
@@ -54,6 +55,11 @@ def choice_reading(choice: pd.DataFrame) -> str:
             "Too few weeks before the test to compare families there: nothing was chosen on them."
         )
     gain = choice.set_index("model")["vw_pinball_skill"]
+    if QUANTILES not in gain:
+        return (
+            f"Before the test, counts lose {gain[CHOSEN]:.1%} less than seasonal naive; the family"
+            f" that loses least is {choice['model'].iloc[0]}."
+        )
     counts, quantiles = gain[CHOSEN], gain[QUANTILES]
     verdict = (
         "too close to call" if abs(counts - quantiles) < _CLOSE
@@ -63,6 +69,19 @@ def choice_reading(choice: pd.DataFrame) -> str:
         f"Before the test, counts lose {counts:.1%} less than seasonal naive and the quantile"
         f" objective {quantiles:.1%} less: {verdict}."
     )
+
+
+def families_tried(choice: pd.DataFrame) -> pd.DataFrame:
+    """What the families that were tried are good for and what trying them cost, cheapest first.
+
+    Returns:
+        model, good_for, cpu_seconds, peak_mib (memory above what was held before).
+    """
+    if choice.empty:
+        return pd.DataFrame(columns=["model", "good_for", "cpu_seconds", "peak_mib"])
+    rows = choice[["model", "cpu_seconds", "peak_mib"]].merge(catalogue.table(), how="left")
+    ordered = rows.sort_values("cpu_seconds", ignore_index=True)
+    return ordered[["model", "good_for", "cpu_seconds", "peak_mib"]]
 
 
 def panel_reading(panel: Panel) -> str:

@@ -36,7 +36,7 @@ EXPECTED, ACTUAL = "expected", "actual"
 EXAMPLE = "example"
 GAIN = "gain"
 SHORT_FORM = [c.FINDING, c.REMEDY, GAIN, c.MONEY_AT_STAKE]  # columns of a fix list that people read
-DELIVERY_COLUMNS = ("table_name", "loaded", "last_observed")
+DELIVERY_COLUMNS = ("table_name", "version", "loaded", "last_observed")
 
 Ask = Callable[[str], pd.DataFrame]
 
@@ -66,8 +66,8 @@ class Surroundings:
     """What an audit knows beside the rows.
 
     Attributes:
-        deliveries: One row for each version of each table: table_name, loaded (time), last_observed
-            (day or none). None: checks of freshness and of the future are not measured.
+        deliveries: One row for each version of each table: table_name, version, loaded (time),
+            last_observed (day or none). None: checks of loads and of the future are not measured.
         contracts_kept: The tables are versions of the table store, which refuses rows that break
             their contract: what it refuses is not asked for again.
         own_checks: Folder with checks of the workspace's own.
@@ -96,7 +96,7 @@ def audit(
     Raises:
         ConfigError: A check of the workspace's own is described wrongly or its SQL fails.
     """
-    prefix, given = _context(surroundings.deliveries)
+    prefix, given = beside(surroundings.deliveries)
     known = set(available) | given
     rows, examples = [], []
     for item in all_checks(surroundings.own_checks):
@@ -112,14 +112,14 @@ def audit(
     return Audit(checks, _findings(checks), areas, total_score(areas), shown)
 
 
-def _context(deliveries: pd.DataFrame | None) -> tuple[str, set[str]]:
+def beside(deliveries: pd.DataFrame | None) -> tuple[str, set[str]]:
     """SQL that names what checks may read beside the tables, and which of it there is."""
     if deliveries is None or deliveries.empty:
         return "", set()
     names = ", ".join(DELIVERY_COLUMNS)
     rows = ", ".join(
-        f"({literal(str(row.table_name))}, TIMESTAMP {literal(str(row.loaded))},"
-        f" {_day(row.last_observed)})"
+        f"({literal(str(row.table_name))}, {literal(str(row.version))},"
+        f" TIMESTAMP {literal(str(row.loaded))}, {_day(row.last_observed)})"
         for row in deliveries.itertuples(index=False)
     )
     today = f"SELECT {_day(deliveries['loaded'].max())} AS today"
@@ -137,16 +137,12 @@ def _measured(
     affected = checked = 0
     money = float("nan")
     if not missing:
-        total = "sum(money) FILTER (affected)" if item.money_means else "NULL"
-        answer = _answer(
-            item, ask, f"{prefix}SELECT count(*) FILTER (affected) AS affected,"
-            f" count(*) AS checked, {total} AS money FROM ({item.query(config)})",
-        ).iloc[0]  # fmt: skip
+        asked = ", ".join(f"{sql} AS {name}" for name, sql in item.counts().items())
+        answer = _answer(item, ask, f"{prefix}SELECT {asked} FROM ({item.query(config)})").iloc[0]
         affected, checked = int(answer["affected"]), int(answer["checked"])
         # To the cent: in which order DuckDB's threads add is another one each time.
-        money = (
-            round(float(answer["money"]), 2) if affected and pd.notna(answer["money"]) else money
-        )
+        if item.money_means and affected and pd.notna(answer["money"]):
+            money = round(float(answer["money"]), 2)
     is_measured = checked > 0
     return _described(item) | {
         STATUS: MEASURED if is_measured else NOT_MEASURED,

@@ -13,9 +13,10 @@ the run's lineage follow from that:
         return "SELECT item_id, location_id, date, on_hand, on_hand < 0 AS affected FROM stock"
 
 A further column `money`, explained by `money_means`, is the money at stake in that row, in the
-workspace's currency; all other columns are shown for the worst rows. Beside the tables, SQL may
-read `audit_day` (one row: `today`, the day of the newest load) and `deliveries`
-(`table_name`, `loaded`, `last_observed`: one row for each version of each table).
+workspace's currency; all other columns are shown for the worst rows. Where a row stands for several
+things, `counted_by` names the column that says for how many. Beside the tables, SQL may read
+`audit_day` (one row: `today`, the day of the newest load) and `deliveries` (`table_name`,
+`version`, `loaded`, `last_observed`: one row for each version of each table).
 '''
 
 import importlib.util
@@ -72,6 +73,7 @@ class Check:
         unit: What is counted, plural.
         remedy: What to do about it.
         money_means: What the money at stake is, empty if the check states none.
+        counted_by: Column that says for how many things a row stands; empty: for one.
         zero_at: Share of affected rows at which the check has lost all its points.
         query: SQL with one row for each thing looked at; see the module's text.
         finding: Sentence with the places {affected}, {checked} and {share}.
@@ -87,11 +89,19 @@ class Check:
     unit: str
     remedy: str
     money_means: str
+    counted_by: str
     zero_at: float
     query: Query
     finding: str
     kept_at_load: bool
     origin: str
+
+    def counts(self) -> dict[str, str]:
+        """SQL over the query's rows, by name: `affected`, `checked` and, where stated, `money`."""
+        many = f"CAST(coalesce(sum({self.counted_by}){{0}}, 0) AS BIGINT)"
+        total = many if self.counted_by else "count(*){0}"
+        counts = {"affected": total.format(" FILTER (affected)"), "checked": total.format("")}
+        return counts | ({"money": "sum(money) FILTER (affected)"} if self.money_means else {})
 
 
 _REGISTRY: dict[str, Check] = {}
@@ -106,6 +116,7 @@ def check(
     unit: str,
     remedy: str,
     money_means: str = "",
+    counted_by: str = "",
     zero_at: float | None = None,
     kept_at_load: bool = False,
 ) -> Callable[[Query], Query]:
@@ -126,7 +137,7 @@ def check(
             )
         _refuse_unknown(origin, id, finding=finding, area=area, severity=severity, reads=reads)
         _REGISTRY[id] = Check(
-            id, area, severity, tuple(reads.split()), unit, remedy, money_means,
+            id, area, severity, tuple(reads.split()), unit, remedy, money_means, counted_by,
             _ZERO_AT[severity] if zero_at is None else zero_at, query, finding, kept_at_load,
             origin,
         )  # fmt: skip

@@ -1,7 +1,20 @@
-"""Checks of how fresh the tables are and how punctually they arrive."""
+"""Checks of what was set aside at load, how fresh the tables are and how punctually they arrive."""
 
 from workbench.readiness.checks import LOADS, check
 from workbench.readiness.config import ReadinessConfig
+
+# The version of each table that is looked at is the newest one that the audit knows.
+SET_ASIDE = """
+    WITH in_force AS (
+        SELECT table_name AS loaded_table, arg_max(version, loaded) AS loaded_version
+        FROM deliveries GROUP BY table_name),
+    account AS (FROM loads SEMI JOIN in_force USING (loaded_table, loaded_version)),
+    bad AS (
+        SELECT loaded_table, loaded_version, "column", reason, count(*) AS rows,
+            arg_min(concat(file, ':', "row"), ("file", "row")) AS first
+        FROM quarantine GROUP BY ALL)
+    SELECT loaded_table, source, "column", reason, bad.rows, bad.rows / read AS share, first,
+        true AS affected FROM account JOIN bad USING (loaded_table, loaded_version)"""
 
 
 @check(
@@ -56,3 +69,16 @@ def behind(config: ReadinessConfig) -> str:
         SELECT table_name, max(loaded) AS loaded, max(last_observed) AS last,
             CAST(max(loaded) AS DATE) - max(last_observed) > {config.stale_days} AS affected
         FROM deliveries WHERE last_observed IS NOT NULL GROUP BY table_name"""
+
+
+@check(
+    "loads-set-aside", area=LOADS, severity="warning", reads="loads quarantine deliveries",
+    unit="source rows", counted_by="rows", zero_at=0.01,
+    remedy="'workbench quarantine' shows them with file and line: mend the export, or state in the"
+    " description what such rows mean.",
+)  # fmt: skip
+def set_aside(config: ReadinessConfig) -> str:
+    """{affected} of {checked} source rows are bad and were set aside, in no table."""
+    return f"""{SET_ASIDE}
+        UNION ALL SELECT loaded_table, source, NULL, NULL, read - quarantined, NULL, NULL, false
+        FROM account WHERE read > quarantined"""

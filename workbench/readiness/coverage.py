@@ -6,7 +6,8 @@ from itertools import pairwise
 import pandas as pd
 
 from workbench.contracts import tables
-from workbench.readiness.audit import Ask
+from workbench.readiness.audit import Ask, beside
+from workbench.readiness.checks_loads import SET_ASIDE
 from workbench.readiness.config import ReadinessConfig
 
 WEEK = "week"
@@ -91,6 +92,26 @@ def pseudo_items(ask: Ask, available: Collection[str] = ("sales",)) -> pd.DataFr
             coalesce(sum(s.revenue), 0) AS revenue
         FROM items i LEFT JOIN sales s USING (item_id) WHERE NOT is_demand
         GROUP BY ALL ORDER BY revenue DESC, department, category""")
+
+
+def set_aside(ask: Ask, available: Collection[str], deliveries: pd.DataFrame) -> pd.DataFrame:
+    """Bad rows that were set aside at load, by source and reason, most first.
+
+    Args:
+        ask: Answers SQL over the tables.
+        available: Tables that exist.
+        deliveries: As the audit's `Surroundings` have them.
+
+    Returns:
+        table, source, column, reason, rows, share (of the rows read), first (file and line).
+    """
+    names = 'loaded_table AS table, source, "column", reason, rows, share, first'
+    if deliveries.empty or not {"loads", "quarantine"} <= set(available):
+        return pd.DataFrame(
+            columns=["table", "source", "column", "reason", "rows", "share", "first"]
+        )
+    prefix, _ = beside(deliveries)
+    return ask(f"{prefix}SELECT {names} FROM ({SET_ASIDE}) ORDER BY rows DESC, 1, 2, 3, 4")
 
 
 def inventory(ask: Ask, available: Collection[str]) -> pd.DataFrame:

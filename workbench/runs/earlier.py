@@ -40,12 +40,12 @@ def deliveries(store: TableStore, versions: Iterable[TableVersion]) -> pd.DataFr
     """When each version of these tables was loaded and how far it reached.
 
     Returns:
-        table_name, loaded (UTC), last_observed (day or none).
+        table_name, version, loaded (UTC), last_observed (day or none).
     """
     rows = [
-        (one.table, one.created_at.replace(tzinfo=None), one.last_observed)
+        (one.table, one.version, one.created_at.replace(tzinfo=None), one.last_observed)
         for version in versions
         for one in store.versions(version.table)
         if one.created_at <= version.created_at
     ]
-    return pd.DataFrame(rows, columns=["table_name", "loaded", "last_observed"])
+    return pd.DataFrame(rows, columns=["table_name", "version", "loaded", "last_observed"])

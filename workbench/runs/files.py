@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.adapters.source_files import SourceFile, TableSources
+from workbench.contracts import tables
 from workbench.lineage.facts import Feed, FileVersion
 from workbench.lineage.names import namespace, workspace_file
 from workbench.runs.feeds import table_feed
@@ -38,8 +39,14 @@ def source_versions(workspace: Workspace, files: Iterable[SourceFile]) -> list[F
 def source_feeds(
     workspace: Workspace, sources: Mapping[str, TableSources], stated: FileVersion
 ) -> dict[str, Feed]:
-    """What each table of an ingest was made from; the description of the sources steers all."""
-    return {table: _feed(workspace, found, stated) for table, found in sources.items()}
+    """What each table of an ingest was made from; the description of the sources steers all.
+
+    The registers, which tell of all tables, are made from all files.
+    """
+    feeds = {table: _feed(workspace, found, stated) for table, found in sources.items()}
+    files = {(file.path, file.name): file for feed in feeds.values() for file in feed.files}
+    whole = Feed(files=list(files.values()), settings=[stated])
+    return {**feeds, **{register.name: whole for register in (tables.LOADS, tables.QUARANTINE)}}
 
 
 def _feed(workspace: Workspace, found: TableSources, stated: FileVersion) -> Feed:

@@ -40,6 +40,8 @@ class Step:
         feeds: By the name of a table that it writes, what that is made from; default: everything.
         source: Module of its code.
         queries: SQL that the function asked of DuckDB, filled as it runs.
+        registers: Tables about its outputs that it wrote too, filled as it runs: on record in
+            lineage, and never put back where a later run is `cached`.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Step:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     source: Path | None = None
     queries: list[str] = field(default_factory=list)
+    registers: list[TableVersion] = field(default_factory=list)
 
 
 def governed_step(
@@ -82,9 +85,10 @@ def governed_step(
         force=force,
     ) as run:  # fmt: skip
         outputs = list(step.function(inputs, row.run_id))
-        replaced = {version.table for version in outputs if store.has_others(version)}
+        written = [*outputs, *step.registers]
+        replaced = {version.table for version in written if store.has_others(version)}
         found = Found(replaced=replaced, queries=step.queries)
-        run.lineage.complete(outputs, feeds=step.feeds, found=found)
+        run.lineage.complete(written, feeds=step.feeds, found=found)
         ledger.end(row.run_id, "complete", outputs={v.table: v.version for v in outputs})
     return RunResult(step.name, row.run_id, "complete", None, "", time.monotonic() - began, 0)
 
@@ -152,12 +156,13 @@ def ingest_step(
     files = source_files(description)
     joined = _current_digests(workspace, incremental_tables(description))
     stated = file_version(workspace, sources, kind="toml")
-    asked = Facts()
+    asked, registers = Facts(), list[TableVersion]()
 
     def run(inputs: Mapping[str, TableVersion], run_id: str) -> list[TableVersion]:
         results = ingest(
-            workspace, sources, folder=folder, progress=say, run_id=run_id, asked=asked.note_query
-        )
+            workspace, sources, folder=folder, progress=say, run_id=run_id, asked=asked.note_query,
+            registered=registers.append,
+        )  # fmt: skip
         return [result.version for result in results]
 
     return Step(
@@ -172,6 +177,7 @@ def ingest_step(
         feeds=source_feeds(workspace, table_sources(description, files), stated),
         source=Path(module.__file__),
         queries=asked.queries,
+        registers=registers,
     )
 
 

@@ -82,11 +82,13 @@ class ServiceClient:
         last = answers[-1]
         indexes = tuple(index for answer in answers for index in answer.indexes)
         new = sum(answer.new for answer in answers)
-        return Appended(indexes, new, first, last.size, last.root, last.checkpoint)
+        return Appended(indexes, new, first, last.size, last.root, last.signed)
 
     def _append(self, entries: Sequence[bytes]) -> Appended:
         answer, _ = self._ask({"do": "append"}, entries)
-        return Appended(**{**answer, "indexes": tuple(answer["indexes"])})
+        checkpoint = answer.pop("checkpoint")
+        facts = {**answer, "indexes": tuple(answer["indexes"])}
+        return Appended(**facts, signed=lambda: checkpoint)
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id."""

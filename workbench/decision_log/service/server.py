@@ -10,7 +10,6 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -179,7 +178,7 @@ class LogServer:
         wish = head.get("do")
         if wish == "append":
             check_all(entries, peer, self._checks, self._find)
-            return asdict(self._group.append(entries)), []
+            return self._group.append(entries).facts(), []
         if wish == "entries_of":
             known = self._group.entries_of(_names(entries))
             return {"ids": list(known)}, list(known.values())

@@ -1,0 +1,63 @@
+"""The families that ship: name, what each is good for, how it is made.
+
+    fitted, cost = measured(lambda: FAMILIES["ets"].fit(history, task))
+
+What they cost and how they do on real data stands in `benchmarks/results/forecasting_families.md`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from workbench.errors import ContractError
+from workbench.forecasting.calibrated import Conformal, Counts
+from workbench.forecasting.hybrid import Hybrid
+from workbench.forecasting.intermittent import METHODS
+from workbench.forecasting.members import (
+    LightGBMDays,
+    LightGBMMean,
+    LightGBMQuantiles,
+    Naive,
+    SlowMovers,
+)
+from workbench.forecasting.protocol import Family
+from workbench.forecasting.stacking import Ensemble
+from workbench.forecasting.statistical import MODELS, Statistical
+
+
+def _all() -> dict[str, Family]:
+    counts = Counts(LightGBMMean())
+    hybrid = Counts(Hybrid(Statistical("ets")))
+    members: tuple[Family, ...] = (counts, Conformal(LightGBMQuantiles()), SlowMovers("imapa"))
+    each: list[Family] = [
+        Naive(seasonal=False), Naive(),
+        *(SlowMovers(method) for method in METHODS),
+        *(Counts(Statistical(kind), refit=False) for kind in MODELS),
+        counts, Conformal(LightGBMQuantiles()), Counts(LightGBMDays()), hybrid,
+        Ensemble(members), Ensemble(members, choose=True),
+    ]  # fmt: skip
+    return {family.name: family for family in each}
+
+
+FAMILIES: Mapping[str, Family] = _all()
+
+
+def families(names: Sequence[str]) -> dict[str, Family]:
+    """Families by name, in the order asked.
+
+    Raises:
+        ContractError: There is none of a name.
+    """
+    for name in names:
+        if name not in FAMILIES:
+            raise ContractError(
+                f"family {name!r}: unknown; expected one of {', '.join(FAMILIES)}: see"
+                " catalogue.py."
+            )
+    return {name: FAMILIES[name] for name in names}
+
+
+def table() -> pd.DataFrame:
+    """Name and purpose of each family: model, good_for."""
+    rows = [(name, family.good_for) for name, family in FAMILIES.items()]
+    return pd.DataFrame(rows, columns=["model", "good_for"])

@@ -1,0 +1,213 @@
+"""Joint sample paths: what days and series may bring together, so that any sum has a distribution.
+
+Each series has its forecast for every day, as quantiles. How days and series move together is taken
+from the past: a template is a past window, the same for all series, and the order in which a
+series' templates rank on a day is the order in which its samples are dealt to the paths (the
+Schaake shuffle). Sums over days, items or sites are then sums of paths, and every node of a
+hierarchy is coherent with those below it, whatever the level.
+
+Samples are moved to given means, for example reconciled ones, and stay whole and not negative.
+Series are worked off in blocks: a block is all that is held, and what comes out depends neither on
+the size of the blocks nor on which other series there are.
+
+Source: Clark et al. 2004, "The Schaake shuffle", Journal of Hydrometeorology 5; Ben Taieb, Taylor
+and Hyndman 2017, "Coherent probabilistic forecasts for hierarchical time series", ICML, for
+hierarchies from the bottom up; Genest, Nešlehová and Rémillard 2017, "Asymptotic behavior of the
+empirical multilinear copula process", JMVA 159, for more paths than templates.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.errors import ContractError
+from workbench.forecasting.hierarchy import Hierarchy
+
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+Block = tuple[slice, Array]
+SamplesOf = Callable[[slice], Array]
+_LEVEL_DAYS = 28  # before an origin: the level that its window's demand is compared with
+_LEAST_LEVEL = 0.05  # units a day
+_FEWEST = 8  # templates, below which windows may begin on any weekday
+
+
+@dataclass(frozen=True)
+class PathConfig:
+    """How many paths, and how they are drawn.
+
+    Attributes:
+        paths: Number of joint paths, equally likely.
+        seed: Of what breaks ties.
+        most: Templates at most, the latest.
+        block: Series that are held at once.
+    """
+
+    paths: int = 100
+    seed: int = 1
+    most: int = 52
+    block: int = 1_000
+
+
+def path_levels(paths: int) -> Array:
+    """Levels of the samples of each day: the middles of equally likely parts."""
+    return (np.arange(paths) + 0.5) / paths
+
+
+def samples_at(quantiles: Array, levels: Array, paths: int) -> Array:
+    """Ascending samples from quantiles: straight lines between levels, flat beyond the outermost.
+
+    Args:
+        quantiles: Along the last axis, never crossing.
+        levels: Theirs, ascending.
+        paths: Number of samples, which replace the last axis.
+    """
+    wanted = np.clip(path_levels(paths), levels[0], levels[-1])
+    right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
+    share = (wanted - levels[right - 1]) / (levels[right] - levels[right - 1])
+    return np.asarray(quantiles[..., right - 1] * (1 - share) + quantiles[..., right] * share)
+
+
+def template_origins(last: int, days: int, *, most: int) -> list[int]:
+    """Columns of the last day before each past window of so many days, latest first.
+
+    Windows begin on the weekday of the one to forecast. Where history has fewer than eight of
+    these, they begin on any day.
+
+    Raises:
+        ContractError: No window of that length has a level before it.
+    """
+    for step in (7, 1):
+        found = list(range(last - step * -(-days // step), _LEVEL_DAYS - 2, -step))[:most]
+        if len(found) >= _FEWEST:
+            return found
+    if not found:
+        raise ContractError(
+            f"sales: {last + 1} days of history; expected at least {_LEVEL_DAYS + days} to know how"
+            f" {days} days go together: give a shorter horizon_days, or ingest a longer history."
+        )
+    return found
+
+
+def templates(units: npt.NDArray[np.floating], origins: Sequence[int], days: int) -> Array:
+    """Demand of past windows over the level before each, shape (series, days, templates).
+
+    Over the level, so that a path that starts high stays high for what was not foreseen, and not
+    because the series was larger then.
+    """
+    sums = np.cumsum(np.pad(units.astype(np.float64), ((0, 0), (1, 0))), axis=1)
+    result = np.empty((len(units), days, len(origins)), dtype=np.float64)
+    for place, origin in enumerate(origins):
+        before = (sums[:, origin + 1] - sums[:, origin + 1 - _LEVEL_DAYS]) / _LEVEL_DAYS
+        window = units[:, origin + 1 : origin + 1 + days]
+        result[:, :, place] = window / np.maximum(before, _LEAST_LEVEL)[:, None]
+    return result
+
+
+def path_blocks(
+    units: npt.NDArray[np.floating],
+    labels: Sequence[str],
+    samples_of: SamplesOf,
+    config: PathConfig,
+    *,
+    days: int,
+    mean: Array | None = None,
+    whole: npt.NDArray[np.bool_] | None = None,
+) -> Iterator[Block]:
+    """Joint sample paths of all series, block by block.
+
+    Args:
+        units: Demand up to the cutoff, shape (series, days known).
+        labels: Name of each series, which seeds what breaks its ties.
+        samples_of: Ascending samples of some series, shape (rows, days, paths).
+        config: Number of paths.
+        days: Days ahead.
+        mean: Expected demand that the samples are moved to, shape (series, days); none leaves them.
+        whole: Which series sell in whole units; all by default.
+
+    Yields:
+        Rows of the block and its paths, shape (rows, days, paths); path p is one future for all
+        series.
+    """
+    origins = template_origins(units.shape[1] - 1, days, most=config.most)
+    dealt = np.arange(config.paths) % len(origins)
+    for start in range(0, len(units), config.block):
+        rows = slice(start, min(start + config.block, len(units)))
+        samples = samples_of(rows)
+        if mean is not None:
+            samples = moved_to(samples, mean[rows], whole=None if whole is None else whole[rows])
+        order = templates(units[rows], origins, days)[:, :, dealt]
+        yield rows, deal(samples, order, labels[rows], seed=config.seed)
+
+
+def deal(samples: Array, order: Array, labels: Sequence[str], *, seed: int) -> Array:
+    """Give each path the sample whose rank is that of its template.
+
+    Args:
+        samples: Ascending along the last axis, shape (series, days, paths).
+        order: Value of each path's template, same shape; equal ones are put in a random order.
+        labels: Of the series; each has random numbers of its own.
+        seed: Of these.
+    """
+    chance = np.stack([_chance(label, samples.shape[1:], seed) for label in labels])
+    # by template, then by chance: a stable sort of what chance has shuffled
+    shuffled = np.argsort(chance, axis=-1)
+    ranked = np.argsort(np.take_along_axis(order, shuffled, axis=-1), axis=-1, kind="stable")
+    result = np.empty_like(samples)
+    np.put_along_axis(result, np.take_along_axis(shuffled, ranked, axis=-1), samples, axis=-1)
+    return result
+
+
+def moved_to(samples: Array, mean: Array, *, whole: npt.NDArray[np.bool_] | None = None) -> Array:
+    """Samples in proportion to those given, with another mean; ascending and not negative.
+
+    Whole numbers are rounded along the samples, so that what one loses the next one gains and the
+    mean is kept to half a unit over their number. Where all samples are zero, the highest of them
+    take what is expected.
+
+    Args:
+        samples: Ascending along the last axis, shape (series, days, paths).
+        mean: Shape (series, days), not negative.
+        whole: Which series sell in whole units; all by default.
+    """
+    count = samples.shape[-1]
+    total = samples.sum(axis=-1)
+    factor = np.divide(mean * count, total, out=np.zeros_like(total), where=total > 0)
+    scaled = samples * factor[..., None]
+    lacking = (total <= 0) & (mean > 0)
+    if lacking.any():
+        scaled[lacking] = _in_the_last(mean[lacking] * count, count)
+    sums = np.floor(np.cumsum(scaled, axis=-1) + 0.5)
+    rounded = np.sort(np.diff(sums, axis=-1, prepend=0.0), axis=-1)
+    return rounded if whole is None else np.where(whole[:, None, None], rounded, scaled)
+
+
+def upper_paths(tree: Hierarchy, blocks: Iterable[Block], *, days: int, paths: int) -> Array:
+    """Paths of all nodes above the bottom, as sums of blocks, shape (upper nodes, days, paths)."""
+    upper = tree.matrix[: -len(tree.codes[-1])].tocsc()
+    result = np.zeros((upper.shape[0], days * paths), dtype=np.float64)
+    for rows, values in blocks:
+        result += upper[:, rows] @ values.reshape(len(values), -1)
+    return result.reshape(-1, days, paths)
+
+
+def quantiles_of(paths: Array, levels: Array) -> Array:
+    """Quantiles over the last axis: the smallest sample that a share of them do not exceed."""
+    count = paths.shape[-1]
+    rank = np.clip(np.ceil(levels * count - 1e-9).astype(int) - 1, 0, count - 1)
+    return np.asarray(np.sort(paths, axis=-1)[..., rank])
+
+
+def _chance(label: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:
+    own = np.random.default_rng([seed, zlib.crc32(label.encode())])
+    return own.random(shape, dtype=np.float32)
+
+
+def _in_the_last(total: Array, count: int) -> Array:
+    """Samples with such totals, a unit in each of the last as far as it goes; shape (n, count)."""
+    least = np.maximum(total / count, 1.0)[:, None]  # more than a unit each, where it takes that
+    from_last = np.arange(count - 1, -1, -1.0)
+    return np.asarray(np.clip(total[:, None] - from_last * least, 0, least))
