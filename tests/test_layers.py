@@ -82,3 +82,13 @@ def test_the_command_line_starts_without_libraries_of_data():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert started.stdout.split() == []
+
+
+def test_commands_print_by_one_way():
+    # what others wrote could steer the terminal: commands.terminal.say escapes it
+    other = ("typer.echo", "typer.secho", "click.echo")
+    folder = PACKAGE / "commands"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    assert [n for n, text in texts.items() if any(word in text for word in other)] == [
+        "terminal.py"
+    ]

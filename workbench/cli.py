@@ -27,6 +27,7 @@ from workbench.commands import (
 )
 from workbench.commands.ingest import ingest, quarantine
 from workbench.commands.log_service import rotate_key, service, service_setup
+from workbench.commands.terminal import say
 from workbench.contracts.printable import printable
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
@@ -44,7 +45,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"workbench {__version__}")
+        say(f"workbench {__version__}")
         raise typer.Exit
 
 

@@ -75,7 +75,7 @@ def test_bytes_that_are_not_text(tmp_path):
         (('quantity = "Units"', 'quantity = { column = "U", factor = 0 }'), "'tills'.*factor"),
         (('channel = "store"', "quantity = 1"), "'tills'.*'quantity': mapped and constant"),
         (('"Units"', '{ column = "U", format = "%d" }'), "'tills'.*'format' does not apply"),
-        (('kind = "csv"', 'kind = "csv"\ndelimeter = ";"'), "'tills' delimeter: Extra inputs"),
+        (('kind = "csv"', 'kind = "csv"\ndelimeter = ";"'), "'tills': 'delimeter' is no setting"),
     ],
 )
 def test_each_mistake_is_named(tmp_path, change, message):

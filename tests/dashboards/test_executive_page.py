@@ -2,13 +2,16 @@
 
 import json
 import re
+from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 
+from workbench.contracts.records import DecisionRecord
 from workbench.dashboards import roi
 from workbench.dashboards.publish import lines_html, publish_executive
 from workbench.dashboards.serve import serve_pages
+from workbench.decision_log.append import open_log
 from workbench.errors import DashboardError
 from workbench.tables.store import TableStore
 
@@ -86,6 +89,25 @@ def test_what_if_holds_each_simulated_target_and_starts_at_the_cheapest(simulate
 def test_lists_the_five_lines_with_most_at_stake(workspace):
     lines = roi.load(workspace).lines
     assert lines["money_at_stake"].tolist() == [70.0, 60.0, 30.0, 20.0, 10.0]
+
+
+def test_lists_no_line_that_somebody_answered(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path / "keys"))
+    facts = {"recorded_at": datetime(2024, 1, 21, tzinfo=UTC), "actor": "someone"}
+    about = {"as_of": date(2024, 1, 21), "valid_from": date(2024, 1, 22)}
+    about |= {"valid_to": date(2024, 1, 29), "location_id": "DC1", "quantity": 24.0}
+    log, lines = open_log(workspace), roi.load(workspace).lines
+    for row in lines.head(2).to_dict("records"):
+        record = {
+            **facts,
+            **about,
+            "item_id": row["item_id"],
+            "detail": {"proposal": "replenishment"},
+        }
+        log.append([DecisionRecord(row["proposal_id"], "proposal", role="runner", **record)])
+    first = lines["proposal_id"].iloc[0]
+    log.append([DecisionRecord("a1", "acceptance", role="planner", supersedes=first, **facts)])
+    assert roi.load(workspace).lines["money_at_stake"].tolist()[:2] == [60.0, 30.0]
 
 
 def test_escapes_what_items_are_called(workspace):

@@ -136,8 +136,18 @@ def test_a_file_with_other_columns_is_refused(plan, call, answers, head):
 
 def test_a_file_that_is_no_text_is_refused(plan, call, tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(LogError, match="cannot be read"):
-        call("decide", "batch", tmp_path / "x.csv")
+    for name, message in (("x.csv", "byte 0 is not UTF-8"), ("y.csv", "No such file")):
+        with pytest.raises(LogError, match=message):
+            call("decide", "batch", tmp_path / name)
+
+
+def test_a_file_of_a_european_spreadsheet_is_read(plan, call, answers):
+    head = "proposal_id;answer;quantity;reason_code;reason\n"
+    path = answers("d1;accept;;;\nd2;override;5,0;promotion;Flyer, twice\n", head)
+    done = json.loads(call("decide", "batch", path, "--json").output)
+    assert done["records"][1]["kind"] == "override"
+    with pytest.raises(LogError, match=r"line 2: quantity '1\.250' may mean thousands"):
+        call("decide", "batch", answers("d3;override;1.250;promotion;x\n", head))
 
 
 @pytest.fixture

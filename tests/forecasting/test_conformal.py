@@ -50,3 +50,9 @@ def test_series_of_one_group_keep_their_own_spread(learned):
 
 def test_quantiles_never_cross(learned):
     assert (np.diff(learned[2], axis=-1) >= 0).all()
+
+
+def test_forecasts_that_were_never_wrong_have_no_spread():
+    sold = np.full((3, 5, 1), 7.0)
+    fitted = fit_ratio_quantiles(sold, sold, np.zeros(5, dtype=np.int64), LEVELS, block=1)
+    assert fitted.quantiles(np.full((5, 1), 7.0), np.zeros(5, dtype=np.int64)) == pytest.approx(7)

@@ -32,6 +32,7 @@ def ours(panel):
     )
     frame["horizon_start"] = frame["cutoff"] + pd.Timedelta(days=1)
     frame["horizon_end"] = frame["cutoff"] + pd.to_timedelta(frame["n"], unit="D")
+    frame["serves"] = "replenishment"
     connection = duckdb.connect()
     connection.register("given", frame)
     days = ", ".join(f"{n}::DATE AS {n}" for n in ("cutoff", "horizon_start", "horizon_end"))

@@ -9,9 +9,10 @@ from scipy import stats
 from workbench.forecasting import protocol, stacking
 from workbench.forecasting.calibrated import Counts
 from workbench.forecasting.families import Stack
+from workbench.forecasting.features import known_at
 from workbench.forecasting.global_model import Window
-from workbench.forecasting.hybrid import Hybrid
-from workbench.forecasting.members import LightGBMMean, Naive, Rate, SlowMovers
+from workbench.forecasting.hybrid import Hybrid, corrected_features
+from workbench.forecasting.members import LightGBMMean, Naive, Rate, SlowMovers, training_cutoffs
 from workbench.forecasting.protocol import Task
 from workbench.forecasting.trial import try_families
 
@@ -95,6 +96,26 @@ def test_a_hybrid_learns_promotions_that_its_base_cannot_know(panel):
     trial = try_families(panel, each, [265, 272, 279], TASK)
     loss = trial.scores(panel, TASK).set_index("model")["vw_pinball"]
     assert loss["hybrid"] < 0.9 * loss["base"]
+
+
+def test_a_base_is_believed_within_limits_of_the_recent_level(panel):
+    # Nearly nothing as an offset made boosting diverge on shop data: factors of a million.
+    known, window = known_at(panel, 200), Window(1, 7)
+    recent = known.level * 7
+    for base, believed in ((0 * recent, 0.2 * recent), (99 * recent, 5 * recent)):
+        _, offset = corrected_features(panel, 200, window, known, base)
+        assert np.exp(offset) == pytest.approx(np.maximum(believed, 0.02 * 7), rel=1e-5)
+
+
+def test_series_that_never_sold_teach_a_hybrid_nothing():
+    units = np.random.default_rng(5).poisson(3.0, (40, 300)).astype(float)
+    units[20:] = 0
+    history = protocol.known_by(protocol.plain_panel(units), 290)
+    hybrid = Hybrid(Rate("imapa"), trees=5)
+    _, sold, _ = hybrid.rows_of(history, TASK)
+    cutoffs = training_cutoffs(history, TASK)
+    assert len(sold) == 20 * len(cutoffs) * 2
+    assert sold.min() > 0
 
 
 def test_the_errors_a_hybrid_learns_from_are_out_of_sample(panel):

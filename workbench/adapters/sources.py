@@ -385,12 +385,15 @@ def _first_problem(error: ValidationError, described: dict[str, Any]) -> str:
             f"source {label!r}: {kind}; expected one of {', '.join(_KINDS)}. Export anything"
             " else as csv."
         )
+    if problem["type"] == "extra_forbidden":
+        return f"{f'source {label!r}' if label else 'top level'}: {where!r} is no setting; {_SEE}."
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     found = problem["input"]
     echoed = isinstance(found, str | int | float) and "connection" not in place  # no password
     value = f" (found {found!r})" if echoed else ""
     spot = " ".join(part for part in (f"source {label!r}" if label else "", where) if part)
-    return f"{spot or 'source'}: {message}{value}; see docs/sources.md for what is expected."
+    return f"{spot or 'source'}: {message}{value}; {_SEE}."
 
 
+_SEE = "see docs/sources.md for what is expected"
 _KINDS = ("csv", "excel", "parquet", "duckdb", "sqlite", "postgres", "completejourney")

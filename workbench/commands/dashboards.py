@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.workspace import find_workspace
 
 app = typer.Typer(help="The executive and the audit page, live or as files.", no_args_is_help=True)
@@ -19,11 +20,11 @@ def publish(
     if audit:
         from workbench.commands.auditing import publish as publish_audit
 
-        typer.echo(publish_audit(find_workspace(), out))
+        say(publish_audit(find_workspace(), out))
         return
     from workbench.dashboards.publish import publish_executive
 
-    typer.echo(publish_executive(find_workspace(), out))
+    say(publish_executive(find_workspace(), out))
 
 
 @app.command()
@@ -34,4 +35,4 @@ def serve(
     """Serve the live executive and audit pages on this machine only."""
     from workbench.dashboards.serve import serve_pages
 
-    serve_pages(find_workspace(), port=port, token=token, say=typer.echo)
+    serve_pages(find_workspace(), port=port, token=token, say=say)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history
+from workbench.commands.terminal import say
 from workbench.contracts.printable import one_line
 from workbench.errors import ImmutableError, LogError
 from workbench.workspace import Workspace, find_workspace
@@ -162,18 +163,18 @@ def show(
     ]
     if as_json:
         entered = {"entered": done.new, "size": done.size, "records": facts, "replaced": replaced}
-        typer.echo(json.dumps(entered, indent=1))
+        say(json.dumps(entered, indent=1))
         return
     for fact in facts[:20]:
         named = f"{fact['kind']} {fact['id']} of {fact['answers']}"
-        typer.echo(one_line(f"entry {fact['entry']:,}  {named}"))
+        say(one_line(f"entry {fact['entry']:,}  {named}"))
     if len(facts) > 20:
-        typer.echo(f"and {len(facts) - 20:,} more")
+        say(f"and {len(facts) - 20:,} more")
     for line in replaced:
-        typer.echo(line)
+        say(line)
     before = len(facts) - done.new
     known = f", {before:,} had been entered before" if before else ""
-    typer.echo(f"{done.new:,} entered{known}; durable under checkpoint {done.size:,}")
+    say(f"{done.new:,} entered{known}; durable under checkpoint {done.size:,}")
 
 
 def day(text: str, option: str) -> date | None:

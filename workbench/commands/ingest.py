@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
@@ -39,12 +40,10 @@ def ingest(
         raise typer.BadParameter("name one description, or several files with --suggest.")
     (stated,) = sources
     workspace, lines = find_workspace(), list[str]()
-    step = ingest_step(
-        workspace, stated, folder=folder, say=lines.append if as_json else typer.echo
-    )
+    step = ingest_step(workspace, stated, folder=folder, say=lines.append if as_json else say)
     result = governed_step(workspace, step, force=force)
     if not as_json:
-        typer.echo(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
+        say(f"{result.job}: {result.status} in {result.seconds:.1f} s, run {result.run_id}")
         return
     store = TableStore(workspace.tables)
     names = [table for source in load_sources(stated, folder).source for table in tables_of(source)]
@@ -53,7 +52,7 @@ def ingest(
         for v in map(store.current, names)
     ]
     run = {"job": result.job, "run_id": result.run_id, "status": result.status}
-    typer.echo(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
+    say(json.dumps({**run, "tables": facts, "account": lines}, indent=1))
 
 
 def _suggest(files: list[Path], out: Path) -> None:
@@ -62,8 +61,8 @@ def _suggest(files: list[Path], out: Path) -> None:
     text = suggested(files, out.parent, out.name, find_workspace().currency)
     write_new(out, text)
     open_points = text.count("NEEDED:") + text.count("CHECK:") + text.count("no table guessed")
-    typer.echo(f"{out}: {text.count('[[source]]')} sources described, {open_points} open points.")
-    typer.echo(f"Check every line, then run 'workbench ingest {out}'.")
+    say(f"{out}: {text.count('[[source]]')} sources described, {open_points} open points.")
+    say(f"Check every line, then run 'workbench ingest {out}'.")
 
 
 def quarantine(
@@ -81,12 +80,12 @@ def quarantine(
         write_new(csv, safe_csv(found))
     summary = reasons(found)
     if as_json:
-        typer.echo(json.dumps(summary, indent=1))
+        say(json.dumps(summary, indent=1))
         return
     for row in summary:
-        typer.echo(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
+        say(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
     where = f", written to {csv}" if csv else "" if found.empty else "; --csv FILE writes them all"
-    typer.echo(f"{len(found):,} bad rows are set aside{where}.")
+    say(f"{len(found):,} bad rows are set aside{where}.")
 
 
 def write_new(path: Path, text: str) -> None:

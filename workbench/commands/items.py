@@ -10,6 +10,7 @@ import typer
 
 from workbench.commands.decide import append, author, show
 from workbench.commands.log import open_history
+from workbench.commands.terminal import say
 from workbench.errors import LogError, TableNotFoundError
 from workbench.workspace import Workspace, find_workspace
 
@@ -52,15 +53,15 @@ def duplicates(
     records = [_proposal(pair, version.digest, author("analyst")) for pair in found]
     if as_json and not propose:
         facts = [{"id": r.id, **vars(pair)} for r, pair in zip(records, found, strict=True)]
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
         return
     if propose and records:
         show(append(workspace, _fresh(workspace, records)), records, as_json=as_json)
         return
     for pair, record in zip(found, records, strict=True):
-        typer.echo(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
-        typer.echo(f"      {'; '.join(pair.evidence)}")
-    typer.echo(f"{len(found):,} pairs of {version.rows:,} items; --propose enters them.")
+        say(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
+        say(f"      {'; '.join(pair.evidence)}")
+    say(f"{len(found):,} pairs of {version.rows:,} items; --propose enters them.")
 
 
 @app.command()
@@ -104,7 +105,7 @@ def merge(
         done = append(workspace, [record])
         _write(workspace, after)
         show(done, [record], as_json=as_json)
-    typer.echo(f"{detail['duplicate_id']} is {detail['item_id']} from the next ingest on.")
+    say(f"{detail['duplicate_id']} is {detail['item_id']} from the next ingest on.")
 
 
 @app.command()
@@ -156,13 +157,13 @@ def show_item(
     with TableStore(workspace.tables).connect() as connection:
         facts = known_of(number, lambda sql: connection.execute(sql).fetchall())
     if as_json:
-        typer.echo(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
+        say(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
         return
-    typer.echo(f"{number}" + (f" (asked for {item}, merged into it)" if number != item else ""))
+    say(f"{number}" + (f" (asked for {item}, merged into it)" if number != item else ""))
     for system, name in systems:
-        typer.echo(f"  in {system}: {name}")
+        say(f"  in {system}: {name}")
     for table, fact in facts.items():
-        typer.echo(f"  {table}: {fact}")
+        say(f"  {table}: {fact}")
 
 
 @app.command()
@@ -181,16 +182,16 @@ def units(as_json: AsJson = False) -> None:
     if as_json:
         read = {**vars(sizes), "share": sizes.share}
         facts = {"sizes": read, "clashes": [vars(clash) for clash in found]}
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
         return
-    typer.echo(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
+    say(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
     for reason, count in sizes.reasons.items():
-        typer.echo(f"  not read: {count:,} items, {reason}")
+        say(f"  not read: {count:,} items, {reason}")
     for text, reason, count in sizes.samples:
-        typer.echo(f"    {text!r} ({count:,} items): {reason}")
+        say(f"    {text!r} ({count:,} items): {reason}")
     for clash in found:
-        typer.echo(f"{clash.kind}: {clash.sentence()}")
-    typer.echo(f"unit conversions: {len(found):,} clashes")
+        say(f"{clash.kind}: {clash.sentence()}")
+    say(f"unit conversions: {len(found):,} clashes")
 
 
 def _proposal(pair: "Candidate", digest: str, by: "Author") -> "DecisionRecord":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.commands.lineage_graph import graph
+from workbench.commands.terminal import say
 from workbench.contracts.printable import counted
 from workbench.errors import ConfigError
 from workbench.workspace import CONFIG_FILE, Workspace, find_workspace
@@ -41,17 +42,17 @@ def validate(
     spoilt, notices = _check_files(workspace, quiet=as_json) if files else (0, [])
     if as_json:
         facts = {"valid": report.valid and not spoilt, **asdict(report)}
-        typer.echo(json.dumps({**facts, "files_checked": files, "notices": notices}, indent=1))
+        say(json.dumps({**facts, "files_checked": files, "notices": notices}, indent=1))
     elif files:
-        typer.echo(f"{_problems(spoilt + len(report.problems))} in all")
+        say(f"{_problems(spoilt + len(report.problems))} in all")
     if spoilt or not report.valid:
         raise typer.Exit(1)
 
 
 def _print_report(report: "ValidationReport") -> None:
     for problem in report.problems:
-        typer.echo(problem)
-    typer.echo(
+        say(problem)
+    say(
         f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
         f" {len(report.open_runs)} open: {_problems(len(report.problems))}"
     )
@@ -71,9 +72,9 @@ def _check_files(workspace: Workspace, *, quiet: bool) -> tuple[int, list[dict[s
         if quiet:
             kept.append(asdict(notice))
         else:
-            typer.echo(notice)
+            say(notice)
     if not quiet:
-        typer.echo(f"files, tables and ledger: {spoilt or 'no'} problems, {told - spoilt} notices")
+        say(f"files, tables and ledger: {spoilt or 'no'} problems, {told - spoilt} notices")
     return spoilt, kept
 
 
@@ -90,7 +91,7 @@ def import_events(
     space = namespace(workspace.workspace_id())
     for file in files:
         done = import_events(Journal(workspace.lineage), file, namespace=space)
-        typer.echo(f"{file}: {done.new:,} events imported, {done.known:,} known already")
+        say(f"{file}: {done.new:,} events imported, {done.known:,} known already")
 
 
 @app.command()
@@ -116,9 +117,9 @@ def send(
     cursor = Cursor(workspace.data / "lineage-send", taker.url)
     sent = forward(Journal(workspace.lineage), taker, cursor, patience=patience)
     for refusal in sent.refused:
-        typer.echo(f"refused: {refusal.place}: {refusal.status} {refusal.said}")
+        say(f"refused: {refusal.place}: {refusal.status} {refusal.said}")
     known = f", {sent.known:,} of them known there" if sent.known else ""
-    typer.echo(f"{sent.events:,} events sent to {taker.url}{known}")
+    say(f"{sent.events:,} events sent to {taker.url}{known}")
     if sent.refused:
         raise typer.Exit(1)
 

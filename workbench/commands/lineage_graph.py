@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from workbench.commands.log import open_history, refuse_place, write_whole
+from workbench.commands.terminal import say
 from workbench.errors import LineageError
 from workbench.workspace import Workspace, find_workspace
 
@@ -67,9 +68,9 @@ def graph(
             _draw(found, start, html, as_of, quiet=as_json)
         if as_json:
             facts = _facts_of(found, start, full=full) if start else _facts(found)
-            typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+            say(json.dumps(facts, indent=1, ensure_ascii=False))
         elif not html:
-            typer.echo("\n".join(_lines(found, start, full=full)))
+            say("\n".join(_lines(found, start, full=full)))
 
 
 def _moment(text: str) -> datetime | None:
@@ -162,7 +163,7 @@ def _draw(found: "Graph", start: "Start | None", path: Path, as_of: str, *, quie
     page = lineage_page(found, start, as_of=as_of)
     write_whole(path, page.encode())
     if not quiet:
-        typer.echo(f"{path}: open it in a browser; it asks no other host")
+        say(f"{path}: open it in a browser; it asks no other host")
 
 
 def _static(workspace: Workspace, *, as_json: bool) -> None:
@@ -171,10 +172,8 @@ def _static(workspace: Workspace, *, as_json: bool) -> None:
 
     if as_json:
         for event in static_events(workspace):
-            typer.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+            say(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
         return
     for job in declared_jobs(workspace):
         read = ", ".join(job.reads) or "nothing of the table store"
-        typer.echo(
-            printable(f"{job.description.name}: {read} → {', '.join(job.writes) or 'reports'}")
-        )
+        say(printable(f"{job.description.name}: {read} → {', '.join(job.writes) or 'reports'}"))

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from workbench.commands import log_network
-from workbench.contracts.printable import printable
+from workbench.commands.terminal import say
 from workbench.errors import KeyFileError, LogError, VerificationError
 from workbench.workspace import Workspace, find_workspace, keys_folder
 
 if TYPE_CHECKING:
     from workbench.decision_log.checkpoint import Checkpoint
     from workbench.decision_log.cosignature import Quorum
+    from workbench.decision_log.trace import DecisionHistory
 
 _MOST_BYTES: Final = 1 << 20  # a proof of the largest entry has an eighth of it
 
@@ -99,11 +100,11 @@ def verify(
             "consistent_with": report.consistent_with,
             "cannot_see": None if since else CANNOT_SEE,
         }
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
     else:
-        typer.echo(report.summary())
+        say(report.summary())
         if since is None and report.consistent_with is not None:
-            typer.echo(CANNOT_SEE)
+            say(CANNOT_SEE)
 
 
 @app.command()
@@ -119,7 +120,7 @@ def prove(
         sys.stdout.write(bundle)
         return
     write_whole(out, bundle.encode("utf-8"))
-    typer.echo(f"{out}: verifies offline with 'workbench log verify {out} --key KEY'")
+    say(f"{out}: verifies offline with 'workbench log verify {out} --key KEY'")
 
 
 @app.command()
@@ -140,7 +141,7 @@ def key(
         _write_rotations(workspace, proofs)
     pinned = pinned_key(origin)
     for text in [*retired_keys(origin), pinned] if every else [pinned]:
-        typer.echo(text)
+        say(text)
 
 
 @app.command()
@@ -155,7 +156,7 @@ def checkpoint(as_json: AsJson = False) -> None:
     verifier = parse_verifier(verifier_key(workspace.log_origin()))
     reader = ProvingReader(FolderStorage(workspace.log), verifier)
     if as_json:
-        typer.echo(json.dumps(_checkpoint_facts(reader.checkpoint), indent=1))
+        say(json.dumps(_checkpoint_facts(reader.checkpoint), indent=1))
     else:
         sys.stdout.write(reader.note.decode())
 
@@ -187,19 +188,11 @@ def pinned_key(origin: str) -> str:
         ) from error
 
 
-def open_history(workspace: Workspace) -> Any:
+def open_history(workspace: Workspace) -> "DecisionHistory":
     """The decisions of a workspace's log, proven against the key pinned on this machine."""
-    from workbench.decision_log.index_file import open_index
-    from workbench.decision_log.keys import verifier_key
-    from workbench.decision_log.storage import FolderStorage
-    from workbench.decision_log.trace import DecisionHistory
+    from workbench.decision_log import workspace_history  # the command line starts without it
 
-    if not workspace.log.is_dir():
-        raise LogError(
-            f"{workspace.log}: no decision log yet; expected one, it begins with the first run."
-        )
-    key = verifier_key(workspace.log_origin())
-    return DecisionHistory(FolderStorage(workspace.log), open_index(workspace), key)
+    return workspace_history.open_history(workspace)
 
 
 def _verify_bundle(
@@ -214,15 +207,15 @@ def _verify_bundle(
     if as_json:
         facts = {"verified": True, "entry": proven.index, **_checkpoint_facts(proven.checkpoint)}
         facts["cosignatures"] = [asdict(cosigned) for cosigned in proven.cosignatures]
-        typer.echo(json.dumps({**facts, "record": record}, indent=1))
+        say(json.dumps({**facts, "record": record}, indent=1))
         return
-    typer.echo(
+    say(
         f"Verified: entry {proven.index:,} is included under the signed checkpoint of"
         f" {proven.checkpoint.origin}, size {proven.checkpoint.size:,}"
     )
     for cosigned in proven.cosignatures:
-        typer.echo(cosigned.sentence())
-    typer.echo(printable(json.dumps(record, indent=1, ensure_ascii=False)))
+        say(cosigned.sentence())
+    say(json.dumps(record, indent=1, ensure_ascii=False))
 
 
 def _verify_packed(path: Path, key: str, as_json: bool, known: "Quorum") -> bool:
@@ -236,14 +229,14 @@ def _verify_packed(path: Path, key: str, as_json: bool, known: "Quorum") -> bool
         raise VerificationError(f"{path}: give the log's verifier key with --key.")
     report = verify_packed(path, key, known)
     if not as_json:
-        typer.echo(report.summary())
+        say(report.summary())
         return True
     facts = {"verified": True, **_checkpoint_facts(report.entries[0].checkpoint)}
     facts["cosignatures"] = [asdict(cosigned) for cosigned in report.cosignatures]
     facts["records"] = [{"entry": one.index, "record": one.record()} for one in report.entries]
     facts |= {"policies": report.policies, "blocks": report.blocks}
     facts |= {"blocks_with_rows": report.with_rows, "unsigned": report.unsigned}
-    typer.echo(json.dumps(facts, indent=1))
+    say(json.dumps(facts, indent=1))
     return True
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.errors import ConfigError, VerificationError
 from workbench.workspace import find_workspace, keys_folder
 
@@ -88,7 +89,7 @@ def witness_key(name: Name = WITNESS_NAME, state: State = None) -> None:
         store = _state(name, state)
         with store.exclusive():
             ensure_witness(name, store)
-    typer.echo(witness_verifier(ensure_key(name)).encode())
+    say(witness_verifier(ensure_key(name)).encode())
 
 
 @witness_app.command()
@@ -111,7 +112,7 @@ def collect() -> None:
     told = witnessing.collect(storage, log, witnesses)
     for answer in told:
         if answer.cosignature is not None:
-            typer.echo(answer.cosignature.sentence())
+            say(answer.cosignature.sentence())
     reasons = [answer.reason for answer in told if answer.cosignature is None]
     if reasons:
         raise VerificationError(" ".join(reasons))
@@ -147,9 +148,9 @@ def _run(server: "LogServer", binding: "Binding", note: str) -> None:
     from workbench.decision_log.serving import LOOPBACK
     from workbench.decision_log.serving import serve as serve_until_interrupted
 
-    typer.echo(f"Serving at {server.url} (Ctrl-C ends it).")
+    say(f"Serving at {server.url} (Ctrl-C ends it).")
     if binding.host != LOOPBACK:
-        typer.echo(note)
+        say(note)
     serve_until_interrupted(server)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands import log
-from workbench.contracts.printable import one_line, printable
+from workbench.commands.terminal import say
+from workbench.contracts.printable import one_line
 from workbench.errors import LogError
 from workbench.workspace import find_workspace
 
@@ -54,10 +55,10 @@ def open_values(
     elif as_json:
         facts = {"decision": decision, "entry": entry.index}
         facts["private"] = [value.facts() for value in found]
-        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
+        say(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
         for value in found:
-            typer.echo(one_line(f"{value.field}: {_shown(value)}"))
+            say(one_line(f"{value.field}: {_shown(value)}"))
 
 
 def check_opening(
@@ -77,11 +78,11 @@ def check_opening(
     proven = verify_bundle(text, key or log.pinned_key(origin), rotations=rotations)
     opened = parse_opening(_read(opening), str(opening))
     openings.check_opening(opened, proven)
-    typer.echo(
+    say(
         f"Verified: entry {proven.index:,} of {proven.checkpoint.origin} committed to this value of"
         f" {opened.field}:"
     )
-    typer.echo(printable(json.dumps(opened.value, indent=1, ensure_ascii=False)))
+    say(json.dumps(opened.value, indent=1, ensure_ascii=False))
 
 
 def shred(
@@ -106,15 +107,15 @@ def shred(
     done = shred_subject(open_vault(workspace), log_client(workspace), name, shredder)
     if as_json:
         facts = {"subjects": done.pseudonyms, "entries": done.entries, "others": done.others}
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
         return
     for pseudonym, entry in zip(done.pseudonyms, done.entries, strict=True):
-        typer.echo(f"Shredded: subject {pseudonym}, entry {entry:,} of the log says so.")
-        typer.echo("Copies of the keys folder, backups among them, still open its values.")
+        say(f"Shredded: subject {pseudonym}, entry {entry:,} of the log says so.")
+        say("Copies of the keys folder, backups among them, still open its values.")
     if not done.pseudonyms:
-        typer.echo("It was shredded before; nothing was left to destroy.")
+        say("It was shredded before; nothing was left to destroy.")
     if done.others:
-        typer.echo(f"{done.others} shreddings that were cut off earlier are finished too.")
+        say(f"{done.others} shreddings that were cut off earlier are finished too.")
 
 
 def prune(
@@ -153,19 +154,19 @@ def prune(
         pruner.prune(plan, retention, log_client(workspace))
     if as_json:
         facts = {"pruned": yes, **asdict(plan)}
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
         return
     count, rest = len(plan.bundles), len(plan.unfinished)
     verb = "were removed" if yes else "may go"
-    typer.echo(
+    say(
         f"{count:,} of {plan.full:,} full bundles ({count * 256:,} entries) {verb}; their hashes"
         " stay."
     )
     if rest:
         verb = "is removed too" if yes else "is to be removed"
-        typer.echo(f"What an earlier pruning left of {rest:,} bundles {verb}.")
+        say(f"What an earlier pruning left of {rest:,} bundles {verb}.")
     if not yes:
-        typer.echo("Nothing was changed: keep a backup if you may need them, then add --yes.")
+        say("Nothing was changed: keep a backup if you may need them, then add --yes.")
 
 
 def _expired_day(text: str, workspace: "Workspace") -> date:
@@ -228,7 +229,7 @@ def _write_opening(path: Path, value: "PrivateField", root: Path) -> None:
         raise LogError(
             f"{path}: cannot be written ({error.strerror}); choose a new file in another place."
         ) from error
-    typer.echo(
+    say(
         f"{path}: salt and value; with the decision's proof it convinces anybody, 'workbench log"
         f" check-opening {path} PROOF --key KEY'"
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.workspace import find_workspace
 
 _PATIENCE_SECONDS = 30.0
@@ -21,7 +22,7 @@ def service(
     """Hold the decision log's key, and append for runs, pages and commands."""
     from workbench.decision_log.service.serve import serve
 
-    serve(find_workspace(), path=socket, idle=idle, say=typer.echo)
+    serve(find_workspace(), path=socket, idle=idle, say=say)
 
 
 def service_setup(
@@ -46,10 +47,10 @@ def service_setup(
     name = workspace.log_origin().replace("/", "-log-", 1)
     there = socket or workspace.log_socket or Path("/run") / name / "log.sock"
     service = ServiceUser(user, group or user, home or Path("/var/lib") / user, there, units)
-    key = set_up(workspace, service, typer.echo)
-    typer.echo(f"The decision log of {workspace.root} is written by {user!r} alone.")
-    typer.echo(f"Members of {service.group!r} use it: usermod -aG {service.group} NAME")
-    typer.echo(f"Verifier key: {key}")
+    key = set_up(workspace, service, say)
+    say(f"The decision log of {workspace.root} is written by {user!r} alone.")
+    say(f"Members of {service.group!r} use it: usermod -aG {service.group} NAME")
+    say(f"Verifier key: {key}")
 
 
 def rotate_key() -> None:
@@ -64,7 +65,7 @@ def rotate_key() -> None:
     storage = FolderStorage(workspace.log, patience=_PATIENCE_SECONDS)
     now, actor = datetime.now(UTC), this_process().name
     old, new = rotate(workspace.log_origin(), storage, now=now, actor=actor)
-    typer.echo(f"Retired: {old}")
-    typer.echo(f"New verifier key: {new}")
-    typer.echo("Give it to those who verify and to each witness, beside the retired one.")
-    typer.echo("Back up the keys folder: the retired signing key is gone.")
+    say(f"Retired: {old}")
+    say(f"New verifier key: {new}")
+    say("Give it to those who verify and to each witness, beside the retired one.")
+    say("Back up the keys folder: the retired signing key is gone.")

@@ -9,6 +9,7 @@ import typer
 
 from workbench.commands.decide import AsJson, append, author, day, show
 from workbench.commands.log import open_history, refuse_place
+from workbench.commands.terminal import say
 from workbench.contracts.printable import counted
 from workbench.errors import ContractError, LogError
 from workbench.workspace import Workspace, find_workspace
@@ -46,13 +47,13 @@ def export(
     facts = {"file": str(out), "orders": orders, "lines": len(file.lines), "zero": file.nothing}
     facts["ordered_before"] = list(file.ordered_before)
     if as_json:
-        typer.echo(json.dumps(facts, indent=1))
+        say(json.dumps(facts, indent=1))
         return
     rest = f"; {file.nothing:,} decided to order nothing" if file.nothing else ""
     lines = counted(len(file.lines), "line")
-    typer.echo(f"{out}: {lines} in {counted(orders, 'order')}, all in the log{rest}")
+    say(f"{out}: {lines} in {counted(orders, 'order')}, all in the log{rest}")
     for sentence in file.ordered_before:
-        typer.echo(sentence)
+        say(sentence)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
@@ -51,7 +52,7 @@ def run(
     workspace = find_workspace()
     results: list[RunResult] = []
     for line in recover(workspace):
-        typer.echo(line, err=True)
+        say(line, err=True)
     try:
         run_notebooks(
             workspace,
@@ -64,22 +65,22 @@ def run(
             ended=results.append if as_json else partial(_print_result, workspace),
         )
         if everything and not as_json:
-            typer.echo(_NEXT)
+            say(_NEXT)
     finally:
         if as_json:
             facts = [asdict(result) for result in results]
-            typer.echo(json.dumps(facts, default=str, indent=1))
+            say(json.dumps(facts, default=str, indent=1))
 
 
 def _print_result(workspace: "Workspace", result: "RunResult") -> None:
     from workbench.commands.deciding.touched import touched
 
     took = "cached" if result.status == "cached" else f"{result.seconds:.0f} s"
-    typer.echo(f"{result.job:<30} {took:>7}  {result.headline}")
-    typer.echo(f"{'':<39} {result.report}/report.html")
+    say(f"{result.job:<30} {took:>7}  {result.headline}")
+    say(f"{'':<39} {result.report}/report.html")
     _say_what_is_current(workspace, result)
     for sentence in touched(workspace, result.report) if result.decisions and result.report else ():
-        typer.echo(f"{'':<39} {sentence}")
+        say(f"{'':<39} {sentence}")
 
 
 def _say_what_is_current(workspace: "Workspace", result: "RunResult") -> None:
@@ -87,7 +88,7 @@ def _say_what_is_current(workspace: "Workspace", result: "RunResult") -> None:
     from workbench.runs.ledger import Ledger
 
     if what_if := _what_if(workspace, Ledger(workspace.ledger).get(result.run_id)):
-        typer.echo(
+        say(
             f"{'':<39} current from now on, with {what_if}: the next notebooks and pages read it;"
             f" to go back: workbench run {result.job}"
         )
@@ -114,15 +115,15 @@ def list_runs(
     current = _current_runs(workspace, {row.job for row in rows})
     if as_json:
         facts = [{**asdict(row), "current": row.run_id in current} for row in rows]
-        typer.echo(json.dumps(facts, default=str, indent=1))
+        say(json.dumps(facts, default=str, indent=1))
         return
     if not rows:
-        typer.echo("No runs yet: 'workbench demo' or 'workbench run NOTEBOOK'.")
+        say("No runs yet: 'workbench demo' or 'workbench run NOTEBOOK'.")
     for row in rows:
         job = f"{row.job} (several)" if row.kind == "batch" else row.job
         mark = "current" if row.run_id in current else ""
         line = f"{row.started[:19]}  {row.status:<9} {mark:<8} {job:<30} {row.run_id}"
-        typer.echo(f"{line}  {_what_if(workspace, row)}".rstrip())
+        say(f"{line}  {_what_if(workspace, row)}".rstrip())
 
 
 def _current_runs(workspace: "Workspace", jobs: set[str]) -> set[str]:
@@ -164,7 +165,7 @@ def show(
         return
     facts = run_facts(workspace, Ledger(workspace.ledger).get(run_id))
     if as_json:
-        typer.echo(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
+        say(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
         return
     for name, value in facts.items():
         if value not in (None, "", [], {}):
@@ -190,14 +191,14 @@ def _write_crate(
             "crate": str(crate), "sha256": digest, "files": len(content.parts),
             "bytes": crate.stat().st_size, "tables": terms, "left_out": content.left_out,
         }  # fmt: skip
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        say(json.dumps(facts, indent=1, ensure_ascii=False))
         return
-    typer.echo(f"{crate}: {len(content.parts):,} files, {crate.stat().st_size:,} bytes")
-    typer.echo(f"SHA-256 {digest}: tell it by another way than the crate")
+    say(f"{crate}: {len(content.parts):,} files, {crate.stat().st_size:,} bytes")
+    say(f"SHA-256 {digest}: tell it by another way than the crate")
     for table, source in terms.items():
-        typer.echo(f"holds table {table}: {source}")
+        say(f"holds table {table}: {source}")
     for what, why in content.left_out.items():
-        typer.echo(f"without {what}: {why}")
+        say(f"without {what}: {why}")
 
 
 @runs_app.command("rerun")
@@ -224,7 +225,7 @@ def rerun_crate(
         )
     if as_json:
         facts = {**asdict(done), "tables_agree": done.tables_agree}
-        typer.echo(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
+        say(json.dumps(facts, default=str, indent=1, ensure_ascii=False))
     else:
         _print_rerun(done)
     if not done.tables_agree:
@@ -233,26 +234,26 @@ def rerun_crate(
 
 def _print_rerun(done: "Rerun") -> None:
     for line in done.differs:
-        typer.echo(f"not as then: {line}")
+        say(f"not as then: {line}")
     tables = [one for one in done.outputs if one.kind == "table"]
     for one in tables:
         now = "agrees" if one.agrees else f"differs, is {one.now[:16] or 'not made'} now"
-        typer.echo(f"table {one.name}: {one.then[:16] or 'not made then'}: {now}")
+        say(f"table {one.name}: {one.then[:16] or 'not made then'}: {now}")
     files = [one for one in done.outputs if one.kind == "file"]
     other = [one.name for one in files if not one.agrees]
-    typer.echo(f"{len(files) - len(other)} of {len(files)} files have the same bytes")
+    say(f"{len(files) - len(other)} of {len(files)} files have the same bytes")
     if other:
-        typer.echo(f"other bytes, as captions name their run: {', '.join(other)}")
+        say(f"other bytes, as captions name their run: {', '.join(other)}")
     agreed = sum(one.agrees for one in tables)
-    typer.echo(f"{agreed} of {len(tables)} tables agree; executed in {done.report}")
+    say(f"{agreed} of {len(tables)} tables agree; executed in {done.report}")
 
 
 def _print_fact(name: str, value: Any) -> None:
     if not isinstance(value, dict):
-        typer.echo(f"{name:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+        say(f"{name:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
         return
     for number, (key, item) in enumerate(value.items()):
-        typer.echo(f"{'' if number else name:<12} {key}: {item}")
+        say(f"{'' if number else name:<12} {key}: {item}")
 
 
 @runs_app.command()
@@ -270,11 +271,11 @@ def diff(
     found = differences(workspace, ledger.get(first), ledger.get(second))
     if as_json:
         rows = [{"fact": name, "first": one, "second": two} for name, one, two in found]
-        typer.echo(json.dumps(rows, default=str, indent=1, ensure_ascii=False))
+        say(json.dumps(rows, default=str, indent=1, ensure_ascii=False))
     elif not found:
-        typer.echo("The two runs do not differ.")
+        say("The two runs do not differ.")
     for name, one, two in [] if as_json else found:
-        typer.echo(f"{name}: {_shown(one)} → {_shown(two)}")
+        say(f"{name}: {_shown(one)} → {_shown(two)}")
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.log import open_history, refuse_place, write_whole
-from workbench.contracts.printable import printable
+from workbench.commands.terminal import say
 from workbench.errors import LogError
 from workbench.workspace import Workspace, find_workspace
 
@@ -123,7 +123,7 @@ def _show(
     facts["decisions"] = [decision_facts(history, entry, evidence) for entry in entries]
     facts |= verdict(facts["decisions"])
     if as_json:
-        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
+        say(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
         from workbench.commands.tracing.printing import print_trace
 
@@ -137,7 +137,7 @@ def _write_page(
 
     write_whole(path, html_page(history, facts).encode("utf-8"))
     if not quiet:
-        typer.echo(f"{path}: written; it opens in any browser and asks no other host")
+        say(f"{path}: written; it opens in any browser and asks no other host")
 
 
 def _write_bundle(
@@ -153,7 +153,7 @@ def _write_bundle(
 
     write_whole(path, bundle(history, workspace, facts, rows=rows))
     if not quiet:
-        typer.echo(f"{path}: written; README.txt in it says how to verify it")
+        say(f"{path}: written; README.txt in it says how to verify it")
 
 
 def _show_many(
@@ -165,7 +165,7 @@ def _show_many(
     found = run_facts(history, run) if run else model_facts(history, model)
     facts |= {**with_summary(history, found), "decisions": [], "verified": True}
     if as_json:
-        typer.echo(printable(json.dumps(facts, indent=1, ensure_ascii=False)))
+        say(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     from workbench.commands.tracing.printing import print_trace
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.terminal import say
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.resources import resource
 from workbench.workspace import (
@@ -34,12 +35,12 @@ def init(
     from workbench.decision_log.keys import ensure_key, verifier_key
 
     ensure_key(workspace.log_origin())
-    typer.echo(f"Workspace {workspace.name!r} in {workspace.root}")
-    typer.echo(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
-    typer.echo(f"Next: cd {shlex.quote(str(folder))} && workbench demo")
+    say(f"Workspace {workspace.name!r} in {workspace.root}")
+    say(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
+    say(f"Next: cd {shlex.quote(str(folder))} && workbench demo")
     example = "notebooks/sources/example/SOURCES.toml"
-    typer.echo(f"  or, with data of your own: put your exports beside {example},")
-    typer.echo(f"  adapt it, then workbench ingest {example} && workbench run --all")
+    say(f"  or, with data of your own: put your exports beside {example},")
+    say(f"  adapt it, then workbench ingest {example} && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
@@ -88,7 +89,7 @@ def doctor() -> None:
         except WorkbenchError as error:
             good, text = False, str(error)
         failed += not good
-        typer.echo(f"{'ok  ' if good else 'FAIL'}  {name}: {text}")
+        say(f"{'ok  ' if good else 'FAIL'}  {name}: {text}")
     if failed:
         raise typer.Exit(1)
 
@@ -160,7 +161,7 @@ def demo(
     """Do the main job on a year of grocery sales: from ingest to the executive's page."""
     from workbench.runs.demo import run_demo
 
-    run_demo(find_workspace(), max_series=max_series, force=force, say=typer.echo)
+    run_demo(find_workspace(), max_series=max_series, force=force, say=say)
 
 
 def lab(

@@ -23,6 +23,12 @@ from workbench.errors import ContractError
 ANY: Final = "*"
 DEFAULT_CHANNEL: Final = "store"
 SEVERITIES: Final = ("info", "warning", "error")
+# Whose decision a forecast is for: windows of orders, days, weeks, months (forecasting/horizons.py)
+REPLENISHMENT: Final = "replenishment"
+TACTICAL: Final = "tactical"
+OPERATIONAL: Final = "operational"
+STRATEGIC: Final = "strategic"
+SERVES: Final = (REPLENISHMENT, TACTICAL, OPERATIONAL, STRATEGIC)
 
 # --- master data ------------------------------------------------------------------------------
 ITEMS = table(
@@ -210,9 +216,11 @@ FORECASTS = table(
     date("cutoff horizon_start horizon_end"),  # a window forecasts its cumulative demand
     number("quantile", minimum=0, maximum=1),
     number("value", minimum=0),
+    text("serves?", values=SERVES),  # whose decision the row is for
     observed="cutoff",
     run="run_id",
 )
+# One row per day with demand; a path's last day always has its row, so that its length is known.
 FORECAST_PATHS = table(
     "forecast_paths",
     "run_id item_id location_id cutoff path date",

@@ -16,7 +16,10 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.dashboards import theme
 from workbench.dashboards.figures import roi as figures
-from workbench.errors import DashboardError, TableNotFoundError
+from workbench.decision_log.standing import standing
+from workbench.decision_log.trace import DecisionHistory
+from workbench.decision_log.workspace_history import open_history
+from workbench.errors import DashboardError, TableNotFoundError, WorkbenchError
 from workbench.tables.store import TableStore
 from workbench.workspace import Workspace
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 NOTEBOOK: Final = "70-measure-roi"
 PLAN_NOTEBOOK: Final = "30-set-replenishment-policy"
 LINES: Final = 5  # at risk next week, shown on the page
+_CANDIDATES: Final = 100  # that may be answered already; more have less at stake than shows
 SEGMENTS: Final = 9
 _MATERIAL: Final = 0.1  # of the saving: stock at the end that a reader must know of
 _LEVEL: Final = "interval_level"
@@ -89,7 +93,7 @@ def load(workspace: Workspace) -> Evidence:
         kpis_version = store.version("kpis", str(manifest["outputs"]["kpis"]["version"]))
         evidence = Evidence(
             kpis=store.read(kpis_version),
-            lines=_lines_at_risk(store),
+            lines=_lines_at_risk(workspace, store),
             as_of=date.fromisoformat(str(manifest["as_of"])),
             run_id=str(manifest["run_id"]),
             level=float(manifest["parameters"][_LEVEL]),
@@ -132,22 +136,41 @@ def _newest_manifest(workspace: Workspace) -> Mapping[str, Any]:
     return found
 
 
-def _lines_at_risk(store: TableStore) -> pd.DataFrame:
-    """The proposals with the most money at stake, described; empty where there are none yet."""
-    wanted = [c.ITEM_ID, c.LOCATION_ID, c.ORDER_DATE, c.UNIT, c.CURRENCY, c.BEFORE, c.PROPOSED,
-              c.MONEY_AT_STAKE]  # fmt: skip
+def _lines_at_risk(workspace: Workspace, store: TableStore) -> pd.DataFrame:
+    """Proposals with the most money at stake that nobody has answered yet, described."""
+    wanted = [c.PROPOSAL_ID, c.ITEM_ID, c.LOCATION_ID, c.ORDER_DATE, c.UNIT, c.CURRENCY, c.BEFORE,
+              c.PROPOSED, c.MONEY_AT_STAKE]  # fmt: skip
     try:
         proposals = store.current("proposals")
         items = store.current("items")
     except TableNotFoundError:
         return pd.DataFrame(columns=[*wanted, "description"])
     names = ", ".join(f"p.{name}" for name in wanted)
-    return store.query(
+    found = store.query(
         f"SELECT {names}, i.description FROM proposals p LEFT JOIN items i USING ({c.ITEM_ID})"
         f" WHERE p.{c.MONEY_AT_STAKE} > 0"
-        f" ORDER BY p.{c.MONEY_AT_STAKE} DESC, p.proposal_id LIMIT {LINES}",
+        f" ORDER BY p.{c.MONEY_AT_STAKE} DESC, p.proposal_id LIMIT {_CANDIDATES}",
         versions={"proposals": proposals, "items": items},
     )
+    return found[_unanswered(workspace, found[c.PROPOSAL_ID])].head(LINES)
+
+
+def _unanswered(workspace: Workspace, proposals: pd.Series) -> list[bool]:
+    """Of each proposal, whether nothing was decided or ordered for its item and days."""
+    try:
+        history = open_history(workspace)
+        return [_is_open(history, str(name)) for name in proposals]
+    except WorkbenchError:  # no log here, or one that cannot be read: the audit page says so
+        return [True] * len(proposals)
+
+
+def _is_open(history: DecisionHistory, proposal: str) -> bool:
+    entry = history.find(proposal)
+    if entry is None:
+        return True
+    stand = standing(history, entry)
+    others = (*stand.behind, *stand.superseded_by, *stand.orders)
+    return not (others or history.followers(entry))
 
 
 def _other_plan(store: TableStore, manifest: Mapping[str, Any]) -> str:

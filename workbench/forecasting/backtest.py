@@ -22,8 +22,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting import catalogue
-from workbench.forecasting.calibrated import Counts, count_forecast, expected
+from workbench.forecasting.calibrated import Counts, count_forecast, expected, groups_of
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.distribution import CountDistribution
 from workbench.forecasting.families import (
@@ -38,7 +39,7 @@ from workbench.forecasting.families import (
     learn,
     stack,
 )
-from workbench.forecasting.features import known_at
+from workbench.forecasting.features import Known, known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
 from workbench.forecasting.members import LightGBMFitted, LightGBMMean, threads
 from workbench.forecasting.panel import Panel
@@ -52,7 +53,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Task
+from workbench.forecasting.protocol import Forecast, Task
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -84,13 +85,28 @@ class Forecaster:
 
     def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
         """Whole-number quantiles of several windows from one cutoff."""
-        setting = Setting(panel, self.windows, self.distribution.levels, seed=0)
+        return list(self.forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
+
+    def forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
+        """Expected demand, past bias removed, and quantiles of several windows from one cutoff."""
+        setting, known = self._setting(panel), known_at(panel, cutoff)
+        mean = self._mean(panel, windows, known)
+        return count_forecast(self.distribution, setting, mean, windows=windows, known=known)
+
+    def expected(
+        self, panel: Panel, cutoff: int, windows: Sequence[Window]
+    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        """What the model expects, bias and all, and calibration groups, (series, windows) each."""
         known = known_at(panel, cutoff)
-        mean = [self.model.mean(panel, cutoff, window, known) for window in windows]
-        forecast = count_forecast(
-            self.distribution, setting, np.stack(mean, axis=1), windows=windows, known=known
-        )
-        return list(forecast.quantiles.swapaxes(0, 1))
+        mean = self._mean(panel, windows, known)
+        return mean, groups_of(self._setting(panel), mean, windows, known)
+
+    def _mean(self, panel: Panel, windows: Sequence[Window], known: Known) -> Array:
+        each = [self.model.mean(panel, known.cutoff, window, known) for window in windows]
+        return np.stack(each, axis=1)
+
+    def _setting(self, panel: Panel) -> Setting:
+        return Setting(panel, self.windows, self.distribution.levels, seed=0)
 
 
 @dataclass(frozen=True)
@@ -203,6 +219,7 @@ def forecast_rows(
             c.HORIZON_END: np.repeat(pd.DatetimeIndex(ends), count * width),
             c.QUANTILE: np.tile(levels, each * count),
             c.VALUE: values.ravel(),
+            c.SERVES: REPLENISHMENT,
         }
     )
 

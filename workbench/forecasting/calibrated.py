@@ -163,12 +163,23 @@ def count_forecast(
     """
     known = known_at(setting.panel, setting.panel.units.shape[1] - 1) if known is None else known
     kind = segment(setting.panel, known.cutoff)
-    means, quantiles = [], []
-    for place, window in enumerate(windows or setting.windows):
-        group = count_group(mean[:, place], known.overdispersion, blocks(setting, window))
-        means.append(mean[:, place] * learned.scale[group] * learned.drift[kind])
-        quantiles.append(learned.quantiles(mean[:, place], group, kind))
-    return Forecast(np.stack(means, axis=1), np.stack(quantiles, axis=1))
+    groups = groups_of(setting, mean, windows or setting.windows, known)
+    quantiles = [
+        learned.quantiles(mean[:, place], group, kind) for place, group in enumerate(groups.T)
+    ]
+    unbiased = mean * learned.scale[groups] * learned.drift[kind][:, None]
+    return Forecast(unbiased, np.stack(quantiles, axis=1))
+
+
+def groups_of(
+    setting: Setting, mean: Array, windows: Sequence[Window], known: Known
+) -> npt.NDArray[np.int64]:
+    """Calibration group of each series and window, shape (series, windows)."""
+    groups = [
+        count_group(mean[:, place], known.overdispersion, blocks(setting, window))
+        for place, window in enumerate(windows)
+    ]
+    return np.stack(groups, axis=1)
 
 
 @dataclass(frozen=True)

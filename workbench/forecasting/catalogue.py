@@ -18,6 +18,7 @@ from workbench.forecasting.members import (
     LightGBMMean,
     LightGBMQuantiles,
     Naive,
+    Rate,
     SlowMovers,
 )
 from workbench.forecasting.protocol import Family
@@ -27,13 +28,13 @@ from workbench.forecasting.statistical import MODELS, Statistical
 
 def _all() -> dict[str, Family]:
     counts = Counts(LightGBMMean())
-    hybrid = Counts(Hybrid(Statistical("ets")))
     members: tuple[Family, ...] = (counts, Conformal(LightGBMQuantiles()), SlowMovers("imapa"))
     each: list[Family] = [
         Naive(seasonal=False), Naive(),
         *(SlowMovers(method) for method in METHODS),
         *(Counts(Statistical(kind), refit=False) for kind in MODELS),
-        counts, Conformal(LightGBMQuantiles()), Counts(LightGBMDays()), hybrid,
+        counts, Conformal(LightGBMQuantiles()), Counts(LightGBMDays()),
+        Counts(Hybrid(Rate("imapa"))), Counts(Hybrid(Statistical("ets"))),
         Ensemble(members), Ensemble(members, choose=True),
     ]  # fmt: skip
     return {family.name: family for family in each}

@@ -1,10 +1,11 @@
 """Parameters of the forecast notebook."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Level = Annotated[float, Field(gt=0, lt=1)]
+Serves = Literal["replenishment", "tactical", "operational", "strategic"]
 
 
 class ForecastConfig(BaseModel):
@@ -25,6 +26,12 @@ class ForecastConfig(BaseModel):
         trees: Boosting rounds.
         max_series: Forecast only so many series, those with most selling days; 0 takes all.
         seed: Of sampling and of randomised PIT.
+        serves: Decisions that the run serves: see `horizons.py`.
+        paths: Joint sample paths.
+        path_items: Items with most revenue whose paths are kept, at all their sites.
+        months_ahead: Months of four weeks; thirteen make a year.
+        margin_share: Of the price, lost with a unit that is not in stock, where a policy is tried.
+        annual_holding_rate: Cost of holding a unit of money in stock for a year, the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +49,14 @@ class ForecastConfig(BaseModel):
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
     seed: int = Field(default=1, ge=0)
+    serves: Annotated[list[Serves], Field(min_length=1)] = [
+        "replenishment", "tactical", "operational", "strategic",
+    ]  # fmt: skip
+    paths: int = Field(default=100, ge=20, le=1_000)
+    path_items: int = Field(default=25, ge=0)
+    months_ahead: int = Field(default=6, ge=0, le=13)
+    margin_share: float = Field(default=0.3, gt=0, lt=1)
+    annual_holding_rate: float = Field(default=0.25, gt=0, le=5)
 
     @field_validator("families")
     @classmethod

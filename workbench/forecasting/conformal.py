@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
+_LEAST_SIZE = 1e-9  # of errors: a group that was never wrong still has a ratio
 _LEAST = 0.5  # units: half of one sale, so that a day without a sale has a ratio
 
 
@@ -83,4 +84,5 @@ def _sizes(ratio: Array, group: Groups, prior: float) -> Array:
     count = ratio.shape[0] * ratio.shape[2]
     own = (ratio**2).mean(axis=(0, 2))
     pooled = (np.bincount(group, own) / np.maximum(np.bincount(group), 1))[group]
-    return np.asarray(np.sqrt((count * own + prior * pooled) / (count + prior)))
+    size = np.sqrt((count * own + prior * pooled) / (count + prior))
+    return np.asarray(np.maximum(size, _LEAST_SIZE))

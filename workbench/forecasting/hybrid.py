@@ -24,7 +24,8 @@ from workbench.forecasting.partitions import ask, share_of
 from workbench.forecasting.protocol import Task, known_by
 
 Array = npt.NDArray[np.float64]
-_LEAST = 0.05  # share of the recent level below which a statistical forecast is not believed
+_LIMITS = (0.2, 5.0)  # of the recent level, beyond which a statistical forecast is not believed
+_LEAST = 0.02  # units a day: what does not sell is no offset to multiply
 _BASE = "base_to_level"
 
 
@@ -55,14 +56,14 @@ class Hybrid:
     def fit(self, history: Panel, task: Task) -> "HybridFitted":
         import lightgbm
 
-        x, y, offset = self._rows_of(history, task)
+        x, y, offset = self.rows_of(history, task)
         data = lightgbm.Dataset(
             x, y, init_score=offset, feature_name=[*NAMES, _BASE], params=PARAMETERS
         )
         booster = lightgbm.train({**PARAMETERS, "seed": task.seed}, data, self.trees)
         return HybridFitted(self.base.fit(history, task), booster, task)
 
-    def _rows_of(self, history: Panel, task: Task) -> tuple[npt.NDArray[np.float32], Array, Array]:
+    def rows_of(self, history: Panel, task: Task) -> tuple[npt.NDArray[np.float32], Array, Array]:
         """Features, demand and log of what the base expected, of past windows."""
         cutoffs = training_cutoffs(history, task)
         rng = np.random.default_rng(task.seed)
@@ -73,8 +74,9 @@ class Hybrid:
             for cutoff in cutoffs[place : place + self.every]:
                 known = known_at(history, cutoff)
                 mean = ask(base, "mean", known_by(history, cutoff))
+                listed = np.nan_to_num(history.units[:, : cutoff + 1]).any(axis=1)
                 for k, window in enumerate(task.windows):
-                    chosen = rng.random(len(mean)) < share
+                    chosen = listed & (rng.random(len(mean)) < share)
                     x, offset = corrected_features(history, cutoff, window, known, mean[:, k])
                     span = {"start": window.start, "length": window.length}
                     y = targets_at(history, cutoff, **span).astype(float)
@@ -123,7 +125,8 @@ def corrected_features(
         base: What the base expects of the window, shape (series,).
     """
     recent = known.level * window.length
-    believed = np.maximum(base, _LEAST * recent)
+    believed = np.clip(base, _LIMITS[0] * recent, _LIMITS[1] * recent)
+    believed = np.maximum(believed, _LEAST * window.length)
     x = features_at(history, cutoff, start=window.start, length=window.length, known=known)
     ratio = (believed / recent).astype(np.float32)
     return np.column_stack([x, ratio]), np.log(believed)

@@ -153,7 +153,7 @@ def window_forecasts(
     frame = connection.execute(
         """
         SELECT cutoff, quantile, value, date_diff('day', cutoff, horizon_end)::INTEGER AS days
-        FROM forecasts WHERE item_id = ? AND location_id = ? AND horizon_end > horizon_start
+        FROM forecasts WHERE item_id = ? AND location_id = ? AND serves = 'replenishment'
         """,
         [item_id, location_id],
     ).df()

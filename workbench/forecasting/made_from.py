@@ -37,8 +37,22 @@ FORECASTS: Final = MadeFrom(
         "horizon_end": transformed("sales.date"),
         "quantile": (),
         "value": FEATURES,
+        "serves": (),
     },
     rows=SERIES_ROWS,
+)
+# Days without demand have no row, and items are chosen by revenue: which rows there are follows
+# from all that the quantities follow from.
+FORECAST_PATHS: Final = MadeFrom(
+    {
+        "item_id": identity("sales.item_id"),
+        "location_id": identity("sales.location_id"),
+        "cutoff": transformed("sales.date"),
+        "path": (),
+        "date": transformed("sales.date"),
+        "quantity": FEATURES,
+    },
+    rows=SERIES_ROWS + FEATURES,
 )
 # Explanations and alarms look at the same panel again, with what the forecast's run left.
 CONTRIBUTIONS: Final = MadeFrom(

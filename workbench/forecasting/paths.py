@@ -65,10 +65,17 @@ def samples_at(quantiles: Array, levels: Array, paths: int) -> Array:
         levels: Theirs, ascending.
         paths: Number of samples, which replace the last axis.
     """
-    wanted = np.clip(path_levels(paths), levels[0], levels[-1])
-    right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
-    share = (wanted - levels[right - 1]) / (levels[right] - levels[right - 1])
-    return np.asarray(quantiles[..., right - 1] * (1 - share) + quantiles[..., right] * share)
+    return samples_between(quantiles, levels, path_levels(paths))
+
+
+def samples_between(values: Array, levels: Array, wanted: Array) -> Array:
+    """Quantiles at other levels, which replace the last axis: as `samples_at` says."""
+    if len(levels) == 1:
+        return np.repeat(values, len(wanted), axis=-1)
+    inside = np.clip(wanted, levels[0], levels[-1])
+    right = np.clip(np.searchsorted(levels, inside), 1, len(levels) - 1)
+    share = (inside - levels[right - 1]) / (levels[right] - levels[right - 1])
+    return np.asarray(values[..., right - 1] * (1 - share) + values[..., right] * share)
 
 
 def template_origins(last: int, days: int, *, most: int) -> list[int]:
@@ -195,10 +202,12 @@ def upper_paths(tree: Hierarchy, blocks: Iterable[Block], *, days: int, paths: i
 
 
 def quantiles_of(paths: Array, levels: Array) -> Array:
-    """Quantiles over the last axis: the smallest sample that a share of them do not exceed."""
-    count = paths.shape[-1]
-    rank = np.clip(np.ceil(levels * count - 1e-9).astype(int) - 1, 0, count - 1)
-    return np.asarray(np.sort(paths, axis=-1)[..., rank])
+    """Quantiles over the last axis, from samples at `path_levels`: lines between, flat beyond.
+
+    Source: Hyndman and Fan 1996, "Sample quantiles in statistical packages", The American
+    Statistician 50, definition 5.
+    """
+    return samples_between(np.sort(paths, axis=-1), path_levels(paths.shape[-1]), levels)
 
 
 def _chance(label: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:

@@ -147,12 +147,15 @@ def known_by(panel: Panel, cutoff: int) -> Panel:
     return panel.until(panel.first_day + pd.Timedelta(days=cutoff))
 
 
-def plain_panel(units: npt.NDArray[np.floating], *, ahead: int = 56) -> Panel:
+def plain_panel(
+    units: npt.NDArray[np.floating], *, ahead: int = 56, first_day: str = "2000-01-03"
+) -> Panel:
     """A panel of demand alone: no prices, promotions or events, one site.
 
     Args:
         units: Demand of any regular period, NaN where it was not observed, shape (series, periods).
         ahead: Periods after the last that may be forecast.
+        first_day: Day of the first column; a Monday unless given.
     """
     series, periods = units.shape
     keys = {c.ITEM_ID: [f"{i:06d}" for i in range(series)], c.LOCATION_ID: "*"}
@@ -160,7 +163,7 @@ def plain_panel(units: npt.NDArray[np.floating], *, ahead: int = 56) -> Panel:
         series=pd.DataFrame({**keys, "category": "*", "price": 1.0}),
         units=np.asarray(units, dtype=np.float32), price=np.ones(units.shape, np.float32),
         promoted=np.zeros((2, series, periods + ahead), np.float32),
-        first_day=pd.Timestamp("2000-01-03"), is_dc=np.zeros(series, dtype=bool),
+        first_day=pd.Timestamp(first_day), is_dc=np.zeros(series, dtype=bool),
         events=np.zeros((2, periods + ahead), np.float32),
     )  # fmt: skip
 

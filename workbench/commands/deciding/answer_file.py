@@ -1,7 +1,12 @@
-"""A file of answers: CSV, one answer a line."""
+"""A file of answers: CSV, one answer a line.
+
+Spreadsheets in much of Europe write semicolons between values and commas within numbers: a file
+whose first line has the one is read with the other.
+"""
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -11,6 +16,7 @@ from workbench.decision_log.answers import VERBS, Answer, Verb, check_answer
 from workbench.errors import LogError
 
 _NEEDED: Final = ("proposal_id", "answer")
+_THOUSANDS: Final = re.compile(r"\d{1,3}(\.\d{3})+")
 _COLUMNS: Final = (*_NEEDED, "quantity", "reason_code", "reason", "expires", "again")
 
 
@@ -40,9 +46,16 @@ def read_answers(path: Path) -> list[tuple[int, Answer]]:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"{path}: cannot be read ({error}); expected a CSV in UTF-8.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    except OSError as error:
+        raise LogError(
+            f"{path}: cannot be read ({error.strerror}); expected a file of answers in CSV."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LogError(
+            f"{path}: byte {error.start} is not UTF-8; expected a CSV in UTF-8, save it as such."
+        ) from error
+    mark = ";" if ";" in text.partition("\n")[0] else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     try:
         names = [name.strip() for name in reader.fieldnames or ()]
         _check_columns(path, names)
@@ -51,11 +64,25 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             if None in row or None in row.values():
                 raise LogError(
                     f"{path}, line {reader.line_num}: expected {len(names)} values, as many as"
-                    " there are columns; quote texts that contain commas."
+                    f" there are columns; quote texts that contain {mark!r}."
                 )
-            yield reader.line_num, {name: value.strip() for name, value in row.items()}
+            found = {name: value.strip() for name, value in row.items()}
+            if mark == ";" and "quantity" in found:
+                where = f"{path}, line {reader.line_num}"
+                found["quantity"] = _with_point(where, found["quantity"])
+            yield reader.line_num, found
     except csv.Error as error:
         raise LogError(f"{path}, line {reader.line_num}: not CSV ({error}); mend it.") from error
+
+
+def _with_point(where: str, number: str) -> str:
+    """A number of a file with semicolons, which may have a comma before its decimals."""
+    if _THOUSANDS.fullmatch(number):
+        raise LogError(
+            f"{where}: quantity {number!r} may mean thousands or decimals; write it without the"
+            " point or with a comma."
+        )
+    return number.replace(",", ".")
 
 
 def _check_columns(path: Path, names: list[str]) -> None:

@@ -17,6 +17,11 @@ _COMPONENTS: Final = (
     (c.ORDERING_COST, "ordering", "reference"),
 )
 TOP: Final = 20
+_FAMILIES: Final = {
+    "lightgbm_counts": ("LightGBM counts", "ours"),
+    "seasonal_naive": ("seasonal naive", "attention"),
+    "legacy": ("legacy", "reference"),
+}
 
 
 def _number(totals: pd.DataFrame, name: str, column: str) -> float:
@@ -275,4 +280,52 @@ def money_at_stake(proposals: pd.DataFrame, names: pd.Series, *, currency: str) 
     figure.update_xaxes(range=[0, max(largest, 1e-9) * 1.55])
     figure.update_yaxes(tickvals=place, ticktext=label, showgrid=False)
     figure.update_layout(height=180 + 26 * len(top), bargap=0.3)
+    return figure
+
+
+def service_curve(curve: pd.DataFrame, *, finding: str, days: int, currency: str) -> "Figure":
+    """Fill rate against stock of every forecast family over the same targets.
+
+    Args:
+        curve: Of `service_curve.service_curve`.
+        finding: The title.
+        days: That each order covers.
+        currency: Currency of the stock value.
+    """
+    import plotly.graph_objects as go
+
+    low, high = curve["target"].min(), curve["target"].max()
+    figure = theme.figure(
+        title=finding,
+        subtitle=f"targets from {low:.0%} to {high:.1%}, a line per forecast; weekly orders that"
+        f" cover {days} days, simulated with the demand that came; circle: least cost",
+        x=f"average stock at cost, {currency}",
+        y="fill rate, %",
+    )
+    for family, line in curve.groupby("family", sort=False):
+        name, role = _FAMILIES.get(str(family), (str(family), "good"))
+        colour = theme.COLOURS[role]
+        figure.add_trace(
+            go.Scatter(
+                x=line["stock_value"], y=line["fill_rate"] * 100, mode="lines+markers",
+                line={"color": colour, "width": 2.5}, marker={"size": 6},
+                customdata=np.column_stack([line["target"] * 100, line["total_cost"]]),
+                hovertemplate=f"{name}, target %{{customdata[0]:.1f}}%<br>stock %{{x:,.0f}}, fill"
+                " %{y:.1f}%<br>cost %{customdata[1]:,.0f}<extra></extra>",
+            )
+        )  # fmt: skip
+        best = line.loc[line["total_cost"].idxmin()]
+        figure.add_trace(
+            go.Scatter(
+                x=[best["stock_value"]], y=[best["fill_rate"] * 100], mode="markers",
+                marker={"size": 15, "symbol": "circle-open", "color": colour,
+                        "line": {"width": 2}},
+                hoverinfo="skip",
+            )
+        )  # fmt: skip
+        end = line.loc[line["stock_value"].idxmax()]
+        theme.direct_label(
+            figure, name, x=end["stock_value"], y=end["fill_rate"] * 100, colour=colour
+        )
+    figure.update_layout(margin={"r": 110})
     return figure

@@ -1,0 +1,242 @@
+"""Sets our families beside statsforecast, mlforecast, skforecast and sktime, all in one run.
+
+Run: python -m benchmarks.forecasting.peers --peers PYTHON [--deep PYTHON] [--shared ../shared]
+     [--out FILE]
+
+PYTHON has the peers installed, in an environment of their own; that of --deep has torch besides
+this project. Everybody gets the same frame of demand (no prices, no promotions), one thread, a
+process of its own; imports and reading are over before the clock starts. `peer_scripts.py` shows
+how peers are called.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import platform
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.forecasting.trials import Case, carparts, run, tx3
+from workbench.forecasting import losses
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.protocol import Task, plain_panel
+
+Array = npt.NDArray[np.float64]
+OUT = Path(__file__).parents[1] / "results" / "forecasting_peers.md"
+SCRIPT = Path(__file__).with_name("peer_scripts.py")
+LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
+DAYS = 730  # of history for M5
+DEAR = 6  # series on which what nobody runs on a panel is timed
+
+
+@dataclass(frozen=True)
+class Set:
+    """Data, what is asked, and who is asked.
+
+    Attributes:
+        name: For the page.
+        units: All demand, shape (series, periods); the last `horizon` are judged.
+        first: Date of column 0.
+        frequency: As pandas calls it.
+        horizon: Periods ahead.
+        season: Periods.
+        task: The same for our families.
+        peers: Names for `peer_scripts.py`.
+        ours: Families.
+    """
+
+    name: str
+    units: Array
+    first: str
+    frequency: str
+    horizon: int
+    season: int
+    task: Task
+    peers: tuple[str, ...]
+    ours: tuple[str, ...]
+
+    @property
+    def history(self) -> Array:
+        return self.units[:, : -self.horizon]
+
+    @property
+    def actual(self) -> Array:
+        return self.units[:, -self.horizon :]
+
+    def frame(self, series: int | None = None) -> pd.DataFrame:
+        """What peers get."""
+        known = self.history[:series]
+        days = pd.date_range(self.first, periods=known.shape[1], freq=self.frequency)
+        return pd.DataFrame({
+            "unique_id": np.repeat(np.arange(len(known)), known.shape[1]),
+            "ds": np.tile(days, len(known)), "y": known.ravel(),
+        })  # fmt: skip
+
+
+def m5_set(shared: Path, deep: bool) -> Set:
+    wide = tx3(shared, DAYS)
+    first = pd.Timestamp("2011-01-29") + pd.Timedelta(days=1913 - DAYS)
+    return Set(
+        "M5, foods 3 of shop TX 3", wide.to_numpy(float), str(first.date()), "D", 28, 7,
+        Task(tuple(Window(day, 1) for day in range(1, 29)), LEVELS),
+        ("statsforecast SeasonalNaive", "statsforecast CrostonSBA", "statsforecast TSB",
+         "statsforecast IMAPA", "statsforecast ETS(A,N,A)", "statsforecast DynamicOptimizedTheta",
+         "mlforecast LightGBM", "skforecast LightGBM", "sktime Theta"),
+        ("seasonal_naive", "sba", "tsb", "imapa", "ets", "theta", "arima", "lightgbm_counts",
+         "lightgbm_days", "lightgbm_quantiles", "hybrid_imapa", "stacked",
+         "best_by_segment", *(["deep"] if deep else [])),
+    )  # fmt: skip
+
+
+def carparts_set(shared: Path) -> Set:
+    task = Task(tuple(Window(month, 1) for month in range(1, 7)), LEVELS, season=12, spacing=1,
+                start=12)  # fmt: skip
+    return Set(
+        "carparts, parts recorded in every month", carparts(shared), "1998-01-01", "MS", 6, 12,
+        task,
+        ("statsforecast SeasonalNaive", "statsforecast CrostonSBA", "statsforecast TSB",
+         "statsforecast IMAPA", "statsforecast AutoETS", "statsforecast DynamicOptimizedTheta",
+         "mlforecast LightGBM", "skforecast LightGBM", "sktime Theta"),
+        ("seasonal_naive", "croston", "sba", "tsb", "adida", "imapa", "ets", "theta"),
+    )  # fmt: skip
+
+
+def peer(python: str, name: str, data: Set, folder: Path, *, series: int | None = None) -> Any:
+    """Cost and forecast of a peer: (cost, mean (series, horizon), quantiles (.., levels))."""
+    source, out = folder / "frame.parquet", folder / "peer.parquet"
+    data.frame(series).to_parquet(source)
+    arguments = [str(data.horizon), str(data.season), data.frequency]
+    done = subprocess.run(
+        [python, str(SCRIPT), name, str(source), str(out), *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    cost = json.loads(done.stdout.splitlines()[-1])
+    found = pd.read_parquet(out)
+    found["unique_id"] = found["unique_id"].astype(int)
+    found = found.sort_values(["unique_id", "ds"])
+    shape = (-1, data.horizon)
+    quantiles = np.stack([found[f"q{x}"].to_numpy(float).reshape(shape) for x in LEVELS], axis=2)
+    return cost, found["mean"].to_numpy(float).reshape(shape), quantiles
+
+
+def ours(name: str, data: Set, folder: Path, deep: str) -> Any:
+    """The same of a family of ours."""
+    path = folder / "case.pickle"
+    panel = plain_panel(data.units, first_day=data.first)
+    cutoff = data.history.shape[1] - 1
+    path.write_bytes(pickle.dumps(Case(data.name, panel, data.task, (cutoff,))))
+    options = {"python": deep} if name == "deep" else {}
+    made = run(path, name, folder, **options)
+    count = len(data.units)
+    mean = made.mean.reshape(data.horizon, count).T
+    quantiles = made.quantiles.reshape(data.horizon, count, len(LEVELS)).swapaxes(0, 1)
+    return made.cost, mean, quantiles
+
+
+def scores(data: Set, mean: Array, quantiles: Array) -> dict[str, float]:
+    """Accuracy, every forecast clipped at zero first, as any user would."""
+    mean, quantiles = np.maximum(mean, 0), np.maximum(quantiles, 0)
+    actual, median = data.actual, quantiles[:, :, int(np.abs(LEVELS - 0.5).argmin())]
+    scale = losses.naive_scale(data.history, power=1)
+    flat = quantiles.reshape(-1, len(LEVELS))
+    covered = losses.coverage(actual.ravel(), flat)
+    mase = losses.mase(data.history, actual, median, season=data.season)
+    return {
+        "WAPE": losses.wape(actual.ravel(), median.ravel()),
+        "RMSSE": float(np.nanmean(losses.rmsse(data.history, actual, mean))),
+        "MASE": float(np.nanmean(mase)),
+        "pinball": float(losses.pinball(actual.ravel(), flat, LEVELS).mean()),
+        "SPL": float(np.nanmean(losses.scaled_pinball(actual, quantiles, LEVELS, scale))),
+        "90%": float(covered[LEVELS == 0.9][0]), "97.5%": float(covered[LEVELS == 0.975][0]),
+        "bias": losses.bias_share(actual.ravel(), mean.ravel()),
+    }  # fmt: skip
+
+
+def table(data: Set, given: argparse.Namespace, folder: Path) -> tuple[list[str], str]:
+    """Rows of the page, best scaled pinball loss first; versions of the peers."""
+    rows, versions = [], {}
+    for name in data.peers:
+        cost, mean, quantiles = peer(given.peers, name, data, folder)
+        versions[name.split()[0]] = cost.pop("version")
+        rows.append((name, cost, scores(data, mean, quantiles)))
+        print(rows[-1], flush=True)
+    for name in data.ours:
+        cost, mean, quantiles = ours(name, data, folder, given.deep)
+        rows.append((f"**workbench {name}**", cost, scores(data, mean, quantiles)))
+        print(rows[-1], flush=True)
+    rows.sort(key=lambda row: row[2]["SPL"])
+    lines = [
+        f"## {data.name}", "",
+        f"{len(data.units):,} series, {data.history.shape[1]} periods known, each of the next"
+        f" {data.horizon} forecast on its own.", "",
+        "| | scaled pinball | pinball | WAPE | RMSSE | MASE | cov. 90% | cov. 97.5% | bias |"
+        " CPU s | s | MiB |",
+        "|---|" + "--:|" * 11,
+        *(
+            f"| {name} | {s['SPL']:.4f} | {s['pinball']:.4f} | {s['WAPE']:.1%} | {s['RMSSE']:.4f} |"
+            f" {s['MASE']:.4f} | {s['90%']:.1%} | {s['97.5%']:.1%} | {s['bias']:+.1%} |"
+            f" {c['cpu']:.1f} | {c['seconds']:.1f} | {c['mib']:.0f} |"
+            for name, c, s in rows
+        ), "",
+    ]  # fmt: skip
+    return lines, ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def dear(data: Set, python: str, folder: Path) -> list[str]:
+    """What automatic selection costs a series, which nobody pays for a whole panel."""
+    each = {}
+    for name in ("statsforecast AutoETS", "statsforecast AutoARIMA"):
+        cost, *_ = peer(python, name, data, folder, series=DEAR)
+        each[name] = cost["cpu"] / DEAR
+    words = " and ".join(f"{name} {seconds:.1f} CPU s a series" for name, seconds in each.items())
+    hours = {name: seconds * len(data.units) / 3600 for name, seconds in each.items()}
+    return [
+        f"Left out of {data.name}: {words}, measured on {DEAR} series;"
+        f" {' and '.join(f'{h:.1f}' for h in hours.values())} CPU hours for all of them.", "",
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--deep", default="")
+    parser.add_argument("--shared", default=os.environ.get("WORKBENCH_SHARED", "../shared"))
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
+    sets = m5_set(Path(given.shared), bool(given.deep)), carparts_set(Path(given.shared))
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for data in sets:
+            rows, versions = table(data, given, folder)
+            lines += rows
+        lines += dear(sets[0], given.peers, folder)
+    head = [
+        "# Against peers, in one run", "",
+        f"`python -m benchmarks.forecasting.peers` on {os.cpu_count()} cores, {platform.system()},"
+        f" Python {platform.python_version()}; load average {os.getloadavg()[0]:.1f} at the end."
+        f" Peers: {versions}, as a user would call them (`peer_scripts.py`). One thread each.", "",
+        "Same frame of demand alone for all: no prices, no promotions. Levels"
+        f" {', '.join(f'{x:g}' for x in LEVELS)}; every forecast is clipped at zero. Pinball losses"
+        " are means over levels, scaled by the naive change of each series' history; WAPE and MASE"
+        " are of the median, RMSSE and bias of the mean. CPU and memory count fitting, calibration"
+        " and forecasting above imports and data. Our LightGBM families read weekdays and are for"
+        " daily data: they are not run on months.", "",
+    ]  # fmt: skip
+    given.out.write_text("\n".join([*head, *lines]))
+    print(given.out.read_text())
+
+
+if __name__ == "__main__":
+    main()
