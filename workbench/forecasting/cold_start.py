@@ -14,6 +14,7 @@ Source: Meinshausen 2006, "Quantile regression forests", JMLR 7.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -22,14 +23,21 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
+from workbench.forecasting import losses
+from workbench.forecasting.added_value import share_saved
 from workbench.forecasting.panel import SERIES, Connection
 
 Array = npt.NDArray[np.float64]
 NEW_DAYS: Final = 28  # after its first sale
 QUIET_DAYS: Final = 56  # at the start of the history: what sells there first may be old
 GROUPS: Final = ("category", "department", "brand", "manufacturer")
-NUMBERS: Final = ("age", "days", "units", "stores", "price", "size")
-_TREES, _LEAF, _ROWS = 80, 15, 30_000
+ATTRIBUTES: Final = ("price", "size")  # known before a single sale
+NUMBERS: Final = ("age", "days", "units", "stores", *ATTRIBUTES)
+_SHOWN: Final = [c.ITEM_ID, "similar", "share", "category", "brand", "price", "demand"]
+_ROWS_OF: Final = [
+    c.MODEL, *SERIES, c.CUTOFF, c.HORIZON_START, c.HORIZON_END, c.QUANTILE, c.VALUE,
+]  # fmt: skip
+_TREES, _LEAF, _ROWS = 50, 15, 20_000
 _PRIOR = 10.0  # examples that the mean of everything counts for beside those of a group
 _FEWEST = 200  # examples below which nothing is learned
 _LARGEST = 1_000  # units of a window; more count as so many
@@ -57,7 +65,7 @@ def examples(connection: Connection, *, dc: str, windows: Sequence[int]) -> pd.D
         f"""
         WITH sold AS (
           SELECT s.item_id, CASE WHEN $dc <> '' THEN $dc ELSE s.location_id END AS location_id,
-                 s.location_id AS store, s.date, s.quantity, s.revenue
+                 s.location_id AS store, s.date::DATE AS date, s.quantity, s.revenue
           FROM sales s JOIN items i USING (item_id) WHERE i.is_demand AND s.quantity > 0
         ), firsts AS (
           SELECT item_id, location_id, min(date) AS first_day FROM sold GROUP BY ALL
@@ -115,19 +123,21 @@ class SimilarItems:
         learned: The examples that it was fitted on.
         leaves: Leaf of each of them in each tree, shape (examples, trees).
         windows: Lengths in days.
+        numbers: What it looks at besides what the groups of an item have sold.
     """
 
     forest: Any
     learned: pd.DataFrame
     leaves: npt.NDArray[np.int64]
     windows: tuple[int, ...]
+    numbers: tuple[str, ...] = NUMBERS
 
     def quantiles(self, asked: pd.DataFrame, window: int, levels: Sequence[float]) -> Array:
         """Of the demand of a window after the cutoff, whole units, shape (examples, levels)."""
         counts = self.learned[_window(window)].to_numpy(float)
         values, place = np.unique(counts, return_inverse=True)
         share = np.zeros((len(asked), len(values)))
-        asked_leaves = self.forest.apply(_features(asked))
+        asked_leaves = self.forest.apply(_features(asked, self.numbers))
         for tree in range(self.leaves.shape[1]):
             size = max(int(self.leaves[:, tree].max()), int(asked_leaves[:, tree].max())) + 1
             table = np.zeros((size, len(values)))
@@ -144,7 +154,7 @@ class SimilarItems:
             item_id, similar (its item_id), share (of the forecast that rests on it), category,
             brand, price, and demand: what it sold in the window at the same stage.
         """
-        asked_leaves = self.forest.apply(_features(asked))
+        asked_leaves = self.forest.apply(_features(asked, self.numbers))
         shown = []
         for row, item in enumerate(asked[c.ITEM_ID]):
             together = self.leaves == asked_leaves[row]
@@ -157,12 +167,18 @@ class SimilarItems:
             table["demand"] = weighted / table["share"].where(table["share"] > 0)
             best = table.nlargest(most, "share").rename_axis("similar").reset_index()
             shown.append(best.assign(item_id=item))
-        names = [c.ITEM_ID, "similar", "share", "category", "brand", "price", "demand"]
-        return pd.concat(shown, ignore_index=True)[names] if shown else pd.DataFrame(columns=names)
+        return (
+            pd.concat(shown, ignore_index=True)[_SHOWN] if shown else pd.DataFrame(columns=_SHOWN)
+        )
 
 
 def fit_similar(
-    known: pd.DataFrame, *, by: pd.Timestamp, windows: Sequence[int], seed: int
+    known: pd.DataFrame,
+    *,
+    by: pd.Timestamp,
+    windows: Sequence[int],
+    seed: int,
+    numbers: Sequence[str] = NUMBERS,
 ) -> SimilarItems:
     """Learn which new items are alike from those whose windows have ended.
 
@@ -171,6 +187,7 @@ def fit_similar(
         by: Day on which it is fitted: later demand is not looked at.
         windows: Lengths in days, of which the longest says what is alike.
         seed: Of sampling and of the forest.
+        numbers: What it looks at besides what the groups of an item have sold.
 
     Raises:
         ContractError: Too few new items have a window that has ended.
@@ -188,15 +205,15 @@ def fit_similar(
     forest = RandomForestRegressor(
         _TREES, min_samples_leaf=_LEAF, max_features=0.4, random_state=seed, n_jobs=1
     )
-    x = _features(learned)
+    x = _features(learned, numbers)
     forest.fit(x, np.log1p(learned[_window(longest)].to_numpy(float)))
-    return SimilarItems(forest, learned, forest.apply(x), tuple(windows))
+    return SimilarItems(forest, learned, forest.apply(x), tuple(windows), tuple(numbers))
 
 
-def _features(known: pd.DataFrame) -> Array:
+def _features(known: pd.DataFrame, numbers: Sequence[str]) -> Array:
     """What is known of each example at its cutoff, shape (examples, features)."""
-    names = [*NUMBERS, *(f"{name}_so_far" for name in GROUPS)]
-    return np.nan_to_num(known[names].to_numpy(float), nan=-1.0)
+    names = [*numbers, *(f"{name}_so_far" for name in GROUPS)]
+    return np.asarray(np.nan_to_num(known[names].to_numpy(float), nan=-1.0))
 
 
 def _so_far(known: pd.DataFrame, group: str, target: str, days: int) -> pd.Series:
@@ -262,5 +279,110 @@ def forecast_new(
                 quantile=np.tile(levels, len(asked)), value=values.ravel(),
             )
         )  # fmt: skip
-    names = [c.MODEL, *SERIES, c.CUTOFF, c.HORIZON_START, c.HORIZON_END, c.QUANTILE, c.VALUE]
-    return pd.concat(rows, ignore_index=True)[names]
+    return pd.concat(rows, ignore_index=True)[_ROWS_OF]
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """What the forecast of new items was worth, and what it says now.
+
+    Attributes:
+        scores: method, pinball (units a window), saved (share of the loss of the category's mean),
+            low, high (90% interval by item), and coverage of the second highest level.
+        rows: New items of the as-of date, in the columns of `forecasts`.
+        evidence: The similar items of those with most money at stake.
+        reading: In one sentence.
+    """
+
+    scores: pd.DataFrame
+    rows: pd.DataFrame
+    evidence: pd.DataFrame
+    reading: str
+
+
+def cold_start(
+    connection: Connection,
+    *,
+    dc: str,
+    windows: Sequence[int],
+    levels: Sequence[float],
+    test_weeks: int,
+    seed: int,
+    shown: int = 5,
+) -> ColdStart:
+    """Forecast the items that are new on the last day; say what that was worth on earlier ones.
+
+    Judged are the items that were new in the test weeks, on the window of 14 days or the nearest,
+    by a forest that was fitted before the first of them was.
+
+    Args:
+        connection: A view per table; sales end on the as-of date.
+        dc: Location that stands for all stores of an item; empty: shops stand alone.
+        windows: Lengths in days.
+        levels: Quantile levels, ascending.
+        test_weeks: Weeks before the as-of date that judge.
+        seed: Of sampling, forests and draws.
+        shown: New items whose similar items are listed.
+    """
+    windows = sorted(windows)
+    known = examples(connection, dc=dc, windows=windows)
+    last = pd.Timestamp(known[c.CUTOFF].max() if len(known) else 0)
+    begun = last - pd.Timedelta(days=7 * test_weeks)
+    window = min(windows, key=lambda n: abs(n - 14))
+    try:
+        scores = _judged(known, begun, window, windows, levels, seed)
+        similar = fit_similar(known, by=last, windows=windows, seed=seed)
+    except ContractError as error:
+        rows, evidence, scores = (pd.DataFrame(columns=n) for n in (_ROWS_OF, _SHOWN, ["method"]))
+        return ColdStart(scores, rows, evidence, f"New items have no forecast: {error}")
+    new = known[known[c.CUTOFF] == last].reset_index(drop=True)
+    rows = forecast_new(similar, new, levels)
+    top = _dearest(rows, new, window).head(shown)
+    return ColdStart(
+        scores, rows, similar.evidence(top, window), _reading(scores, len(new), window)
+    )
+
+
+def _judged(
+    known: pd.DataFrame, begun: pd.Timestamp, window: int, windows: Sequence[int],
+    levels: Sequence[float], seed: int,
+) -> pd.DataFrame:  # fmt: skip
+    fit = partial(fit_similar, known, by=begun, windows=windows, seed=seed)
+    full, plain = fit(), fit(numbers=ATTRIBUTES)
+    test = known[(known[c.CUTOFF] >= begun) & known[_window(window)].notna()]
+    mean, pooled = category_quantiles(test, full.learned, window, levels)
+    actual, nominal = test[_window(window)].to_numpy(float), np.asarray(levels, float)
+    made = {
+        "similar items": full.quantiles(test, window, levels),
+        "similar by attributes alone": plain.quantiles(test, window, levels),
+        "category, pooled": pooled, "category mean": mean,
+    }  # fmt: skip
+    loss = {name: losses.pinball(actual, q, nominal).mean(axis=1) for name, q in made.items()}
+    rows = []
+    for name, each in loss.items():
+        pair = pd.Series(each), pd.Series(loss["category mean"])
+        saved = share_saved(*pair, test[c.ITEM_ID].reset_index(drop=True), seed=seed)
+        covered = float((actual <= made[name][:, -2]).mean())
+        rows.append((name, float(each.mean()), *saved, covered))
+    names = ["method", "pinball", "saved", "low", "high", f"coverage_{levels[-2]:g}"]
+    return pd.DataFrame(rows, columns=names).assign(items=test[c.ITEM_ID].nunique())
+
+
+def _dearest(rows: pd.DataFrame, new: pd.DataFrame, window: int) -> pd.DataFrame:
+    """New items by the money that their highest quantile stands for, most first."""
+    longest = (rows[c.HORIZON_END] - rows[c.CUTOFF]).dt.days == window
+    high = rows[longest].groupby(SERIES)[c.VALUE].max().rename("high")
+    joined = new.merge(high, on=SERIES)
+    order = (joined["high"] * joined["price"].fillna(0)).sort_values(ascending=False).index
+    return joined.loc[order].reset_index(drop=True)
+
+
+def _reading(scores: pd.DataFrame, new: int, window: int) -> str:
+    by = scores.set_index("method")
+    full, plain = by.loc["similar items"], by.loc["similar by attributes alone"]
+    return (
+        f"{new:,} items are new. On {int(full['items']):,} items that were new in the test weeks,"
+        f" {window} days ahead, similar items lose {full['saved']:.0%} less than their category's"
+        f" mean ({full['low']:.0%} to {full['high']:.0%}); by attributes alone, before a single"
+        f" sale, {plain['saved']:.0%} less ({plain['low']:.0%} to {plain['high']:.0%})."
+    )

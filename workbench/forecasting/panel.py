@@ -12,13 +12,14 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
-from workbench.forecasting.censoring import recover
+from workbench.forecasting.censoring import recover, zero_runs_so_far
 
 if TYPE_CHECKING:
     from workbench.forecasting.partitions import Parts
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
+FLAGGED, INFERRED = "in_stock flags", "zero runs of fast movers"
 PROMOTION_KINDS = ("display", "mailer")
 RUSH_DAYS = 3  # shopping days before a public holiday
 _HABIT_DAYS = 28  # past promotions that stand for plans not yet made
@@ -61,7 +62,7 @@ class Panel:
         left_out: item_id, location_id and reason of series that sell often enough and still cannot
             be forecast here.
         recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
-            `censoring.Recovered.effect`.
+            `censoring.Recovered.effect`; with told_by, `FLAGGED` or `INFERRED`.
         categories: Where these series are a part of more: demand of their whole categories.
         parts: The same series on workers, see `partitions.spread`; None: this machine computes.
     """
@@ -141,9 +142,9 @@ def build_panel(
     """Read sales, promotions, calendar and items into a panel.
 
     Only items of demand count. Days without a row are days without a sale. Where `in_stock` says
-    that a day ran out, demand is recovered (`censoring.py`); without that, what sold stands for
-    demand. The price ahead of the last day is taken to stay. Without
-    a promotions or calendar table nothing is known ahead.
+    that a day ran out, demand is recovered (`censoring.py`); sales without a single flag are taken
+    to have run out where a fast mover sold nothing for longer than chance allows. The price ahead
+    of the last day is taken to stay. Without a promotions or calendar table nothing is known ahead.
 
     Args:
         connection: A view per table; its sales end on the as-of date.
@@ -170,7 +171,8 @@ def build_panel(
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
     count = choose_series(connection, series)
     total = units.sum(axis=1)
-    found = recover(units.astype(float), _hidden(connection, units.shape, first, dc))
+    hidden, told_by = _hidden(connection, units, first, dc)
+    found = recover(units.astype(float), hidden)
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     return Panel(
         series=series.assign(price=mean_price.astype(float)),
@@ -181,7 +183,7 @@ def build_panel(
         is_dc=(series[c.LOCATION_ID] == dc).to_numpy(),
         events=_events(connection, days + ahead, first),
         left_out=left_out.reset_index(drop=True),
-        recovered=found.effect(units.astype(float), series),
+        recovered=found.effect(units.astype(float), series).assign(told_by=told_by),
     )
 
 
@@ -256,13 +258,19 @@ def daily_demand(
 
 
 def _hidden(
-    connection: Connection, shape: tuple[int, ...], first: pd.Timestamp, dc: str
-) -> npt.NDArray[np.bool_]:
-    """Days that ran out: at one store, or at any store for the location of all stores."""
-    hidden = np.zeros(shape, dtype=bool)
+    connection: Connection, units: Array, first: pd.Timestamp, dc: str
+) -> tuple[npt.NDArray[np.bool_], str]:
+    """Days that ran out, and who says so.
+
+    Flags where sales have any: of one store, or of any store for the location of all stores.
+    Without a single flag, zero runs of fast movers that are too long for chance.
+    """
+    hidden = np.zeros(units.shape, dtype=bool)
     query = """SELECT count(*) FROM information_schema.columns
         WHERE table_name = 'sales' AND column_name = 'in_stock'"""
-    if connection.execute(query).fetchone()[0]:
+    if not connection.execute(query).fetchone()[0]:
+        return zero_runs_so_far(units.astype(float)), INFERRED
+    if connection.execute("SELECT count(in_stock) FROM sales").fetchone()[0]:
         frame = connection.execute(
             """
             SELECT DISTINCT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day
@@ -273,7 +281,8 @@ def _hidden(
             [first.date(), dc],
         ).fetchnumpy()
         hidden[frame["series"], frame["day"]] = True
-    return hidden
+        return hidden, FLAGGED
+    return zero_runs_so_far(units.astype(float)), INFERRED
 
 
 def _last_price(units: Array, revenue: Array) -> Array:
