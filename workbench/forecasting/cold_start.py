@@ -33,7 +33,10 @@ QUIET_DAYS: Final = 56  # at the start of the history: what sells there first ma
 GROUPS: Final = ("category", "department", "brand", "manufacturer")
 ATTRIBUTES: Final = ("price", "size")  # known before a single sale
 NUMBERS: Final = ("age", "days", "units", "stores", *ATTRIBUTES)
-_SHOWN: Final = [c.ITEM_ID, "similar", "share", "category", "brand", "price", "demand"]
+_SHOWN: Final = [
+    c.ITEM_ID, "category", "price", "units", "similar", "similar_category", "similar_price",
+    "similar_units", "share", "demand",
+]  # fmt: skip
 _ROWS_OF: Final = [
     c.MODEL, *SERIES, c.CUTOFF, c.HORIZON_START, c.HORIZON_END, c.QUANTILE, c.VALUE,
 ]  # fmt: skip
@@ -151,8 +154,9 @@ class SimilarItems:
         """The items that count most in each forecast.
 
         Returns:
-            item_id, similar (its item_id), share (of the forecast that rests on it), category,
-            brand, price, and demand: what it sold in the window at the same stage.
+            item_id, category, price and units so far; similar: the item_id of another, with its
+            similar_category, similar_price and similar_units at that stage; share of the forecast
+            that rests on it, and demand: what it went on to sell in the window.
         """
         asked_leaves = self.forest.apply(_features(asked, self.numbers))
         shown = []
@@ -160,13 +164,16 @@ class SimilarItems:
             together = self.leaves == asked_leaves[row]
             share = (together / np.maximum(together.sum(axis=0), 1)).mean(axis=1)
             found = self.learned.assign(share=share, demand=self.learned[_window(window)])
-            grouped = found.groupby(c.ITEM_ID, sort=False)
-            table = grouped.agg(share=("share", "sum"), category=("category", "first"),
-                                brand=("brand", "first"), price=("price", "mean"))  # fmt: skip
-            weighted = (found["share"] * found["demand"]).groupby(found[c.ITEM_ID]).sum()
-            table["demand"] = weighted / table["share"].where(table["share"] > 0)
+            table = found.groupby(c.ITEM_ID, sort=False).agg(
+                share=("share", "sum"), similar_category=("category", "first"),
+                similar_price=("price", "mean"),
+            )  # fmt: skip
+            for name, of in (("similar_units", "units"), ("demand", "demand")):
+                whole = (found["share"] * found[of]).groupby(found[c.ITEM_ID]).sum()
+                table[name] = whole / table["share"].where(table["share"] > 0)
             best = table.nlargest(most, "share").rename_axis("similar").reset_index()
-            shown.append(best.assign(item_id=item))
+            own = asked.iloc[row]
+            shown.append(best.assign(item_id=item, **own[["category", "price", "units"]]))
         return (
             pd.concat(shown, ignore_index=True)[_SHOWN] if shown else pd.DataFrame(columns=_SHOWN)
         )
