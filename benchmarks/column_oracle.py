@@ -60,7 +60,7 @@ DRAWS: Final = (
     "promotion_effect(",
     "coverage.",
     "check_no_leak(",
-    "service_curve.",
+    "service_curve",
 )
 
 

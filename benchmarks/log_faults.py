@@ -39,6 +39,8 @@ CALLS = (
     "write pwrite64 fsync fdatasync rename renameat renameat2 link linkat unlink unlinkat openat"
     " mkdir mkdirat ftruncate fallocate flock close read pread64 newfstatat fstat getdents64"
 ).split()
+# What an append changes on the disk, tried first.
+CHANGES = set(CALLS[: CALLS.index("unlink")])
 FAULTS = {
     "EIO": "error=EIO",
     "ENOSPC": "error=ENOSPC",
@@ -354,6 +356,7 @@ class Tally:
     """What was seen in one scenario."""
 
     cases: int = 0
+    changes: int = 0  # of them, at calls that write, flush, rename or link
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     slowest: float = 0.0
     found: list[str] = field(default_factory=list)
@@ -365,21 +368,23 @@ class Tally:
 
 
 def some(worker: int, workers: int, until: float) -> dict[str, Tally]:
-    """Every n-th case of each scenario, in an order by chance, until the time is up."""
+    """Every n-th case of each scenario, changes first, else by chance, until the time is up."""
     with tempfile.TemporaryDirectory() as name:
         laboratory = Laboratory(Path(name))
         tallies, todo = {}, []
         for scenario in SCENARIOS:
             every = [*cases(laboratory, scenario)]
-            tallies[scenario] = Tally(len(every))
+            tallies[scenario] = Tally(len(every), sum(call in CHANGES for call, _, _ in every))
             random.Random(scenario).shuffle(every)
             todo += [(place, scenario, case) for place, case in enumerate(every[worker::workers])]
-        for _, scenario, (call, fault, number) in sorted(todo):
+        todo.sort(key=lambda one: (one[2][0] not in CHANGES, one))
+        for _, scenario, (call, fault, number) in todo:
             if time.time() > until:
                 break
             outcome = laboratory.run(scenario, call, fault, number)
             tally = tallies[scenario]
             tally.counts[fault] += 1
+            tally.counts["changes"] += call in CHANGES
             tally.counts["acknowledged"] += len(outcome.acknowledged)
             tally.counts["lost"] += sum("lost" in line for line in outcome.surprises)
             tally.counts["surprises"] += bool(outcome.surprises)
@@ -414,7 +419,9 @@ def _page(tallies: dict[str, Tally], seconds: float) -> str:
     strace = subprocess.run(["strace", "--version"], capture_output=True, text=True, check=True)
     tried = sum(tally.counts[fault] for tally in tallies.values() for fault in FAULTS)
     every = sum(tally.cases for tally in tallies.values())
-    extent = "each of them" if tried == every else "chosen by chance: the time was limited"
+    extent = "each of them" if tried == every else "the rest by chance: the time was limited"
+    changed = sum(tally.counts["changes"] for tally in tallies.values())
+    changes = sum(tally.changes for tally in tallies.values())
     lines = [
         "# A fault at every system call of the log's writer",
         "",
@@ -422,7 +429,8 @@ def _page(tallies: dict[str, Tally], seconds: float) -> str:
         f" {platform.release()}, Python {platform.python_version()},"
         f" {strace.stdout.splitlines()[0]}; {seconds:.0f} s, load average"
         f" {os.getloadavg()[0]:.0f}.",
-        f"{tried:,} of {every:,} pairs of a call and a fault were tried, {extent}.",
+        f"{tried:,} of {every:,} pairs of a call and a fault were tried: {changed:,} of the"
+        f" {changes:,} at calls that write, flush, rename or link, {extent}.",
         f"Calls, where a scenario makes them: {', '.join(CALLS)}.",
         "",
         "| scenario | EIO | ENOSPC | SIGKILL | of | acknowledged | lost | not reopened, not"

@@ -24,7 +24,9 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.item_master.duplicates import pair_table
 from workbench.readiness.audit import Surroundings, audit
+from workbench.readiness.checks import ITEM_PAIRS
 from workbench.readiness.config import ReadinessConfig
 from workbench.tables.store import TableStore
 
@@ -119,8 +121,10 @@ def one_audit(workspace: Path, until: str) -> None:
         columns=["table_name", "version", "loaded", "last_observed"],
     )
     began = time.perf_counter()
+    beside = {ITEM_PAIRS: pair_table(store.read(versions["items"]))}
     result = audit(
-        lambda sql: store.query(sql, versions=versions, as_of=day), list(versions),
+        lambda sql: store.query(sql, versions=versions, as_of=day, beside=beside),
+        [*versions, ITEM_PAIRS],
         config=ReadinessConfig(),
         surroundings=Surroundings(deliveries=deliveries, contracts_kept=True),
     )  # fmt: skip

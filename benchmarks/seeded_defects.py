@@ -24,8 +24,9 @@ from benchmarks.defects.clean import Tables, clean_tables
 from benchmarks.defects.inject import DEFECTS, Defect
 from workbench.contracts import tables as contracts
 from workbench.contracts.relation_checks import SQL_TYPES
+from workbench.item_master.duplicates import pair_table
 from workbench.readiness.audit import Audit, Surroundings, audit, beside
-from workbench.readiness.checks import all_checks
+from workbench.readiness.checks import BESIDE, ITEM_PAIRS, all_checks
 from workbench.readiness.config import ReadinessConfig
 
 CONFIG = ReadinessConfig()
@@ -45,7 +46,7 @@ class Outcome:
 def warehouse(tables: Tables, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
     """The tables in DuckDB, with the types of their contracts."""
     connection = duckdb.connect()
-    for name in only or tables:
+    for name in [name for name in only or tables if name not in BESIDE]:
         columns = contracts.contract(name).columns
         described = ", ".join(f'"{column.name}" {SQL_TYPES[column.type]}' for column in columns)
         connection.execute(f"CREATE TABLE {name} ({described})")
@@ -54,6 +55,8 @@ def warehouse(tables: Tables, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnec
         names = ", ".join(f'"{column}"' for column in frame.columns)
         connection.execute(f"INSERT INTO {name} BY NAME SELECT {names} FROM frame")
         connection.unregister("frame")
+    if "items" in tables and (not only or ITEM_PAIRS in only):
+        connection.register(ITEM_PAIRS, pair_table(tables["items"]))
     return connection
 
 
@@ -76,7 +79,7 @@ def delivered(tables: Tables) -> pd.DataFrame:
 def audit_clean(tables: Tables) -> Audit:
     with warehouse(tables) as connection:
         return audit(
-            lambda sql: connection.execute(sql).df(), list(tables), config=CONFIG,
+            lambda sql: connection.execute(sql).df(), [*tables, ITEM_PAIRS], config=CONFIG,
             surroundings=Surroundings(deliveries=delivered(tables)),
         )  # fmt: skip
 
@@ -84,7 +87,7 @@ def audit_clean(tables: Tables) -> Audit:
 def affected_keys(tables: Tables, check_id: str, key: list[str]) -> set[tuple[str, ...]]:
     check = next(item for item in all_checks() if item.id == check_id)
     prefix, _ = beside(delivered(tables))
-    with warehouse(tables, [name for name in check.reads if name != "deliveries"]) as connection:
+    with warehouse(tables, check.reads) as connection:
         columns = ", ".join(f'"{name}"' for name in key)
         rows = connection.execute(
             f"{prefix}SELECT {columns} FROM ({check.query(CONFIG)}) WHERE affected"

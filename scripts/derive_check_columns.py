@@ -8,11 +8,14 @@ from workbench.readiness.config import ReadinessConfig
 from workbench.tables.plan import columns_read
 
 TARGET = Path(__file__).resolve().parent.parent / "workbench/readiness/check_columns.json"
-# What the audit knows beside the tables, with one made-up delivery.
+# What the audit knows beside the tables, with one made-up delivery. Of pairs it counts here which
+# columns of `items` the matcher compares (`item_master/duplicates.py`).
 BESIDE = (
     "WITH deliveries(table_name, version, loaded, last_observed) AS (VALUES ('sales', 'v1',"
     " TIMESTAMP '2026-01-01 00:00:00', DATE '2026-01-01')),"
-    " audit_day AS (SELECT DATE '2026-01-01' AS today) "
+    " audit_day AS (SELECT DATE '2026-01-01' AS today), item_pairs AS MATERIALIZED (SELECT item_id,"
+    " concat(description, brand, category, gtin, pack_size, pack_uom, pack_count) AS duplicate_id,"
+    " 1.0 AS score FROM items) "
 )
 
 

@@ -1,12 +1,15 @@
 """README and documentation name what exists, and everything that exists."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
+from workbench.readiness.checks import CHECKS_FOLDER, all_checks
+from workbench.readiness.questionnaire import QUESTIONNAIRE
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,7 +41,11 @@ def test_links_lead_somewhere(page):
 
 
 def _verbs(text):
-    return set(re.findall(r"workbench ((?:log|runs|lineage|dashboards) [a-z-]+|[a-z]+)", text))
+    return set(
+        re.findall(
+            r"workbench ((?:log|runs|lineage|dashboards|items|orders|decide) [a-z-]+|[a-z]+)", text
+        )
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -49,6 +56,16 @@ def test_commands_in_the_documentation_exist(page):
     for verb in sorted({verb for span in spans for verb in _verbs(span)}):
         result = runner.invoke(app, [*verb.split(), "--help"])
         assert result.exit_code == 0, f"{page.name}: workbench {verb}"
+
+
+def test_commands_in_remedies_exist():
+    questions = tomllib.loads((ROOT / CHECKS_FOLDER / QUESTIONNAIRE).read_text()).values()
+    remedies = [check.remedy for check in all_checks()] + [one["remedy"] for one in questions]
+    spans = [span for text in remedies for span in re.findall(r"'(workbench [^']+)'", text)]
+    verbs = {verb for span in spans for verb in _verbs(span)}
+    assert {"quarantine", "run", "items duplicates"} <= verbs
+    for verb in sorted(verbs):
+        assert CliRunner().invoke(app, [*verb.split(), "--help"]).exit_code == 0, verb
 
 
 def test_architecture_names_every_package():

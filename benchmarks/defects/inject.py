@@ -122,6 +122,15 @@ def item_twice(t: Tables, rng: np.random.Generator, n: int) -> pd.DataFrame:
     return _again(t, "items", _pick(t["items"], rng, n), ["item_id"])
 
 
+@finds("items-alike")
+def article_entered_again(t: Tables, rng: np.random.Generator, n: int) -> pd.DataFrame:
+    """An article was entered again under another number, in capitals and without its GTIN."""
+    rows = _pick(t["items"], rng, n)
+    old = t["items"].loc[rows]
+    new = {"item_id": "Z" + old["item_id"], "description": old["description"].str.upper()}
+    return _again(t, "items", rows, ["item_id"], **new, gtin=None)
+
+
 @finds("items-without-cost")
 def cost_lost(t: Tables, rng: np.random.Generator, n: int) -> pd.DataFrame:
     """An item has no cost."""

@@ -1,14 +1,15 @@
 """The forecast of M5: aggregates by a structural model, items by LightGBM, made to add up.
 
 Upper nodes (154, total to store and department) have too few series for trees and too much calendar
-for exponential smoothing: a structural model forecasts each. LightGBM forecasts the 30,490 item
-and store series directly; its sums are a second opinion on the upper nodes. The blend is
+for exponential smoothing: two structural models forecast each, one of them with calendar effects
+drawn towards those of the groups above, and their mean counts. LightGBM forecasts the 30,490 item
+and store series directly; its sums are a second opinion on stores' departments. The blend is
 reconciled, and the items are scaled to it.
 """
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,33 @@ import pandas as pd
 
 from benchmarks.forecasting.m5_data import CLOSED, HORIZON, M5, STATES, UPPER
 from workbench.forecasting import direct, reconcile
+from workbench.forecasting.hierarchy import Hierarchy
 from workbench.forecasting.structural import (
+    Effects,
     StructuralConfig,
+    StructuralFit,
     calendar_effects,
-    forecast_structural,
+    fit_structural,
 )
 
 Array = npt.NDArray[np.float64]
+# Levels whose calendar effects are drawn towards those of the groups above, in turn.
+POOLED: tuple[dict[str, dict[str, int]], ...] = (
+    {"2 state": {"1 total": 1}, "4 category": {"1 total": 1}},
+    {
+        "3 store": {"2 state": 1}, "5 department": {"4 category": 1},
+        "6 state, category": {"2 state": 1, "4 category": 1, "1 total": -1},
+    },
+    {
+        "7 state, department": {"6 state, category": 1, "5 department": 1, "4 category": -1},
+        "8 store, category": {"3 store": 1, "6 state, category": 1, "2 state": -1},
+    },
+    {
+        "9 store, department": {
+            "8 store, category": 1, "7 state, department": 1, "6 state, category": -1,
+        },
+    },
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,8 +55,8 @@ class M5Config:
         rows: Training rows of LightGBM.
         trees: Boosting rounds.
         origins: Weekly origins to learn from.
-        blend: Weight of LightGBM's sums against the structural model, on the log scale.
-        structural: Penalties of the structural model.
+        blend: Weight of LightGBM's sums for stores' departments, on the log scale.
+        structural: Penalties of the structural models, whose logarithms are averaged.
         upper_origins: Past origins, a week apart, that give the upper nodes' errors.
         seed: Of all sampling.
     """
@@ -43,8 +64,11 @@ class M5Config:
     rows: int = 1_500_000
     trees: int = 150
     origins: int = 52
-    blend: float = 0.1
-    structural: StructuralConfig = field(default_factory=StructuralConfig)
+    blend: float = 0.3
+    structural: tuple[StructuralConfig, ...] = (
+        StructuralConfig(step=250.0, event=0.15, pooling=3.0),
+        StructuralConfig(step=250.0, event=0.15, part_indicator=0.5),
+    )
     upper_origins: int = 6
     seed: int = 1
 
@@ -117,31 +141,75 @@ def item_forecast(m5: M5, known: int, config: M5Config) -> Array:
 
 
 def upper_forecast(m5: M5, known: int, config: M5Config) -> Array:
-    """The structural model's forecast of the upper nodes, shape (154, 28)."""
+    """Geometric mean of the structural models' forecasts of the upper nodes, shape (154, 28)."""
+    logs = [np.log(structural_forecast(m5, known, each)) for each in config.structural]
+    return np.asarray(np.exp(np.mean(logs, axis=0)))
+
+
+def structural_forecast(m5: M5, known: int, config: StructuralConfig) -> Array:
+    """One structural model's forecast of the upper nodes, shape (154, 28)."""
     top = m5.tree.until(UPPER)
     units = m5.tree.sums(m5.units[:, :known])[: len(top.level)]
+    fit = _fit_nodes(m5, units, config, None)
+    if config.pooling is None:
+        return fit.forecast(HORIZON)
+    groups = above(top)
+    for names in POOLED:
+        refitted = _fit_nodes(m5, units, config, groups @ fit.calendar)
+        rows = np.isin(top.level, [top.names.index(name) for name in names])
+        for part in ("level", "calendar", "variance"):
+            getattr(fit, part)[rows] = getattr(refitted, part)[rows]
+    return fit.forecast(HORIZON)
+
+
+def _fit_nodes(
+    m5: M5, units: Array, config: StructuralConfig, prior: Array | None
+) -> StructuralFit:
+    """All upper nodes, each with the calendar of its state or, above states, of all of them."""
+    known = units.shape[1]
+    open_ = (m5.calendar["event_name_1"] != CLOSED).to_numpy()[:known]
+    state = node_state(m5)
+    level, calendar = np.zeros((2, len(units), known + HORIZON))
+    variance = np.zeros(len(units))
+    for place in range(-1, len(STATES)):
+        rows = state == place
+        fit = fit_structural(
+            units[rows], node_effects(m5, place, config), ahead=HORIZON, step=config.step,
+            counted=open_, prior=None if prior is None else prior[rows],
+            pooling=1.0 if prior is None or config.pooling is None else config.pooling,
+        )  # fmt: skip
+        level[rows], calendar[rows], variance[rows] = fit.level, fit.calendar, fit.variance
+    return StructuralFit(level, calendar, variance)
+
+
+def node_effects(m5: M5, place: int, config: StructuralConfig) -> Effects:
+    """Calendar of a state's nodes, or with -1 of those that span states."""
     calendar = m5.calendar
     names = sorted(set(calendar["event_name_1"].dropna()) | set(calendar["event_name_2"].dropna()))
     events = np.column_stack(
         [(calendar["event_name_1"] == n) | (calendar["event_name_2"] == n) for n in names]
     ).astype(float)
-    open_ = (calendar["event_name_1"] != CLOSED).to_numpy()[:known]
-    result = np.zeros((len(units), HORIZON))
-    state = node_state(m5)
-    for place in range(-1, len(STATES)):
-        snap = [f"snap_{s}" for s in (STATES if place < 0 else STATES[place : place + 1])]
-        effects = calendar_effects(
-            pd.DatetimeIndex(calendar["date"]), calendar[snap].to_numpy(float), events,
-            config.structural,
-        )  # fmt: skip
-        result[state == place] = forecast_structural(
-            units[state == place],
-            effects,
-            ahead=HORIZON,
-            step=config.structural.step,
-            counted=open_,
-        )
-    return result
+    snap = [f"snap_{s}" for s in (STATES if place < 0 else STATES[place : place + 1])]
+    dates = pd.DatetimeIndex(calendar["date"])
+    return calendar_effects(dates, calendar[snap].to_numpy(float), events, config)
+
+
+def above(tree: Hierarchy) -> Array:
+    """How calendar effects of a node follow from those of its groups, shape (nodes, nodes).
+
+    Logarithms of effects add up: those of a state's department are the state's plus the
+    department's less the total's.
+    """
+    matrix = np.zeros((len(tree.level), len(tree.level)))
+    members = tree.matrix.toarray()
+    for stage in POOLED:
+        for name, groups in stage.items():
+            for node in range(len(tree.level))[tree.nodes(name)]:
+                for group, weight in groups.items():
+                    rows = tree.nodes(group)
+                    holds = (members[rows] >= members[node]).all(axis=1)
+                    matrix[node, rows] += weight * holds
+    return matrix
 
 
 def node_state(m5: M5) -> npt.NDArray[np.int64]:
@@ -161,8 +229,9 @@ def coherent(m5: M5, items: Array, upper: Array, config: M5Config) -> Array:
     """Blend, reconcile the upper nodes and scale the items to them, shape (nodes, 28)."""
     top = m5.tree.until(UPPER)
     summed = m5.tree.sums(items)[: len(top.level)]
-    logs = config.blend * np.log(np.maximum(summed, 1)), np.log(np.maximum(upper, 1))
-    blended = np.exp(logs[0] + (1 - config.blend) * logs[1])
+    weight = np.where(top.level == top.level[-1], config.blend, 0.0)[:, None]
+    logs = np.log(np.maximum(summed, 1)), np.log(np.maximum(upper, 1))
+    blended = np.exp(weight * logs[0] + (1 - weight) * logs[1])
     fitted = reconcile.reconcile_weighted(top, blended, reconcile.structural_variance(top))
     parent = m5.tree.codes[len(top.names) - 1]
     return m5.tree.sums(reconcile.align(parent, items, fitted[top.nodes(UPPER)]))

@@ -1,12 +1,12 @@
 """Sets our families beside statsforecast, mlforecast, skforecast and sktime, all in one run.
 
 Run: python -m benchmarks.forecasting.peers --peers PYTHON [--deep PYTHON] [--shared ../shared]
-     [--out FILE]
+     [--rows FILE] [--out FILE]
 
 PYTHON has the peers installed, in an environment of their own; that of --deep has torch besides
 this project. Everybody gets the same frame of demand (no prices, no promotions), one thread, a
 process of its own; imports and reading are over before the clock starts. `peer_scripts.py` shows
-how peers are called.
+how peers are called. A run that was stopped goes on from what --rows holds.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import pickle
 import platform
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ Array = npt.NDArray[np.float64]
 OUT = Path(__file__).parents[1] / "results" / "forecasting_peers.md"
 SCRIPT = Path(__file__).with_name("peer_scripts.py")
 LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
-DAYS = 730  # of history for M5
-DEAR = 6  # series on which what nobody runs on a panel is timed
+DAYS = 447  # of history for M5: as many as the public set holds of all shops
+DEAR = 2  # series on which what nobody runs on a panel is timed
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Set:
     Attributes:
         name: For the page.
         units: All demand, shape (series, periods); the last `horizon` are judged.
+        scaled_by: Demand of which the naive change scales errors, shape (series, periods).
         first: Date of column 0.
         frequency: As pandas calls it.
         horizon: Periods ahead.
@@ -55,6 +57,7 @@ class Set:
 
     name: str
     units: Array
+    scaled_by: Array
     first: str
     frequency: str
     horizon: int
@@ -82,29 +85,30 @@ class Set:
 
 
 def m5_set(shared: Path, deep: bool) -> Set:
-    wide = tx3(shared, DAYS)
+    every = tx3(shared)
     first = pd.Timestamp("2011-01-29") + pd.Timedelta(days=1913 - DAYS)
     return Set(
-        "M5, foods 3 of shop TX 3", wide.to_numpy(float), str(first.date()), "D", 28, 7,
+        "M5, foods 3 of shop TX 3", every[:, 1913 - DAYS :], every[:, :1913], str(first.date()),
+        "D", 28, 7,
         Task(tuple(Window(day, 1) for day in range(1, 29)), LEVELS),
         ("statsforecast SeasonalNaive", "statsforecast CrostonSBA", "statsforecast TSB",
          "statsforecast IMAPA", "statsforecast ETS(A,N,A)", "statsforecast DynamicOptimizedTheta",
          "mlforecast LightGBM", "skforecast LightGBM", "sktime Theta"),
-        ("seasonal_naive", "sba", "tsb", "imapa", "ets", "theta", "arima", "lightgbm_counts",
-         "lightgbm_days", "lightgbm_quantiles", "hybrid_imapa", "stacked",
-         "best_by_segment", *(["deep"] if deep else [])),
+        ("seasonal_naive", "sba", "tsb", "imapa", "ets", "theta", "lightgbm_counts",
+         "lightgbm_quantiles", "hybrid_imapa", "stacked", *(["deep"] if deep else [])),
     )  # fmt: skip
 
 
 def carparts_set(shared: Path) -> Set:
+    units = carparts(shared)
     task = Task(tuple(Window(month, 1) for month in range(1, 7)), LEVELS, season=12, spacing=1,
                 start=12)  # fmt: skip
     return Set(
-        "carparts, parts recorded in every month", carparts(shared), "1998-01-01", "MS", 6, 12,
+        "carparts, parts recorded in every month", units, units[:, :-6], "1998-01-01", "MS", 6, 12,
         task,
         ("statsforecast SeasonalNaive", "statsforecast CrostonSBA", "statsforecast TSB",
          "statsforecast IMAPA", "statsforecast AutoETS", "statsforecast DynamicOptimizedTheta",
-         "mlforecast LightGBM", "skforecast LightGBM", "sktime Theta"),
+         "mlforecast LightGBM", "skforecast LightGBM"),
         ("seasonal_naive", "croston", "sba", "tsb", "adida", "imapa", "ets", "theta"),
     )  # fmt: skip
 
@@ -147,13 +151,13 @@ def scores(data: Set, mean: Array, quantiles: Array) -> dict[str, float]:
     """Accuracy, every forecast clipped at zero first, as any user would."""
     mean, quantiles = np.maximum(mean, 0), np.maximum(quantiles, 0)
     actual, median = data.actual, quantiles[:, :, int(np.abs(LEVELS - 0.5).argmin())]
-    scale = losses.naive_scale(data.history, power=1)
+    scale = losses.naive_scale(data.scaled_by, power=1)
     flat = quantiles.reshape(-1, len(LEVELS))
     covered = losses.coverage(actual.ravel(), flat)
-    mase = losses.mase(data.history, actual, median, season=data.season)
+    mase = losses.mase(data.scaled_by, actual, median, season=data.season)
     return {
         "WAPE": losses.wape(actual.ravel(), median.ravel()),
-        "RMSSE": float(np.nanmean(losses.rmsse(data.history, actual, mean))),
+        "RMSSE": float(np.nanmean(losses.rmsse(data.scaled_by, actual, mean))),
         "MASE": float(np.nanmean(mase)),
         "pinball": float(losses.pinball(actual.ravel(), flat, LEVELS).mean()),
         "SPL": float(np.nanmean(losses.scaled_pinball(actual, quantiles, LEVELS, scale))),
@@ -162,34 +166,44 @@ def scores(data: Set, mean: Array, quantiles: Array) -> dict[str, float]:
     }  # fmt: skip
 
 
-def table(data: Set, given: argparse.Namespace, folder: Path) -> tuple[list[str], str]:
-    """Rows of the page, best scaled pinball loss first; versions of the peers."""
-    rows, versions = [], {}
-    for name in data.peers:
-        cost, mean, quantiles = peer(given.peers, name, data, folder)
-        versions[name.split()[0]] = cost.pop("version")
-        rows.append((name, cost, scores(data, mean, quantiles)))
-        print(rows[-1], flush=True)
-    for name in data.ours:
-        cost, mean, quantiles = ours(name, data, folder, given.deep)
-        rows.append((f"**workbench {name}**", cost, scores(data, mean, quantiles)))
-        print(rows[-1], flush=True)
-    rows.sort(key=lambda row: row[2]["SPL"])
-    lines = [
+Row = tuple[str, dict[str, float], dict[str, float]]
+
+
+def measured(data: Set, given: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Name, cost and scores of each peer, then of each family of ours."""
+    lines = given.rows.read_text().splitlines() if given.rows.exists() else []
+    done = {(where, row[0]): row for where, *row in map(json.loads, lines)}
+    for name in (*data.peers, *data.ours):
+        shown = name if name in data.peers else f"**workbench {name}**"
+        if (data.name, shown) not in done:
+            cost, mean, quantiles = (
+                peer(given.peers, name, data, folder)
+                if name in data.peers
+                else ours(name, data, folder, given.deep)
+            )
+            row = [shown, cost, scores(data, mean, quantiles)]
+            done[data.name, shown] = row
+            with given.rows.open("a") as file:
+                file.write(json.dumps([data.name, *row]) + "\n")
+        yield tuple(done[data.name, shown])
+
+
+def table(data: Set, rows: Sequence[Row]) -> list[str]:
+    """Rows of the page, best scaled pinball loss first."""
+    return [
         f"## {data.name}", "",
         f"{len(data.units):,} series, {data.history.shape[1]} periods known, each of the next"
         f" {data.horizon} forecast on its own.", "",
         "| | scaled pinball | pinball | WAPE | RMSSE | MASE | cov. 90% | cov. 97.5% | bias |"
-        " CPU s | s | MiB |",
-        "|---|" + "--:|" * 11,
+        " CPU s | MiB |",
+        "|---|" + "--:|" * 10,
         *(
             f"| {name} | {s['SPL']:.4f} | {s['pinball']:.4f} | {s['WAPE']:.1%} | {s['RMSSE']:.4f} |"
             f" {s['MASE']:.4f} | {s['90%']:.1%} | {s['97.5%']:.1%} | {s['bias']:+.1%} |"
-            f" {c['cpu']:.1f} | {c['seconds']:.1f} | {c['mib']:.0f} |"
-            for name, c, s in rows
+            f" {c['cpu']:.1f} | {c['mib']:.0f} |"
+            for name, c, s in sorted(rows, key=lambda row: row[2]["SPL"])
         ), "",
     ]  # fmt: skip
-    return lines, ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def dear(data: Set, python: str, folder: Path) -> list[str]:
@@ -211,31 +225,44 @@ def main() -> None:
     parser.add_argument("--peers", required=True)
     parser.add_argument("--deep", default="")
     parser.add_argument("--shared", default=os.environ.get("WORKBENCH_SHARED", "../shared"))
+    parser.add_argument("--rows", type=Path, default=Path(tempfile.mkdtemp()) / "rows.jsonl")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
     sets = m5_set(Path(given.shared), bool(given.deep)), carparts_set(Path(given.shared))
-    lines: list[str] = []
+    made: dict[str, list[Row]] = {data.name: [] for data in sets}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for data in sets:
-            rows, versions = table(data, given, folder)
-            lines += rows
-        lines += dear(sets[0], given.peers, folder)
+            for row in measured(data, given, folder):
+                made[data.name].append(row)
+                given.out.write_text(page([(each, made[each.name]) for each in sets], []))
+        last = dear(sets[0], given.peers, folder)
+    given.out.write_text(page([(each, made[each.name]) for each in sets], last))
+    print(given.out.read_text())
+
+
+def page(tables: Sequence[tuple[Set, Sequence[Row]]], last: Sequence[str]) -> str:
+    """The results page, as far as it goes."""
+    versions = {
+        name.split()[0]: str(cost["version"])
+        for _, rows in tables for name, cost, _ in rows if "version" in cost
+    }  # fmt: skip
+    peers = ", ".join(f"{name} {version}" for name, version in versions.items())
     head = [
         "# Against peers, in one run", "",
         f"`python -m benchmarks.forecasting.peers` on {os.cpu_count()} cores, {platform.system()},"
-        f" Python {platform.python_version()}; load average {os.getloadavg()[0]:.1f} at the end."
-        f" Peers: {versions}, as a user would call them (`peer_scripts.py`). One thread each.", "",
+        f" Python {platform.python_version()}; load average {os.getloadavg()[0]:.1f} at the end,"
+        " so that CPU seconds are told and not seconds."
+        f" Peers: {peers}, as a user would call them (`peer_scripts.py`). One thread each.", "",
         "Same frame of demand alone for all: no prices, no promotions. Levels"
         f" {', '.join(f'{x:g}' for x in LEVELS)}; every forecast is clipped at zero. Pinball losses"
-        " are means over levels, scaled by the naive change of each series' history; WAPE and MASE"
-        " are of the median, RMSSE and bias of the mean. CPU and memory count fitting, calibration"
-        " and forecasting above imports and data. Our LightGBM families read weekdays and are for"
-        " daily data: they are not run on months.", "",
+        " are means over levels, scaled by the naive change of each series' whole history (M5:"
+        " since d_1); WAPE and MASE are of the median, RMSSE and bias of the mean. CPU and memory"
+        " count fitting, calibration and forecasting above imports and data. Our LightGBM families"
+        " read weekdays and are for daily data: they are not run on months.", "",
     ]  # fmt: skip
-    given.out.write_text("\n".join([*head, *lines]))
-    print(given.out.read_text())
+    return "\n".join([*head, *(line for one in tables for line in table(*one)), *last]) + "\n"
 
 
 if __name__ == "__main__":

@@ -51,11 +51,10 @@ class Outcome:
     cost: dict[str, float]
 
 
-def tx3(shared: Path, days: int = 730) -> pd.DataFrame:
-    """Demand of 823 foods of one shop, M5: one row per series, columns d_... up to d_1941."""
+def tx3(shared: Path) -> Array:
+    """Demand of 823 foods of one shop, M5, d_1 to d_1941, shape (series, days)."""
     wide = pd.read_parquet(shared / "data/m5_tx3_foods3/sales_d1_d1941.parquet")
-    names = [name for name in wide if name.startswith("d_")]
-    return wide[names[1913 - days : 1941]]
+    return wide[[name for name in wide if name.startswith("d_")]].to_numpy(float)
 
 
 def carparts(shared: Path) -> Array:

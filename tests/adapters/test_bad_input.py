@@ -4,6 +4,8 @@ PostgreSQL's own faults (unreachable, wrong password, no permission) are in test
 workbook's in test_excel.py, formulas at export in test_ingest_command.py.
 """
 
+import csv
+import gzip
 import sqlite3
 
 import duckdb
@@ -152,6 +154,45 @@ def test_text_of_any_encoding_arrives(tmp_path, store, ingest, encoding):
     (tmp_path / "items.csv").write_bytes("sku,name\nA,Käse\n".encode(encoding))
     ingest(source("csv") | {"encoding": encoding})
     assert store.read("items")["description"].tolist() == ["Käse"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"sku,name\r\nA,x\nB,y\r\n",
+        b"sku,name\nA,x\r\nB,y\rC,z\n",
+        b'sku,name\r\nA,"x\r\ny"\nB,z\r\n',
+    ],
+)
+def test_lines_that_end_in_several_ways_are_records_all_the_same(tmp_path, store, ingest, data):
+    (tmp_path / "items.csv").write_bytes(data)
+    ingest(source("csv"))
+    with (tmp_path / "items.csv").open(newline="") as text:  # a second reader
+        rows = list(csv.reader(text))[1:]
+    assert store.read("items")[["item_id", "description"]].to_numpy().tolist() == rows
+
+
+def test_a_bad_row_among_lines_that_end_in_several_ways_is_named_by_its_line(tmp_path, ingest):
+    (tmp_path / "items.csv").write_bytes(b"sku,name\r\nA,x\nB\r\nC,z\n")
+    with pytest.raises(
+        WorkbenchError, match=r"items.csv line 3 is no record: 1 value in the line, expected 2"
+    ):
+        ingest(source("csv"))
+
+
+@pytest.mark.parametrize(
+    ("packed", "kind"),
+    [(gzip.compress(b"sku,name\nA,x\n"), "gzip"), (b"PK\x03\x04..", "zip archive")],
+)
+def test_a_packed_file_is_not_taken_for_text(tmp_path, ingest, packed, kind):
+    (tmp_path / "items.csv").write_bytes(packed)
+    with pytest.raises(WorkbenchError, match=rf"is .*{kind}.*, not text; unpack it"):
+        ingest(source("csv") | {"encoding": "latin-1"})
+
+
+def test_a_database_that_cannot_be_read_is_named(ingest):
+    with pytest.raises(WorkbenchError, match=r"cannot be read \(Input/output error\)"):
+        ingest(source("sqlite", "/proc/self/mem"))  # opens, and fails at the first read
 
 
 def test_a_parquet_file_that_unpacks_to_too_much_is_refused_unread(tmp_path, ingest, monkeypatch):

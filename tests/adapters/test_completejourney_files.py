@@ -1,4 +1,4 @@
-"""Which table is made from which file, by experiment: one file is changed, the rest stays."""
+"""The package's files: which table is made from which, by experiment, and files that are faulty."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from workbench.adapters import completejourney
 from workbench.adapters.ingest import ingest_sources
 from workbench.adapters.sources import CompleteJourneySource, Sources
+from workbench.errors import SourceError
 from workbench.tables.store import TableStore
 
 KEY = b"k" * 32
@@ -53,3 +54,46 @@ def test_tables_change_with_the_files_that_they_are_made_from(tmp_path, monkeypa
         stated = {t for t, files in completejourney.MADE_FROM.items() if changed in files}
         # Holidays follow the years of the sales, which fewer rows need not change.
         assert differ | {"calendar"} == stated | {"calendar"}
+
+
+FAULTS = {
+    "missing": (None, "not found; reinstall the package"),
+    "empty": (b"", "cannot be read as Parquet"),
+    "truncated": (lambda data: data[: len(data) * 2 // 3], "cannot be read as Parquet"),
+    "of another kind": (b"product_id,quantity\n1,2\n" * 50, "cannot be read as Parquet"),
+    "without a column": (
+        "SELECT * EXCLUDE (quantity)",
+        "no column 'quantity'; found 'household_id'",
+    ),
+    "without rows": ("SELECT * WHERE false", "no rows; reinstall the package"),
+    "of another type": ("SELECT * REPLACE ('x' AS quantity)", "Could not convert string 'x'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_file_of_the_package_is_refused_in_one_sentence(tmp_path, monkeypatch, fault):
+    change, message = FAULTS[fault]
+    data = tmp_path / completejourney.PACKAGE / "data"
+    data.mkdir(parents=True)
+    (data.parent / "__init__.py").touch()
+    whole = Path(find_spec(completejourney.PACKAGE).origin).parent / "data"
+    for name in FEWER:
+        few = f"FROM (FROM '{whole / name}.parquet' LIMIT 100)"
+        select, _, where = change.partition(" WHERE ") if isinstance(change, str) else ("", "", "")
+        if name == "transactions" and select:
+            few = f"{select} {few} WHERE {where or 'true'}"
+        duckdb.sql(f"COPY ({few}) TO '{data / name}.parquet'")
+    sold = data / "transactions.parquet"
+    if not isinstance(change, str):
+        before = sold.read_bytes()
+        sold.unlink()
+        if change is not None:
+            sold.write_bytes(change if isinstance(change, bytes) else change(before))
+    monkeypatch.syspath_prepend(tmp_path)
+    store = TableStore(tmp_path / "tables")
+    with pytest.raises(SourceError, match=message) as refused:
+        ingest_sources(
+            store, Sources(source=[CompleteJourneySource(kind="completejourney")]), key=KEY
+        )
+    assert "\n" not in str(refused.value)
+    assert store.tables() == []

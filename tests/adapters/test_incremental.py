@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from workbench.adapters.registers import bad_rows
+
 STOCK = {
     "name": "wms", "kind": "csv", "path": "stock.csv", "table": "stock",
     "incremental": {"watermark": "day"}, "columns": {
@@ -91,3 +93,9 @@ def test_bad_rows_of_a_delivery_are_set_aside(tmp_path, store, ingest):
     deliver(tmp_path, "A,S,2024-01-02,4,0", "B,S,2024-01-02,4,-1")
     (result,) = ingest(STOCK | {"bad_rows_limit": 0.5})
     assert result.summary() == "stock: 2 read, 1 quarantined = 1 added, 2 now"
+    deliver(tmp_path, "C,S,2024-01-03,4,0")
+    ingest(STOCK)
+    assert bad_rows(store, ["stock"]).empty
+    assert bad_rows(store, earlier=True)["value"].tolist() == ["-1"]
+    ingest({name: given for name, given in STOCK.items() if name != "incremental"})
+    assert bad_rows(store, earlier=True).empty  # loaded anew as a whole

@@ -126,6 +126,33 @@ def test_the_example_that_ships_is_read_and_audited_and_says_that_it_is_made_up(
     notebook = resource("notebooks/00-audit-readiness.ipynb")
     report = run_notebook(open_workspace(workspace), notebook).report
     assert "<strong>Simulated.</strong>" in (report / "report.html").read_text(encoding="utf-8")
+    assert asserted(workspace) == found(report)
+
+
+def asserted(workspace):
+    """By table and check: passed, expected and actual, of the last COMPLETE event's inputs."""
+    journal = sorted((workspace / "lineage").glob("events-*.ndjson"))[-1]
+    event = json.loads(journal.read_text().splitlines()[-1])
+    assert (event["eventType"], event["job"]["name"]) == ("COMPLETE", "00-audit-readiness")
+    return {
+        (data["name"], one["assertion"]): (one["success"], one["expected"], one["actual"])
+        for data in event["inputs"]
+        if "dataQualityAssertions" in data["inputFacets"]
+        for one in data["inputFacets"]["dataQualityAssertions"]["assertions"]
+    }
+
+
+def found(report):
+    """The same by the audit's own table of checks, for all that were measured or kept at load."""
+    with (report / "tables/checks.csv").open(encoding="utf-8", newline="") as file:
+        checks = [row for row in csv.DictReader(file) if row["status"] != "not measured"]
+    assert len(checks) > 60
+    return {
+        (table, row["check_id"]): (row["rows_affected"] == "0", row["expected"], row["actual"])
+        for row in checks
+        for table in row["reads"].split()
+        if table != "deliveries"
+    }
 
 
 @pytest.mark.parametrize(
@@ -155,7 +182,7 @@ def bad_site(workspace, value):
 def test_bad_rows_are_shown_by_reason_and_exported_without_formulas(workspace):
     bad_site(workspace, "=cmd|'/C calc'!A0")
     shown = CliRunner().invoke(app, ["quarantine"]).output
-    assert "locations: 1 rows, column 'kind': not allowed, expected one of dc, store" in shown
+    assert "locations: 1 row, column 'kind': not allowed, expected one of dc, store" in shown
     assert "first locations.csv:3, 'hall'" in shown
     file = workspace / "bad.csv"
     CliRunner().invoke(app, ["quarantine", "locations", "--csv", str(file)])

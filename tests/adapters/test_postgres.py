@@ -41,6 +41,15 @@ def test_empty_text_is_not_null_and_line_breaks_arrive(store, ingest, source):
     assert store.read("items")["description"].tolist() == ["", 'two\nlines, "quoted"']
 
 
+def test_a_very_long_value_arrives(store, ingest, source):
+    long = "SELECT 'A' AS sku, repeat('x', 1000000) AS note"
+    ingest(source | {
+        "query": long, "table": "items", "columns": {"item_id": "sku", "description": "note"},
+        "constants": {"base_uom": "EA", "currency": "EUR", "is_demand": True},
+    })  # fmt: skip
+    assert store.read("items")["description"].str.len().tolist() == [1_000_000]
+
+
 def test_only_what_changed_is_asked_for(postgres, store, ingest, source):
     source = source | {
         "query": "SELECT * FROM stock WHERE day > $since", "incremental": {"watermark": "day"}
@@ -61,6 +70,8 @@ def test_only_what_changed_is_asked_for(postgres, store, ingest, source):
         ({"query": "DELETE FROM stock RETURNING *"}, "did not answer"),
         ({"query": "SELECT 1; DROP TABLE stock"}, "did not answer"),
         ({"query": "SELECT sku AS a FROM stock"}, "answers no column 'sku'; found 'a'"),
+        ({"query": "SELECT * FROM stock WHERE false"}, "no rows; expected at least one"),
+        ({"query": "SELECT pg_terminate_backend(pg_backend_pid())"}, "did not answer"),  # cut off
         ({"connection": "host=127.0.0.1 port=1 user=reader"}, "Connection refused.*check that"),
         ({"connection": "host=127.0.0.1 nonsense=1"}, "did not answer .*nonsense"),
         ({"password_env": "NOT_SET"}, "environment variable NOT_SET is not set"),

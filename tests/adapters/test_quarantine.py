@@ -58,7 +58,7 @@ def test_lines_of_too_many_or_too_few_values_are_set_aside(tmp_path, store, inge
     (result,) = ingest(STOCK | {"bad_rows_limit": 0.6})
     assert result.summary() == "stock: 5 read, 3 quarantined = 2 loaded"
     assert [(row, reason) for row, _, reason, _ in reasons(store)] == [
-        (3, "1 values in the line, expected 5"),
+        (3, "1 value in the line, expected 5"),
         (6, "6 values in the line, expected 5"),
         (7, "below 0, expected >= 0"),
     ]

@@ -124,9 +124,37 @@ def test_names_with_quotes_and_line_breaks_stay_text(tmp_path, suggest):
 @pytest.mark.parametrize(
     ("data", "message"),
     [(b"", "empty; expected rows"), (b"PAR1 but not", "cannot be read as Parquet"),
-     (b"PK\x03\x04 but no workbook", "cannot be read as Excel")],
+     (b"PK\x03\x04 but no workbook", "cannot be read as Excel"),
+     (b"\x1f\x8b\x08", "is compressed .gzip., not text; unpack it")],
 )  # fmt: skip
 def test_what_is_no_table_is_one_sentence(tmp_path, suggest, data, message):
     (tmp_path / "file.bin").write_bytes(data)
     with pytest.raises(SourceError, match=message):
         suggest("file.bin")
+
+
+def test_titles_above_a_heading_and_a_few_wrong_values_do_not_hide_what_a_sheet_is(
+    tmp_path, ingest, store, suggest
+):
+    book = openpyxl.Workbook()
+    for row in [["Lagerbestand WMS"], [], ["Artikel", "Lagerort", "Datum", "Bestand", "Bestellt"]]:
+        book.active.append(row)
+    for number in range(200):
+        amount = "kaputt" if number == 7 else number
+        day = "31.02.2024" if number == 9 else f"{number % 28 + 1:02d}.01.2024"
+        book.active.append([f"A{number}", "LAGER", day, amount, 0])
+    book.save(tmp_path / "wms.xlsx")
+    text, found = suggest("wms.xlsx")
+    assert found["stock"]["heading_row"] == 3
+    assert found["stock"]["columns"]["date"] == {"column": "Datum", "format": "%d.%m.%Y"}
+    assert "CHECK: 1 of 200 do not fit, first 'kaputt'" in text
+    (result,) = ingest(found["stock"])
+    assert result.summary() == "stock: 200 read, 2 quarantined = 198 loaded"
+
+
+def test_units_are_known_by_their_german_names_too(tmp_path, suggest):
+    (tmp_path / "artikel.csv").write_text(
+        "Artikel-Nr;Bezeichnung;Einheit\n1;Saft;Stück\n2;Mehl;Kisten\n", encoding="utf-8"
+    )
+    _, found = suggest("artikel.csv")
+    assert found["items"]["columns"]["base_uom"] == "Einheit"

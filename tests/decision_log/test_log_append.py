@@ -12,7 +12,7 @@ from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.journal import Batch
-from workbench.decision_log.note import generate_signer
+from workbench.decision_log.note import Signer, generate_signer
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import bundle_path, tile_path
 from workbench.decision_log.tree import TreeReader
@@ -319,3 +319,107 @@ def test_a_rewritten_log_of_the_same_key_is_not_continued(logs):
     logs.open(other).append(logs.records(100, 110))
     with pytest.raises(LogError, match="another log was put back"):
         remembering(logs, other, memory).append([logs.record(1)])
+
+
+def test_a_batch_that_was_given_up_for_another_is_not_signed_when_it_is_put_back(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    older = dict(storage.objects)
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b"given up"])
+    given_up, storage.records = list(storage.records), []
+    remembering(logs, storage, memory).append([logs.record(5)])
+    storage.objects, storage.records = dict(older), given_up
+    with pytest.raises(LogError, match="does not extend the checkpoint of 6"):
+        remembering(logs, storage, memory).checkpoint()
+    assert (storage.objects, storage.records) == (older, given_up)
+
+
+def test_what_a_killed_writer_published_is_not_forked_from_an_older_log_put_back(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    remembering(logs, storage, memory).append(logs.records(0, 5))
+    older = dict(storage.objects)
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b"published"])
+    killed.publish()
+    storage.objects, storage.records = dict(older), []
+    with pytest.raises(LogError, match="does not extend the checkpoint of 6"):
+        remembering(logs, storage, memory).append(logs.records(5, 6))
+    assert storage.objects == older
+
+
+def test_what_is_remembered_and_was_not_shown_any_more_is_in_the_journal(logs):
+    memory, storage = Remembered(), MemoryStorage()
+    killed = LogWriter(storage, logs.signer, memory)
+    killed.recover()
+    killed.extend([b'{"id":"a","kind":"fact"}'])
+    storage.replace = lambda path, data: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        killed.publish()
+    del storage.replace
+    assert remembering(logs, storage, memory).checkpoint().size == 1
+    assert memory.note == storage.read("checkpoint")
+
+
+def test_requests_that_share_a_flush_share_a_signature_made_when_it_is_asked_for(logs, monkeypatch):
+    storage, signed = MemoryStorage(), []
+    sign = Signer.sign
+    monkeypatch.setattr(Signer, "sign", lambda key, text: signed.append(text) or sign(key, text))
+    log = logs.open(storage)
+    with log.held():
+        log.checkpoint()
+        signed.clear()
+        done = log.append_group([[logs.record(number).canonical()] for number in range(3)])
+        assert not signed
+        assert len({outcome.checkpoint for outcome in done}) == len(signed) == 1
+    assert storage.read("checkpoint").decode() == done[0].checkpoint
+
+
+def test_acknowledged_entries_behind_a_damaged_batch_are_not_dropped(logs, tmp_path):
+    log, copy = logs.open_folder(tmp_path), tmp_path / "copy"
+    with log.held():
+        for number in range(3):
+            log.append([logs.record(number)])
+        shutil.copytree(tmp_path / "log", copy / "log")  # as kill -9 leaves it
+    journal = copy / "log" / ".journal"
+    damaged = bytearray(journal.read_bytes())
+    damaged[damaged.index(b'"d1"')] ^= 1
+    journal.write_bytes(damaged)
+    with pytest.raises(LogError, match=r"damaged at byte 8192, before entries that were ackn"):
+        logs.open_folder(copy).checkpoint()
+    assert journal.read_bytes() == damaged
+    os.truncate(journal, 8192)
+    assert logs.open_folder(copy).checkpoint().size == 1
+
+
+@pytest.mark.parametrize("name", [".lock", ".checkpoint.new", ".journal"])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_the_folder_leads_no_write_to_another_file(logs, tmp_path, name, link):
+    other = tmp_path / "signing.key"
+    other.write_text("secret")
+    (tmp_path / "log").mkdir()
+    link(other, tmp_path / "log" / name)
+    with suppress(LogError):
+        logs.open_folder(tmp_path).append([logs.record(0)])
+    assert other.read_text() == "secret"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_who_lost_the_lock_to_a_removed_file_acknowledges_nothing_and_undoes_nothing(
+    logs, tmp_path, replaced
+):
+    first, second = logs.open_folder(tmp_path), logs.open_folder(tmp_path)
+    with suppress(LogError), first.held():
+        first.append([logs.record(0)])
+        (tmp_path / "log" / ".lock").unlink()
+        if replaced:
+            assert second.append([logs.record(1)]).size == 2
+        with pytest.raises(LogError, match=r"\.lock: was removed or replaced"):
+            first.append([logs.record(2)])
+    assert logs.open_folder(tmp_path).append([logs.record(3)]).size == 3
+    assert verify_log(tmp_path / "log", logs.key).entries == 3
+    ids = [b'"d0"', b'"d1"' if replaced else b'"d2"', b'"d3"']  # d2: whole, not acknowledged
+    entries = [entry for _, entry in TreeReader(FolderStorage(tmp_path / "log"), 3).entries()]
+    assert all(name in entry for name, entry in zip(ids, entries, strict=True))

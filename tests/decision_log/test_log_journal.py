@@ -45,6 +45,19 @@ def test_a_flipped_bit_ends_the_journal_before_its_record():
         assert list(frames(bytes(flipped))) == [b"one"]
 
 
+def test_a_damaged_record_before_a_whole_one_is_told_where_nobody_writes():
+    journal = bytearray(journal_of(b"first", b"second", b"x" * 9000, b"last"))
+    second = journal.index(b"second")
+    journal[second] ^= 1
+    assert list(frames(bytes(journal))) == [b"first"]
+    with pytest.raises(LogError, match=r"damaged at byte 8192, .*truncate -s 8192 \.journal"):
+        list(frames(bytes(journal), alone=True))
+    assert list(frames(bytes(journal[:8192]), alone=True)) == [b"first"]
+    torn = journal_of(b"first", b"x" * 9000)[:-4096] + bytes(4096)  # the last may be half a record
+    earlier = frame(EPOCH[::-1], len(torn), b"of an earlier epoch")
+    assert list(frames(torn + earlier, alone=True)) == [b"first"]
+
+
 def test_a_record_of_an_earlier_epoch_is_not_taken_up():
     earlier = journal_of(b"one", b"two")
     current = journal_of(b"ONE", epoch=bytes(16))
@@ -85,6 +98,16 @@ def test_a_batch_spelt_in_another_way_is_refused():
     for other in (b"+" + signed, b"0" + signed, b" " + sealed, sealed.upper(), *others):
         with pytest.raises(LogError, match="malformed"):
             parse_batch(other)
+
+
+@pytest.mark.parametrize("start", [-1, 2**63])
+def test_a_batch_that_continues_a_log_of_impossible_size_is_refused(start):
+    for batch in (
+        Batch(start, bytes(32), (b"entry",), after=bytes(32), seal=bytes(32)),
+        Batch(start, bytes(32), (b"entry",), b"note"),
+    ):
+        with pytest.raises(LogError, match="malformed"):
+            parse_batch(batch.encode())
 
 
 def test_a_seal_holds_for_one_claim_of_one_key():

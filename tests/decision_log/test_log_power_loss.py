@@ -6,6 +6,7 @@ killed process loses nothing that it wrote, but may leave half of it.
 
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from workbench.decision_log.append import DecisionLog
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.journal import frame, frames, header
-from workbench.decision_log.keys import KeptCheckpoint
+from workbench.decision_log.keys import KeptCheckpoint, ensure_key, verifier_key
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.prove import ProvingReader, verify_bundle
+from workbench.decision_log.rotating import finish_rotation, rotate_key
 from workbench.decision_log.storage import FolderStorage, MemoryStorage
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
@@ -232,6 +234,34 @@ def test_an_emptied_memory_of_the_log_is_none(tmp_path, monkeypatch):
     for left in (b"", bytes(400)):
         memory.path.write_bytes(left)
         assert memory.read() is None
+
+
+@pytest.mark.parametrize("fate", ["old", "empty", "torn", "new"])
+@pytest.mark.parametrize("at", ["successor", "entry", "memory", "switch", "done"])
+def test_power_that_is_lost_while_the_key_is_rotated_leaves_a_log_that_opens(
+    tmp_path, monkeypatch, at, fate
+):
+    monkeypatch.setenv("WORKBENCH_KEYS", str(tmp_path))
+    origin, disk = "example.com/log", Disk()
+
+    def append(number):
+        memory, index = KeptCheckpoint(origin), LogIndex(Path(":memory:"))
+        log = DecisionLog(disk, ensure_key(origin), index, memory)
+        return log.append_entries([b'{"id":"d%d","kind":"fact"}' % number])
+
+    def stop(step):
+        if step == at:
+            disk.fail, disk.how = 1, "killed"
+            raise KilledError
+
+    append(0)
+    with suppress(KilledError):
+        rotate_key(origin, disk, now=datetime(2026, 2, 3, tzinfo=UTC), actor="test", step=stop)
+    disk.fail = 0
+    disk.lose_power(lambda _: fate, tail=0)
+    finish_rotation(origin, disk)
+    assert append(1).size == (2 if at in ("successor", "entry") else 3)
+    verify_storage(disk, verifier_key(origin))
 
 
 class LogMachine(RuleBasedStateMachine):

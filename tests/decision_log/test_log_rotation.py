@@ -325,3 +325,13 @@ def test_who_has_no_signing_key_rotates_none(workspace, logs, rotate):
     key_files(workspace.log_origin()).key.unlink()
     with pytest.raises(KeyFileError, match="cannot be read"):
         rotate()
+
+
+def test_an_append_of_nothing_new_tells_the_checkpoint_with_all_its_signatures(
+    workspace, logs, rotate
+):
+    open_log(workspace).append(logs.records(0, 3))
+    old, new = map(parse_verifier, rotate())
+    told = open_log(workspace).append(logs.records(0, 3)).checkpoint.encode()
+    assert told == (workspace.log / "checkpoint").read_bytes()
+    assert open_checkpoint(told, old) == open_checkpoint(told, new)

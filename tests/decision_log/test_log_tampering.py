@@ -275,8 +275,9 @@ def test_removed_leftovers_and_other_hidden_files_change_nothing(logs, killed_lo
 
 def test_no_change_of_the_journal_alters_an_entry_or_what_is_published(logs, killed_log):
     # A journal beyond the checkpoint is not signed for yet: a change of it takes entries away that
-    # nobody could verify so far, or is told; it never puts others in. Frames fill whole blocks of
-    # the disk: what stands between them means nothing, and a change there takes nothing away.
+    # nobody could verify so far, or is told; it never puts others in. The next writer is told where
+    # a whole batch follows the changed one. Frames fill whole blocks of the disk: what stands
+    # between them means nothing, and a change there takes nothing away.
     journal = killed_log / "log" / ".journal"
     whole, rng, sizes = journal.read_bytes(), random.Random(2), set()
     assert len(list(frames(whole))) == 2
@@ -296,6 +297,10 @@ def test_no_change_of_the_journal_alters_an_entry_or_what_is_published(logs, kil
                 verify_log(copy / "log", logs.key)
             continue
         assert verify_log(copy / "log", logs.key).entries == 3
+        if number % 2 and meant[0][0] <= place < meant[0][1]:
+            with pytest.raises(LogError, match=rf"damaged at byte {meant[0][0]}, before entries"):
+                logs.open_folder(copy).checkpoint()
+            continue
         sizes.add(logs.open_folder(copy).checkpoint().size)
         assert verify_log(copy / "log", logs.key).entries in ((3, 4) if harmed else (5,))
         tree = FolderStorage(copy / "log")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from workbench.errors import ContractError
-from workbench.forecasting import backtest, views
+from workbench.forecasting import backtest, members, views
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
 from workbench.forecasting.leaks import check_no_leak
@@ -131,6 +131,15 @@ def test_an_unknown_family_is_refused_before_any_work():
 
 
 def test_every_family_that_is_tried_says_what_it_cost(result):
-    choice = result[2].choice
-    assert (choice["cpu_seconds"] > 0).all()
-    assert (choice["peak_mib"] >= 0).all()
+    trial = result[2]
+    assert set(trial.cost["model"]) == set(trial.scores["model"])
+    assert (trial.cost["cpu_seconds"] > 0).all()
+    assert not (trial.cost["peak_mib"] < 0).any()
+
+
+def test_a_family_of_ones_own_is_tried_beside_the_others(make_panel):
+    config = ForecastConfig(trees=10, test_cutoffs=4, calibration_weeks=6, windows_days=[7])
+    panel, windows = make_panel(series=20, days=260), backtest.windows_of(config)
+    own = {"own": members.Naive(seasonal=False)}
+    tried = backtest.backtest(panel, windows, config, families=(), own=own)
+    assert set(tried.scores["model"]) == {backtest.CHOSEN, backtest.NAIVE, "own"}

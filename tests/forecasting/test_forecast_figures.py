@@ -44,7 +44,6 @@ def test_families_tried_say_what_they_are_good_for_and_what_they_cost():
     table = views.families_tried(frame)
     assert table["model"].tolist() == ["tsb", "ets"]
     assert table["good_for"].str.contains("fade out|aggregates").all()
-    assert views.families_tried(pd.DataFrame()).empty
 
 
 def test_a_choice_that_was_not_made_is_stated():
@@ -110,3 +109,9 @@ def test_without_promotions_to_compare_the_figure_says_so(kinds, finding):
         {"promotion": kinds, "observed": 1.0, "forecast": 1.1, "forecasts": 9}
     ).astype({"observed": float, "forecast": float, "forecasts": int})  # fmt: skip
     assert finding in title_of(figures.promotion_effect(effect))
+
+
+def test_families_that_do_not_ship_are_shown_by_their_own_name():
+    frame = choice(0.2, 0.3).replace({"lightgbm_counts": "moving_average"})
+    shown = figures.skill_by_model(frame.assign(vw_pinball=[3, 2, 9], vw_mape_skill=0.1))
+    assert list(shown.data[0].y) == ["moving average", "LightGBM quantiles"]

@@ -68,6 +68,17 @@ def test_the_upper_forecast_does_not_see_later_sales(m5):
     np.testing.assert_array_equal(known, m5_model.upper_forecast(m5, 300, config))
 
 
+def test_effects_above_a_node_add_up_to_one_and_come_from_its_own_groups(m5):
+    top = m5.tree.until(m5_data.UPPER)
+    groups = m5_model.above(top)
+    assert groups[0].tolist() == [0] * len(groups)  # nothing is above the total
+    np.testing.assert_array_equal(groups[1:].sum(axis=1), 1)
+    node = top.nodes(m5_data.UPPER).start + top.labels[-1].index("TX_3_FOODS_3")
+    names = [label for labels in top.labels for label in labels]
+    found = {names[place]: groups[node, place] for place in np.flatnonzero(groups[node])}
+    assert found == {"TX_3_FOODS": 1, "TX_FOODS_3": 1, "TX_FOODS": -1}
+
+
 def test_the_coherent_forecast_adds_up_and_keeps_to_the_upper_nodes(m5):
     config = m5_model.M5Config(blend=0.0)
     upper = m5_model.upper_forecast(m5, 391, config)

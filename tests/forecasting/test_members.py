@@ -133,3 +133,11 @@ def test_every_family_says_what_it_is_good_for():
     table = catalogue.table()
     assert set(LIGHT) < set(table["model"])
     assert table["good_for"].str.len().min() > 20
+
+
+def test_quantiles_are_calibrated_where_there_are_only_single_shops():
+    units = np.random.default_rng(2).poisson(3.0, (12, 240))
+    shops = protocol.plain_panel(units)  # no location stands for all shops
+    made = catalogue.FAMILIES["lightgbm_quantiles"].fit(shops, TASK).forecast(shops)
+    median = protocol.checked(made, shops, TASK, family="own").quantiles[:, 0, 1]
+    assert median.mean() == pytest.approx(21, abs=2)  # seven days of three

@@ -9,6 +9,7 @@ from workbench.forecasting.structural import (
     Effects,
     StructuralConfig,
     calendar_effects,
+    fit_structural,
     forecast_structural,
 )
 
@@ -49,6 +50,42 @@ def test_an_indicators_lift_is_learned():
         demand[None, :DAYS], effects(lift), ahead=28, step=100.0, counted=COUNTED
     )
     assert found[0] == pytest.approx(demand[DAYS:], rel=0.03)
+
+
+def test_an_indicators_lift_may_differ_between_parts_of_the_month():
+    day = np.asarray(DATES.day)
+    lift = (day <= 10).astype(float)[:, None]
+    demand = 200 * np.where(day <= 3, 1.4, np.where(day <= 10, 1.1, 1.0))
+    config = StructuralConfig(part_indicator=0.1)
+    parts = calendar_effects(DATES, lift, np.zeros((300, 0)), config)
+    fit = {"step": 1e4, "ahead": 28, "counted": COUNTED}
+    found = forecast_structural(demand[None, :DAYS], parts, **fit)
+    assert found[0] == pytest.approx(demand[DAYS:], rel=0.03)
+    alike = forecast_structural(demand[None, :DAYS], effects(lift), **fit)
+    assert np.abs(found[0] - demand[DAYS:]).max() < np.abs(alike[0] - demand[DAYS:]).max()
+
+
+def test_pooled_effects_lie_between_the_series_own_and_the_groups():
+    pattern = np.array([3.0, 1, 1, 1, 2, 5, 6])[DATES.dayofweek] * 100
+    fit = {"step": 1e4, "ahead": 28, "counted": COUNTED}
+    own = fit_structural(pattern[None, :DAYS], effects(), **fit)
+    flat = np.zeros((1, 300))
+    same = fit_structural(pattern[None, :DAYS], effects(), prior=flat, **fit)
+    np.testing.assert_allclose(same.calendar, own.calendar)
+    stiff = fit_structural(pattern[None, :DAYS], effects(), prior=flat, pooling=1e9, **fit)
+    np.testing.assert_allclose(stiff.calendar, 0, atol=1e-6)
+    drawn = fit_structural(pattern[None, :DAYS], effects(), prior=flat, pooling=100.0, **fit)
+    assert 0.1 * own.calendar.std() < drawn.calendar.std() < 0.95 * own.calendar.std()
+
+
+def test_effects_of_the_group_are_kept_where_the_series_says_nothing_else():
+    group = np.log(np.where(DATES.dayofweek >= 5, 1.5, 1.0))[None, :]
+    demand = 100 * np.exp(group[:, :DAYS])
+    fit = fit_structural(
+        demand, effects(), ahead=28, step=1e4, counted=COUNTED, prior=group, pooling=1e6
+    )
+    np.testing.assert_allclose(fit.calendar, group, atol=1e-3)
+    assert fit.forecast(28)[0] == pytest.approx(100 * np.exp(group[0, DAYS:]), rel=1e-3)
 
 
 def test_closed_days_tell_nothing():

@@ -53,3 +53,18 @@ def test_stake_figure_adds_up_what_it_does_not_show():
     assert len(figure.data[0].x) == 20
     assert "$\u00a045" in figure.layout.title.text  # 0 + 1 + ... + 9
     assert figure.layout.yaxis.ticktext[0] == "Milk · DC1"
+
+
+def test_service_curve_draws_every_family_and_rings_its_least_cost():
+    curve = pd.DataFrame({
+        "family": ["lightgbm_counts"] * 3 + ["legacy"] * 3, "target": [0.8, 0.9, 0.99] * 2,
+        "fill_rate": [0.9, 0.95, 0.99, 0.85, 0.9, 0.95], "stock_value": [10.0, 20, 30] * 2,
+        "total_cost": [9.0, 7.0, 8.0, 12.0, 11.0, 10.0],
+    })  # fmt: skip
+    figure = inventory.service_curve(curve, finding="Less stock", days=14, currency="EUR")
+    assert "Less stock" in figure.layout.title.text
+    lines, rings = figure.data[::2], figure.data[1::2]
+    assert [list(line.y) for line in lines] == [[90, 95, 99], [85, 90, 95]]
+    assert [ring.x[0] for ring in rings] == [20, 30]
+    assert {note.text for note in figure.layout.annotations} == {"LightGBM counts", "legacy"}
+    assert "from 80% to 99.0%" in figure.layout.title.text

@@ -10,6 +10,7 @@ from workbench.inventory.service_curve import (
     TARGETS,
     Trial,
     at_equal_service,
+    finding,
     legacy_levels,
     reading,
     service_curve,
@@ -94,6 +95,10 @@ def test_the_reading_says_less_stock_and_less_money():
          "stock_value": [10.0, 20.0, 20.0, 40.0], "total_cost": [30.0, 20.0, 25.0, 40.0]}
     )  # fmt: skip
     assert reading(curve, "a") == (
-        "Acting on this forecast needs 50% less stock for the same fill rate than b and costs 20%"
-        " less at its best"
+        "Acting on this forecast needs 50% less stock for the same fill rate than b, and at the"
+        " best target of each it costs 20% less."
     )
+    assert finding(curve, "a") == "The same service takes 50% less stock than b"
+    apart = curve.assign(fill_rate=[0.5, 0.6, 0.9, 1.0])
+    assert "never meets the fill rate of b" in reading(apart, "a")
+    assert finding(apart, "a") == "No common fill rate"

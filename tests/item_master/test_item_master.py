@@ -15,8 +15,11 @@ from workbench.errors import ContractError
 from workbench.item_master.aliases import Merge, current_item, items_of, merged, no_aliases, undone
 from workbench.item_master.conversions import clashes, factor, in_base_units
 from workbench.item_master.duplicates import duplicates
+from workbench.item_master.gtins import gtin_faults
 from workbench.item_master.identifiers import Gtin, gtin, normalised_id
 from workbench.item_master.sizes import coverage
+from workbench.readiness.checks import all_checks
+from workbench.readiness.config import ReadinessConfig
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,55 @@ def test_gtins_of_every_length_become_fourteen_digits(text, digits):
 )  # fmt: skip
 def test_what_is_no_gtin_says_why(text, reason):
     assert reason in gtin(text)
+
+
+def test_the_audits_query_finds_the_same_numbers_wrong_as_python_stdnum():
+    # right and mistyped numbers of every length, blanks, hyphens, other lengths, zeros, letters
+    digits = [f"{number:0{length}d}" for length in (8, 12, 13, 14, 11) for number in range(97, 140)]
+    texts = [*digits, "9638 5074", "1-0614141-00041-5", "00000000", "62910415OO213", "", "-"]
+    check = next(one for one in all_checks() if one.id == "items-gtin-wrong")
+    with duckdb.connect() as connection:
+        connection.register("items", pd.DataFrame({"item_id": texts, "gtin": texts}))
+        sql = f"SELECT item_id FROM ({check.query(ReadinessConfig())}) WHERE affected"
+        wrong = {row[0] for row in connection.execute(sql).fetchall()}
+    assert wrong == {text for text in texts if isinstance(gtin(text), str)}
+    assert 0 < len(wrong) < len(texts)
+
+
+def test_faults_of_gtins_are_told_by_item():
+    items = pd.DataFrame({
+        "item_id": ["471", "472", "473", "474", "475"],
+        "gtin": ["036000291452", "0036000291452", "4006381333932", None, "2000000000015"],
+    })  # fmt: skip
+    found = gtin_faults(items)
+    assert (found.items, found.stated, found.internal) == (5, 4, 1)
+    assert found.wrong == [("473", "4006381333932", "check digit is 2, expected 1")]
+    assert found.shared == [("00036000291452", ["471", "472"])]
+
+
+def test_equal_records_are_paired_with_the_fullest_and_so_are_near_ones():
+    items = pd.DataFrame({
+        "item_id": ["A", "B", "C", "D", "E"], "brand": ["Oak", "Oak", "Oak", "Oak", "Elm"],
+        "description": ["Tomato soup"] * 3 + ["TOMATO SUOP", "Rag"],
+        "unit_cost": [None, 2.0, None, None, 1.0],
+    })  # fmt: skip
+    pairs = {(pair.item_id, pair.duplicate_id) for pair in duplicates(items)}
+    assert pairs == {("B", "A"), ("B", "C"), ("B", "D")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Nevirapine 10mg/ml, Bottle, 240 ml", "Nevirapine 10mg/ml, Bottle, 100 ml", False),
+        ("Nevirapine 10mg/ml, Bottle, 240 ml", "NEVIRAPINE 10 mg/ml bottle, 240ml", True),
+        ("Paracetamol 500 mg, 20 ct", "PARACETAMOL 500MG", True),
+        ("Chainring", "Chain", False),
+        ("Bicycle chainring", "Bicycle chainrng", True),
+    ],
+)
+def test_every_size_has_to_agree_and_one_word_alone_is_no_abbreviation(one, other, alike):
+    items = pd.DataFrame({"item_id": ["A", "B"], "description": [one, other]})
+    assert bool(duplicates(items)) == alike
 
 
 def test_a_shops_own_number_is_no_evidence():

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.errors import LogError
+from workbench.errors import LogError, TableError
 from workbench.tables.store import TableStore
 from workbench.workspace import open_workspace
 
@@ -97,6 +97,8 @@ def test_one_item_over_three_systems_is_merged_by_a_person_and_undone(tmp_path, 
     before = known(call, "471")
     assert before["systems"] == [["items", "471"], ["shop", "tomato-soup"], ["wms", "000471-A"]]
 
+    assert known(call, "tomato-soup") == before  # by the shop's number
+
     assert "0.9" in call("items", "duplicates")
     (proposed,) = json.loads(call("items", "duplicates", "--propose", "--json"))["records"]
     again = json.loads(call("items", "duplicates", "--propose", "--json"))
@@ -162,3 +164,32 @@ columns = { item_id = "no", from_uom = "from", to_uom = "to", factor = "n" }
     assert "'Salt' (1 items): not recognised" in told
     assert "conflict: item 471: EA to XCS to EA gives 1.2, expected 1" in told
     assert json.loads(call("items", "units", "--json"))["clashes"][0]["kind"] == "conflict"
+
+
+def test_gtins_are_told_with_what_is_wrong_and_what_is_shared(tmp_path, call):
+    erp = SOURCES.split("[[source]]")[1].replace('brand = "brand"', 'gtin = "ean"')
+    (tmp_path / "exports.toml").write_text(f"[[source]]{erp}")
+    (tmp_path / "erp.csv").write_text(
+        "no;text;ean\n471;Soup;036000291452\n472;Stew;0036000291452\n473;Salt;4006381333932\n"
+        "474;Rag;\n"
+    )
+    call("ingest", tmp_path / "exports.toml")
+    assert call("items", "gtins").splitlines() == [
+        "GTINs: 3 of 4 items have one; 1 wrong, 1 shared by several items, 0 of a shop's own range",
+        "  473: '4006381333932' check digit is 2, expected 1",
+        "  00036000291452 is on 471, 472",
+    ]
+    assert "… and 1 more shared; --json lists them all." in call("items", "gtins", "--rows", 0)
+    assert json.loads(call("items", "gtins", "--json"))["shared"] == [
+        ["00036000291452", ["471", "472"]]
+    ]
+
+
+def test_what_no_table_knows_is_refused_and_what_the_master_lacks_is_told(tmp_path, call):
+    (tmp_path / "aliases.csv").write_text("system,theirs,ours\nshop,tomato-soup-old,tomato-soup\n")
+    ingest(call, tmp_path)
+    with pytest.raises(TableError, match="item 'nowhere': in no table, and no system's number"):
+        call("items", "show", "nowhere")
+    assert "not in the item master: say in item_aliases which item it is" in call(
+        "items", "show", "000471-A"
+    )

@@ -5,9 +5,10 @@ import pytest
 from tests.readiness.conftest import daily_loads
 from workbench.contracts.checks import check_frame
 from workbench.contracts.tables import FINDINGS
+from workbench.item_master.duplicates import pair_table
 from workbench.readiness import coverage
 from workbench.readiness.audit import Surroundings, audit, fix_list
-from workbench.readiness.checks import AREAS, KEYS, LOADS, all_checks
+from workbench.readiness.checks import AREAS, ITEM_PAIRS, KEYS, LOADS, all_checks
 from workbench.readiness.config import ReadinessConfig
 
 CONFIG = ReadinessConfig()
@@ -17,6 +18,7 @@ CHECKS = {item.id: item for item in all_checks()}
 
 
 def audited(warehouse, **surroundings):
+    warehouse.register(ITEM_PAIRS, pair_table(warehouse.execute("FROM items").df()))
     available = [name for (name,) in warehouse.execute("SHOW TABLES").fetchall()]
     known = Surroundings(**({"deliveries": daily_loads()} | surroundings))
     ask = lambda sql: warehouse.execute(sql).df()  # noqa: E731
@@ -24,6 +26,7 @@ def audited(warehouse, **surroundings):
 
 
 def affected(warehouse, check_id):
+    warehouse.register(ITEM_PAIRS, pair_table(warehouse.execute("FROM items").df()))
     today = "WITH audit_day AS (SELECT DATE '2024-12-30' AS today) "
     count = f"SELECT count(*) FILTER (affected) FROM ({CHECKS[check_id].query(CONFIG)})"
     return warehouse.execute(today + count).fetchone()[0]
@@ -48,7 +51,8 @@ SEEDED = {
     "items-without-cost": ("UPDATE items SET unit_cost = NULL " + I0, 1),
     "items-cost-above-price": ("UPDATE items SET unit_cost = 4.0 " + I0, 1),
     "items-alike": (
-        "UPDATE items SET description = 'Item 2', pack_text = '3 G' " + I0, 2,
+        "UPDATE items SET pack_size = 3, gtin = NULL, description = CASE item_id WHEN 'I0' THEN"
+        " 'Tomato soup' ELSE 'TOMATO SUOP' END WHERE item_id IN ('I0', 'I2')", 2,
     ),
     "items-mixed-units": ("UPDATE items SET base_uom = 'KGM' " + I0, 1),
     "lines-zero-quantity": ("UPDATE order_lines SET quantity = 0 WHERE date = '2023-05-01'", 10),
@@ -270,7 +274,7 @@ def test_bad_rows_of_the_versions_in_force_count_as_a_share_of_what_was_read(war
     assert finding["finding"] == "3 of 203 source rows are bad and were set aside, in no table."
     examples = result.examples.query("check_id == 'loads-set-aside'")["example"]
     assert any("quantity, reason is no number, rows 2" in one for one in examples)
-    assert any("share 0.00970874, first b.csv:3" in one for one in examples)  # 1 of 103
+    assert any("share 0.97%, first b.csv:3" in one for one in examples)  # 1 of 103
 
 
 def test_bad_rows_are_shown_by_source_and_reason(warehouse):

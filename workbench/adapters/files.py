@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from workbench.adapters.broken_lines import RejectedLine, without_broken_lines
+from workbench.adapters.line_ends import with_one_line_end
 from workbench.adapters.loads import single
 from workbench.adapters.sources import CsvSource, ParquetSource
 from workbench.contracts.relation_checks import literal, quoted
@@ -22,6 +23,11 @@ LARGEST: Final = 64 << 30
 _CHUNK_BYTES = 1 << 20
 _LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
+_PACKED: Final = {
+    b"\x1f\x8b": "compressed (gzip)", b"PK\x03\x04": "a zip archive or a workbook",
+    b"BZh": "compressed (bzip2)", b"\xfd7zX": "compressed (xz)",
+    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
+}  # fmt: skip
 
 
 def matching(folder: Path, pattern: str, source: str) -> list[Path]:
@@ -66,6 +72,7 @@ def stage_csv(
     """
     rejected: list[RejectedLine] = []
     for number, path in enumerate(matching(folder, source.path, source.name)):
+        refuse_packed(path)
         names = source.header or _heading(path, source)
         require_columns(path, names, wanted or (), source.delimiter)
         readable = _as_utf8(path, source.encoding, work / f"{into}-{number}.csv")
@@ -75,15 +82,11 @@ def stage_csv(
 
         try:
             stage(readable)
-        except SourceError:
-            if source.on_bad_rows == "refuse":
-                raise
-            scan, cleaned = csv_scan(readable, names, source), work / f"{into}-{number}-whole.csv"
-            broken = without_broken_lines(connection, path, readable, scan, cleaned)
-            if not broken:
-                raise
-            rejected += broken
-            stage(cleaned)
+        except SourceError as refused:
+            rest = work / f"{into}-{number}"
+            rejected += _stage_mended(
+                connection, path, readable, rest, source, names, stage, refused
+            )
     return rejected
 
 
@@ -112,6 +115,34 @@ def stage_parquet(
             )
         require_columns(path, [str(row[0]) for row in described], wanted or ())
         _stage(connection, path, scan, wanted, into)
+
+
+def _stage_mended(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    readable: Path,
+    rest: Path,
+    source: CsvSource,
+    names: Sequence[str],
+    stage: Callable[[Path], None],
+    refused: SourceError,
+) -> list[RejectedLine]:
+    """Stage a file that was refused: with one line end, then without lines that are no records."""
+    even, whole = rest.with_suffix(".even"), rest.with_suffix(".whole")
+    if with_one_line_end(readable, even):
+        try:
+            stage(even)
+            return []
+        except SourceError as error:
+            readable, refused = even, error
+    if source.on_bad_rows == "refuse":
+        raise refused
+    scan = csv_scan(readable, names, source)
+    broken = without_broken_lines(connection, path, readable, scan, whole)
+    if not broken:
+        raise refused
+    stage(whole)
+    return broken
 
 
 def append_chunk(
@@ -214,6 +245,18 @@ def _heading(path: Path, source: CsvSource) -> list[str]:
         raise no_access(path, error) from error
     require_names(path, names)
     return names
+
+
+def refuse_packed(path: Path) -> None:
+    """Say that a file is compressed, before its bytes are taken for text of a wrong encoding."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(4)
+    except OSError as error:
+        raise no_access(path, error) from error
+    for magic, kind in _PACKED.items():
+        if begins.startswith(magic):
+            raise SourceError(f"{path}: is {kind}, not text; unpack it, or export it as text.")
 
 
 def no_access(path: Path, error: OSError) -> SourceError:

@@ -30,6 +30,7 @@ from workbench.adapters.sources import (
 from workbench.adapters.watermarks import joined, later, since, with_decided
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.printable import counted
 from workbench.contracts.relation_checks import literal
 from workbench.errors import ContractError, SourceError, TableNotFoundError
 from workbench.item_master.aliases import numbers_of
@@ -88,8 +89,9 @@ class IngestResult:
         notes = list(self.load.notes)
         if self.load.quarantined:
             notes.append(
-                f"{self.load.quarantined:,} bad rows are set aside: 'workbench quarantine"
-                f" {self.table}' shows them with the reasons."
+                f"{counted(self.load.quarantined, 'bad row')} set aside: 'workbench quarantine"
+                f" {self.table}' shows {'it' if self.load.quarantined == 1 else 'them'} with"
+                f" the reason{'' if self.load.quarantined == 1 else 's'}."
             )
         return [self.summary(), *(f"  {note}" for note in notes)]
 

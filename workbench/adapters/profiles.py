@@ -10,10 +10,11 @@ import io
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,12 +22,16 @@ from typing import Final
 import duckdb
 
 from workbench.adapters.excel import read_sheet, sheets
-from workbench.adapters.files import no_access, unreadable
+from workbench.adapters.files import no_access, refuse_packed, unreadable
 from workbench.contracts.relation_checks import literal, quoted
 from workbench.errors import SourceError
 
 SAMPLE_ROWS: Final = 20_000
 _SAMPLE_BYTES: Final = 4 << 20
+_ODD_SHARE: Final = 0.01  # of values that may not fit a column's type: what ingest sets aside
+_TRIED: Final = 50  # values on which every way of writing is tried
+_MOST_TITLES: Final = 20  # rows above a sheet's heading
+_COMMA: Final = re.compile(r"[+-]?(\d{1,3}([. \u00a0]\d{3})+|\d+)(,\d+)?")  # 1.234,50
 _WESTERN: Final = 0.08  # share of letters beyond ASCII in text of Latin letters
 _DELIMITERS: Final = ",;\t|"
 _DAY_FORMATS: Final = (
@@ -46,6 +51,7 @@ class ColumnProfile:
         format: How days or times are written, strptime; empty for ISO 8601.
         also: Another format that fits every value: whether day or month comes first is open.
         decimal: `,` if numbers are written with a decimal comma.
+        odd: Values that do not fit the type, at most one of a hundred, and the first of them.
     """
 
     name: str
@@ -58,6 +64,7 @@ class ColumnProfile:
     decimal: str = ""
     examples: tuple[str, ...] = ()
     values: frozenset[str] = frozenset()
+    odd: tuple[int, str] = (0, "")
 
     @property
     def unique(self) -> bool:
@@ -104,6 +111,7 @@ def profiles(path: Path) -> list[Profile]:
         return _database(path, "duckdb")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _workbook(path)
+    refuse_packed(path)
     return [_delimited(path, head)]
 
 
@@ -149,16 +157,32 @@ def _connected(path: Path, kind: str) -> "sqlite3.Connection | duckdb.DuckDBPyCo
 def _workbook(path: Path) -> list[Profile]:
     found, names = [], sheets(path)
     for sheet in names:
+        above = _rows_above_heading(path, sheet)
         try:
-            heading, body = read_sheet(path, sheet)
+            heading, body = read_sheet(path, sheet, above + 1)
         except SourceError:  # an empty sheet, or one without a table
             continue
         settings: dict[str, tuple[object, str]] = {}
+        if above:
+            settings["heading_row"] = (above + 1, "the first row that is filled as those below it")
         if len(names) > 1:
             settings["sheet"] = (sheet, f"one of {len(names)} sheets")
         rows = [row[: len(heading)] for _, row in islice(body, SAMPLE_ROWS)]
         found.append(_profile(path, "excel", sheet, settings, heading, rows))
     return found
+
+
+def _rows_above_heading(path: Path, sheet: str) -> int:
+    """Rows of titles: those before the first one that is as wide as most, and looks like names."""
+    _, body = read_sheet(path, sheet, header=["any"])
+    rows = [(number, [v for v in row if v is not None]) for number, row in islice(body, 200)]
+    if not rows:
+        return 0
+    usual = Counter(len(values) for _, values in rows).most_common(1)[0][0]
+    for number, values in rows[:_MOST_TITLES]:
+        if len(values) >= usual and _is_heading([values]):
+            return number - 1 if number > rows[0][0] else 0
+    return 0
 
 
 def _delimited(path: Path, head: bytes) -> Profile:
@@ -238,14 +262,33 @@ def _profile(
 
 
 def profile_column(name: str, values: Sequence[str | None]) -> ColumnProfile:
-    """A column's type and how it is written, as all of its values in the sample allow."""
-    filled = [value.strip() for value in values if value is not None and value.strip()]
-    different = frozenset(filled)
-    kind, form, also, decimal = _type(different)
+    """A column's type and how it is written, as its values in the sample allow: all, or nearly."""
+    counts = Counter(value.strip() for value in values if value is not None and value.strip())
+    different, filled = frozenset(counts), counts.total()
+    fitting = different
+    if _type(different)[0] == "text":
+        fitting = _most_alike(counts) or different
+    kind, form, also, decimal = _type(fitting)
+    odd = sorted(different - fitting)
     return ColumnProfile(
-        name, len(values), len(filled), len(different), kind, form, also, decimal,
-        tuple(sorted(different)[:3]), different,
+        name, len(values), filled, len(different), kind, form, also, decimal,
+        tuple(sorted(different)[:3]), different, (sum(counts[v] for v in odd), "".join(odd[:1])),
     )  # fmt: skip
+
+
+def _most_alike(counts: Counter[str]) -> frozenset[str] | None:
+    """Values that are written in one way, if that is nearly all of them and not text."""
+    sample = sorted(counts, key=lambda value: (-counts[value], value))[:_TRIED]
+    if sum(any(char.isdigit() for char in value) for value in sample) < 0.9 * len(sample):
+        return None
+    forms = [day + time for day in _DAY_FORMATS for time in _TIMES]
+    ways: list[Callable[[str], object]] = [
+        *(partial(_parsed, form=form) for form in forms), _number, _COMMA.fullmatch,
+    ]  # fmt: skip
+    best = max(ways, key=lambda way: sum(bool(way(value)) for value in sample))
+    fitting = frozenset(value for value in counts if best(value))
+    least = (1 - _ODD_SHARE) * counts.total()
+    return fitting if sum(counts[value] for value in fitting) >= least else None
 
 
 def _type(values: frozenset[str]) -> tuple[str, str, str, str]:
@@ -259,7 +302,7 @@ def _type(values: frozenset[str]) -> tuple[str, str, str, str]:
     if all(_number(value) for value in values):
         whole = all(float(value).is_integer() for value in values)
         return "integer" if whole else "number", "", "", ""
-    if all(_number(_with_point(value)) for value in values):
+    if all(_COMMA.fullmatch(value) for value in values):
         return "number", "", "", ","
     if {value.lower() for value in values} <= _TRUTH:
         return "boolean", "", "", ""
@@ -301,7 +344,3 @@ def _number(value: str) -> bool:
         return float(value) not in (float("inf"), float("-inf")) and value.strip()[-1].isdigit()
     except ValueError:
         return False
-
-
-def _with_point(value: str) -> str:
-    return value.replace(".", "").replace("\u00a0", "").replace(" ", "").replace(",", ".")

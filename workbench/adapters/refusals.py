@@ -14,7 +14,7 @@ import duckdb
 from workbench.adapters.broken_lines import RejectedLine
 from workbench.adapters.files import FILE, ROW
 from workbench.adapters.loads import single
-from workbench.adapters.places import place
+from workbench.adapters.places import file_name, place
 from workbench.adapters.sources import ColumnMapping, MappedSource
 from workbench.contracts import violations
 from workbench.contracts.relation_checks import breaks, literal, quoted
@@ -185,7 +185,7 @@ def refuse(rows: Rows) -> None:
     """
     if rows.broken:
         line = rows.broken[0]
-        name = rows.place(line.file, 0).partition(" row ")[0]
+        name = file_name(rows.source, rows.folder, line.file)
         raise SourceError(
             f"source {rows.source.name!r}: {name} line {line.line:,} is no record:"
             f" {line.reason}{_such(len(rows.broken))}. Correct the file, or 'delimiter'."

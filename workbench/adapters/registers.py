@@ -66,8 +66,16 @@ def staged(
     return [_write(store, LOADS, loads, run_id), _write(store, QUARANTINE, bad, run_id)]
 
 
-def bad_rows(store: TableStore, names: Sequence[str] = ()) -> pd.DataFrame:
-    """Bad rows that current versions lack, of the named tables or of all.
+def bad_rows(
+    store: TableStore, names: Sequence[str] = (), *, earlier: bool = False
+) -> pd.DataFrame:
+    """Bad rows that the loads of current versions set aside, of the named tables or of all.
+
+    Args:
+        store: The tables.
+        names: Tables; all by default.
+        earlier: Those of earlier deliveries instead, which current versions added rows to. A later
+            delivery may have mended them.
 
     Raises:
         ContractError: A name is not a table's.
@@ -75,9 +83,24 @@ def bad_rows(store: TableStore, names: Sequence[str] = ()) -> pd.DataFrame:
     for name in names:
         tables.contract(name)
     frame = _known(store, QUARANTINE)
-    current = {table: store.current(table).version for table in store.tables()}
-    in_force = frame[c.LOADED_VERSION] == frame[c.LOADED_TABLE].map(current)
-    return frame[in_force & (frame[c.LOADED_TABLE].isin(names) if names else True)]
+    in_force = {
+        (table, version)
+        for table in (names or store.tables())
+        if table in store.tables()
+        for version in (_deliveries(store, table)[1:] if earlier else _deliveries(store, table)[:1])
+    }
+    whose = zip(frame[c.LOADED_TABLE], frame[c.LOADED_VERSION], strict=True)
+    return frame[[pair in in_force for pair in whose]]
+
+
+def _deliveries(store: TableStore, table: str) -> list[str]:
+    """The current version and those whose rows it was added to, newest first."""
+    by_digest = {version.digest: version for version in store.versions(table)}
+    found, version = list[str](), store.current(table)
+    while version.version not in found:
+        found.append(version.version)
+        version = by_digest.get(version.parents.get(table, ""), version)
+    return found
 
 
 def reasons(frame: pd.DataFrame) -> list[dict[str, Any]]:

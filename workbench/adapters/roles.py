@@ -157,6 +157,10 @@ def _described(found: ColumnProfile) -> str:
         parts.append(f"CHECK: {found.also} fits too")
     if found.decimal:
         parts.append("decimal comma")
+    if found.odd[0]:
+        parts.append(
+            f"CHECK: {found.odd[0]:,} of {found.rows:,} do not fit, first {found.odd[1]!r}"
+        )
     return ", ".join(parts)
 
 

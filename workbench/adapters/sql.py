@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from workbench.adapters.files import FILE, ROW, append_chunk, matching
+from workbench.adapters.files import FILE, ROW, append_chunk, matching, no_access
 from workbench.adapters.sources import QuerySource
 from workbench.errors import SourceError
 
@@ -43,6 +43,8 @@ def stage_query(
             f"source {source.name!r}: {path} did not answer the query ({reason}); correct 'query'"
             " or 'path'."
         ) from error
+    except OSError as error:
+        raise no_access(path, error) from error
 
 
 def _placed(chunk: pa.Table, path: Path, before: int) -> pa.Table:

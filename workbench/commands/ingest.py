@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workbench.commands.terminal import say
+from workbench.contracts.printable import counted
 from workbench.errors import ConfigError
 from workbench.workspace import find_workspace
 
@@ -68,6 +69,9 @@ def _suggest(files: list[Path], out: Path) -> None:
 def quarantine(
     tables: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every bad row to this file.")] = None,
+    earlier: Annotated[
+        bool, typer.Option("--earlier", help="Those of earlier deliveries of incremental sources.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Show the bad rows that an ingest set aside, with their reasons."""
@@ -75,7 +79,8 @@ def quarantine(
     from workbench.contracts.export import safe_csv
     from workbench.tables.store import TableStore
 
-    found = bad_rows(TableStore(find_workspace().tables), tables or ())
+    store = TableStore(find_workspace().tables)
+    found = bad_rows(store, tables or (), earlier=earlier)
     if csv is not None:
         write_new(csv, safe_csv(found))
     summary = reasons(found)
@@ -83,9 +88,12 @@ def quarantine(
         say(json.dumps(summary, indent=1))
         return
     for row in summary:
-        say(f"{row['table']}: {row['rows']:,} rows, {row['reason']}; first {row['first']}")
+        say(f"{row['table']}: {counted(row['rows'], 'row')}, {row['reason']}; first {row['first']}")
     where = f", written to {csv}" if csv else "" if found.empty else "; --csv FILE writes them all"
-    say(f"{len(found):,} bad rows are set aside{where}.")
+    say(f"{counted(len(found), 'bad row')} set aside{where}.")
+    before = 0 if earlier else len(bad_rows(store, tables or (), earlier=True))
+    if before:
+        say(f"{before:,} more of earlier deliveries, perhaps mended by later ones: see --earlier.")
 
 
 def write_new(path: Path, text: str) -> None:

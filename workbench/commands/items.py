@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,8 @@ import typer
 from workbench.commands.decide import append, author, show
 from workbench.commands.log import open_history
 from workbench.commands.terminal import say
-from workbench.errors import LogError, TableNotFoundError
+from workbench.contracts.printable import counted
+from workbench.errors import LogError, TableError, TableNotFoundError
 from workbench.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ def duplicates(
     for pair, record in zip(found, records, strict=True):
         say(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
         say(f"      {'; '.join(pair.evidence)}")
-    say(f"{len(found):,} pairs of {version.rows:,} items; --propose enters them.")
+    end = "; --propose enters them." if found else "."
+    say(f"{counted(len(found), 'pair')} among {counted(version.rows, 'item')}{end}")
 
 
 @app.command()
@@ -142,28 +145,72 @@ def undo(
 
 @app.command("show")
 def show_item(
-    item: Annotated[str, typer.Argument(help="Number of the item, or of one merged into it.")],
+    item: Annotated[
+        str, typer.Argument(help="Number of the item, of one merged into it, or of any system.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """One item over all systems: its numbers there, and what each table knows of it."""
-    from workbench.item_master.aliases import current_item, items_of
+    from workbench.item_master.aliases import current_item, items_named, items_of
     from workbench.item_master.graph import known_of
     from workbench.tables.store import TableStore
 
     workspace = find_workspace()
     aliases = _aliases(workspace)
-    number = current_item(aliases, item)
-    systems = items_of(aliases, number)
+    number, named = current_item(aliases, item), items_named(aliases, item)
     with TableStore(workspace.tables).connect() as connection:
-        facts = known_of(number, lambda sql: connection.execute(sql).fetchall())
+        known = partial(known_of, fetch=lambda sql: connection.execute(sql).fetchall())
+        facts = known(number)
+        if not facts and len(named) == 1:  # no number of the master, but one system's
+            number, facts = named[0], known(named[0])
+    systems = items_of(aliases, number)
+    if not facts and len(systems) < 2:
+        raise TableError(
+            f"item {item!r}: in no table, and no system's number in item_aliases; expected the"
+            " number of an item, or a system's number for one."
+        )
     if as_json:
         say(json.dumps({"item_id": number, "systems": systems, "tables": facts}, indent=1))
         return
-    say(f"{number}" + (f" (asked for {item}, merged into it)" if number != item else ""))
+    say(f"{number}" + (f" (asked for {item})" if number != item else ""))
     for system, name in systems:
         say(f"  in {system}: {name}")
     for table, fact in facts.items():
         say(f"  {table}: {fact}")
+    if "items" not in facts:
+        say("  not in the item master: say in item_aliases which item it is, or add it there")
+
+
+@app.command()
+def gtins(
+    rows: Annotated[int, typer.Option(help="Most lines of each kind; --json has all.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Check digits and lengths of the items' GTINs, and numbers that several items share."""
+    from workbench.item_master.gtins import gtin_faults
+    from workbench.tables.store import TableStore
+
+    store = TableStore(find_workspace().tables)
+    found = gtin_faults(store.read("items", columns=["item_id", "gtin"]))
+    if as_json:
+        say(json.dumps(vars(found), indent=1))
+        return
+    say(
+        f"GTINs: {found.stated:,} of {found.items:,} items have one;"
+        f" {len(found.wrong):,} wrong, {len(found.shared):,} shared by several items,"
+        f" {found.internal:,} of a shop's own range"
+    )
+    for item, text, reason in found.wrong[:rows]:
+        say(f"  {item}: {text!r} {reason}")
+    _more(len(found.wrong) - rows, "wrong")
+    for digits, ids in found.shared[:rows]:
+        say(f"  {digits} is on {', '.join(ids)}")
+    _more(len(found.shared) - rows, "shared")
+
+
+def _more(count: int, kind: str) -> None:
+    if count > 0:
+        say(f"  … and {count:,} more {kind}; --json lists them all.")
 
 
 @app.command()
@@ -184,7 +231,10 @@ def units(as_json: AsJson = False) -> None:
         facts = {"sizes": read, "clashes": [vars(clash) for clash in found]}
         say(json.dumps(facts, indent=1))
         return
-    say(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
+    if not sizes.stated:
+        say("package sizes: no item states one")
+    else:
+        say(f"package sizes: {sizes.parsed:,} of {sizes.stated:,} read ({sizes.share:.1%})")
     for reason, count in sizes.reasons.items():
         say(f"  not read: {count:,} items, {reason}")
     for text, reason, count in sizes.samples:

@@ -143,15 +143,16 @@ _UNITS: Final = _MEASURES | _by_name(
     {
         "EA": "EACH",
         "H87": "PC PCS PCE PIECE PIECES ST STK STUECK",
-        "XBG": "BAG",
+        "XBG": "BAG BEUTEL",
         "XBX": "BX BOX",
-        "XCS": "CS CASE CASES",
-        "XCT": "CTN CARTON",
-        "XPK": "PK PACK PKG PACKAGE",
-        "XPX": "PAL PALLET",
-        "XRO": "ROLL",
+        "XCS": "CS CASE CASES KISTE KISTEN",
+        "XCT": "CTN CARTON KARTON KARTONS",
+        "XPK": "PK PACK PKG PACKAGE PACKUNG PACKUNGEN",
+        "XPX": "PAL PALLET PALETTE PALETTEN",
+        "XRO": "ROLL ROLLE ROLLEN",
     }
 )
+_PLAIN: Final = str.maketrans({"Ä": "AE", "Ö": "OE", "Ü": "UE"})
 # What the same words mean in a package size, where they count the pieces inside.
 _SIZE_WORDS: Final = _MEASURES | _by_name(
     {
@@ -196,7 +197,7 @@ class Unparsed:
 
 def unit_code(name: str) -> str | None:
     """Recommendation 20 code of a unit's code, name or usual abbreviation; None if unknown."""
-    compact = re.sub(r"[ .]", "", name.strip().upper())
+    compact = re.sub(r"[ .]", "", name.strip().upper()).translate(_PLAIN)
     return compact if compact in UNIT_NAMES else _UNITS.get(compact)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 from workbench.contracts.canonical import parse_canonical
@@ -39,7 +39,7 @@ class Appended:
         first_index: Index of the first of them.
         size: Tree size of the checkpoint that covers them.
         root: Its root hash, in hex.
-        signed: Makes or has the signed checkpoint, which is always the same.
+        signed: Makes, at first, or has the signed checkpoint: always the same.
     """
 
     indexes: tuple[int, ...]
@@ -260,7 +260,7 @@ class DecisionLog:
         plan = _Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
         after = self._writer.extend(list(plan.fresh.values()))
-        signed = partial(_signed, after, self._signer)
+        signed = self._told(after, new=bool(plan.fresh))
         fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
         self._recent |= fresh
         self._known = after.size
@@ -274,6 +274,13 @@ class DecisionLog:
             )
             for outcome in outcomes
         ]  # fmt: skip
+
+    def _told(self, checkpoint: Checkpoint, *, new: bool) -> Callable[[], str]:
+        """Gives the signed checkpoint; where nothing is new, with all signatures that it has."""
+        if new:
+            return cache(partial(_signed, checkpoint, self._signer))
+        note = self._writer.note.decode()
+        return lambda: note
 
     def _look_up(self, ids: Sequence[str]) -> dict[str, int]:
         """Places of those ids that are in the log.

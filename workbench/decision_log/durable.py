@@ -7,14 +7,16 @@ from pathlib import Path
 def replace_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write under a temporary name, flush, rename, flush the folder.
 
-    The temporary name is fixed: one writer at a time, under a lock.
+    The temporary name is fixed: one writer at a time, under a lock. What stands under that name is
+    removed, not written: in a folder of others it may be a link to any file.
 
     Raises:
         OSError: Nothing of the old content was touched, or the rename is done and not yet flushed.
     """
     staged = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        staged.unlink(missing_ok=True)
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

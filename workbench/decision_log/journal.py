@@ -33,6 +33,7 @@ _HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
 _SEALED: Final = "sealed"
+_LARGEST: Final = 2**63 - 1  # entries
 _RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
 
 
@@ -47,11 +48,16 @@ def frame(epoch: bytes, place: int, data: bytes) -> bytes:
     return b"".join((head, data, bytes(-(len(head) + len(data)) % BLOCK_BYTES)))
 
 
-def frames(journal: bytes) -> Iterator[bytes]:
+def frames(journal: bytes, *, alone: bool = False) -> Iterator[bytes]:
     """The records of a journal in order, up to the first that is not whole.
 
+    Args:
+        journal: Its bytes.
+        alone: Nobody writes it. Then a whole record after one that is not shows damage: it was
+            written when that one was durable.
+
     Raises:
-        LogError: It is no journal.
+        LogError: It is no journal, or damaged.
     """
     if len(journal) < _HEADER_BYTES or not journal[:_HEADER_BYTES].strip(b"\0"):
         return  # its first write did not come to an end
@@ -62,15 +68,29 @@ def frames(journal: bytes) -> Iterator[bytes]:
     place = _HEADER_BYTES
     while True:
         place += -place % block
-        start = place + _LENGTH_BYTES + _DIGEST_BYTES
-        length = int.from_bytes(journal[place : place + _LENGTH_BYTES], "big")
-        data = journal[start : start + length]
-        if not length or len(data) != length:
-            return
-        if journal[place + _LENGTH_BYTES : start] != _digest(epoch, place, data):
-            return
+        data = _record(journal, epoch, place)
+        if data is None:
+            break
         yield data
-        place = start + length
+        place += _LENGTH_BYTES + _DIGEST_BYTES + len(data)
+    later = range(place + block, len(journal), block) if alone and block > 1 else ()
+    if any(_record(journal, epoch, begin) is not None for begin in later):
+        raise LogError(
+            f"{JOURNAL}: damaged at byte {place}, before entries that were acknowledged; nothing"
+            f" was appended. {_RESTORE[0].upper()}{_RESTORE[1:]}; to go on knowingly without what"
+            f" follows, cut it there with 'truncate -s {place} {JOURNAL}'."
+        )
+
+
+def _record(journal: bytes, epoch: bytes, place: int) -> bytes | None:
+    """The whole record at a place, if there is one."""
+    start = place + _LENGTH_BYTES + _DIGEST_BYTES
+    length = int.from_bytes(journal[place : place + _LENGTH_BYTES], "big")
+    if not length or start + length > len(journal):
+        return None
+    data = journal[start : start + length]
+    whole = journal[place + _LENGTH_BYTES : start] == _digest(epoch, place, data)
+    return data if whole else None
 
 
 def _digest(epoch: bytes, place: int, data: bytes) -> bytes:
@@ -153,8 +173,8 @@ def parse_batch(record: bytes) -> Batch:
     try:
         words = head.decode("ascii").split(" ")
         batch = _sealed(words, rest) if words[0] == _SEALED else _signed(words, rest)
-        if batch.encode() != record:
-            raise ValueError("another spelling")
+        if batch.encode() != record or not 0 <= batch.start <= _LARGEST:
+            raise ValueError("another spelling, or a size that no log has")
     except (ValueError, VerificationError) as error:
         raise LogError(f"{JOURNAL}: malformed; nothing was appended: {_RESTORE}.") from error
     return batch

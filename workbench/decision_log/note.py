@@ -1,6 +1,7 @@
 """Signed notes with Ed25519 (c2sp.org/signed-note): signing, verifying, keys as text.
 
-libsodium signs, in three fifths of OpenSSL's time: every append is signed. OpenSSL verifies.
+libsodium signs, in three fifths of OpenSSL's time: every answer of the log's service tells a signed
+checkpoint. OpenSSL verifies.
 """
 
 import base64

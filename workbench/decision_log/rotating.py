@@ -1,8 +1,8 @@
 """Rotating the log's key: every step is durable, and a crash is mended by doing it again.
 
-The new key is made; the entry that names it is appended under a checkpoint that both keys sign;
-the machine's memory takes that checkpoint; the key files are switched and the old signing key is
-gone. Whoever opens the log after a crash in between completes the switch.
+The new key is made; the entry that names it is appended under a checkpoint that both keys sign, and
+its files are flushed; the machine's memory takes that checkpoint; the key files are switched and
+the old signing key is gone. Whoever opens the log after a crash in between completes the switch.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def rotate_key(
         record = rotation_record(before, signer, successor, now=now, actor=actor)
         step("entry")
         writer.extend([record.canonical()], successor=successor)
-        writer.publish()
+        writer.settle()  # the new key cannot open what the old one alone signed
         _hand_over(origin, storage, memory, step)
     return signer.verifier.encode(), successor.verifier.encode()
 

@@ -20,6 +20,7 @@ SERVICE: Final = ".service"  # held by the log's service as long as it runs
 UNFINISHED: Final = ".new"  # ends the hidden name of a file that is being written
 MAXIMUM_FILE: Final = 256 * (2 + 65_535)  # bytes of a full bundle of the largest entries
 _POLL_SECONDS: Final = 0.02
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -116,6 +117,7 @@ class FolderStorage:
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
+        self._lock: int | None = None  # descriptor of the lock, while it is held
         self._unsettled: dict[str, None] = {}
 
     @contextmanager
@@ -124,17 +126,22 @@ class FolderStorage:
 
         Raises:
             LockedError: Another process is writing.
+            LogError: The lock's file was removed or replaced meanwhile.
         """
         with _named(self.root):
             _make_durably(self.root)
-            descriptor = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(self.root / LOCK, _LOCK_FLAGS, 0o600)
         try:
             self._acquire(descriptor)
             with suppress(OSError):  # for people only
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+                if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            self._lock = descriptor
+            self._check_lock()
             yield
         finally:
+            self._lock = None
             self._forget()
             with suppress(OSError):  # it is let go all the same
                 os.close(descriptor)
@@ -146,6 +153,21 @@ class FolderStorage:
         if journal is not None:
             with suppress(OSError):  # every record was flushed
                 journal.close()
+
+    def _check_lock(self) -> None:
+        """That the lock, if it is held, still keeps others out: its file may have been removed."""
+        if self._lock is None:
+            return
+        try:
+            alone = os.path.samestat(os.lstat(self.root / LOCK), os.fstat(self._lock))
+        except OSError:
+            alone = False
+        if not alone:
+            raise LogError(
+                f"{self.root / LOCK}: was removed or replaced while this process wrote, so that"
+                " another may write too; nothing was acknowledged, leave that file alone and run"
+                " again."
+            )
 
     def _acquire(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._patience
@@ -188,6 +210,7 @@ class FolderStorage:
 
     def create(self, objects: Mapping[str, bytes]) -> None:
         """Write new files; a crash may leave half of one, which `restore` mends."""
+        self._check_lock()
         for path, data in objects.items():
             with _named(self.root / path):
                 created = _create(f"{self.root}/{path}", data)
@@ -206,6 +229,7 @@ class FolderStorage:
 
     def replace(self, path: str, data: bytes) -> None:
         """Write under a temporary name, then rename: whole or not at all for every reader."""
+        self._check_lock()
         target = self.root / path
         staged = target.with_name(f".{target.name}{UNFINISHED}")
         with _named(target):
@@ -243,9 +267,11 @@ class FolderStorage:
             self._journal.write(data)
         except OSError as error:
             raise _refused(self.root / JOURNAL, error) from error
+        self._check_lock()  # who took the log over since has read this record, or it is refused
 
     def journal(self) -> list[bytes]:
-        return list(frames(self.read(JOURNAL) or b""))
+        self._check_lock()
+        return list(frames(self.read(JOURNAL) or b"", alone=self._lock is not None))
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
         """Flush the files written since the last time, then empty the journal.
@@ -255,6 +281,7 @@ class FolderStorage:
                 after a power loss would be empty.
             last: Remove the journal's file too; else it is kept for the records to come.
         """
+        self._check_lock()
         gone = set(superseded)
         unsettled = [path for path in self._unsettled if path not in gone]
         folders = {parent: None for path in unsettled for parent in PurePosixPath(path).parents}

@@ -10,9 +10,10 @@ different content; what is not in the journal was never begun.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -117,8 +118,7 @@ class LogWriter:
             self._holding = True
             try:
                 yield
-                self.publish()
-                self._settle(last=True)
+                self.settle()
             except BaseException:
                 with suppress(WorkbenchError):  # else the next opener completes the journal
                     self.publish()
@@ -254,9 +254,27 @@ class LogWriter:
             )
         self._storage.create(objects)
         self._read_back(objects)
-        self._storage.replace(CHECKPOINT, self._signed(state))
+        self._show(self._signed(state))
         state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
+
+    def _show(self, note: bytes) -> None:
+        """Replace the published checkpoint; what readers may have seen is remembered before."""
+        self._remember(note)
+        self._storage.replace(CHECKPOINT, note)
+
+    def _remember(self, note: bytes) -> None:
+        if self._memory is not None and self._memory.read() != note:
+            self._memory.keep(note)
+
+    def settle(self) -> None:
+        """Publish, and let the log's files stand without the journal: all is durable in them.
+
+        Raises:
+            LogError: The storage refused; the journal still holds what the files may lack.
+        """
+        self.publish()
+        self._settle(last=True)
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -298,11 +316,25 @@ class LogWriter:
             reached.add((after.size, after.root))
         if published and (published.size, published.root) not in reached:
             raise self._differing(published.size)
+        # before anything is signed or written: who holds the folder may have put back an older
+        # checkpoint with the batches that followed it once
+        self._check_remembered(after, partial(self._root_within, batches))
         self._mend(objects, last.end)
         current = published is not None and published.size == last.end
         note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
-        self._storage.replace(CHECKPOINT, note or last.note or after.sign(self._signer))
+        self._show(note or last.note or after.sign(self._signer))
         return after
+
+    def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
+        """Root of the first `size` entries of what the batches lead to."""
+        start = batches[0].start
+        tree = TreeReader(self._storage, start)
+        if size <= start:
+            return tree.root(0, size)
+        frontier = Frontier(start, [tree.root(*span) for span in Frontier.spans(start)])
+        entries = [entry for batch in batches for entry in batch.entries]
+        frontier.extend(map(leaf_hash, entries[: size - start]))
+        return frontier.root()
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
         """Put in place what a tree of this size has, and what was published on the way to it."""
@@ -330,13 +362,13 @@ class LogWriter:
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
         frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
-        self._check_remembered(tree, checkpoint)
+        self._check_remembered(checkpoint, partial(tree.root, 0))
         self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
             raise self._differing(size)
         return _State(checkpoint, note, frontier, checkpoint, edge, settled=size)
 
-    def _check_remembered(self, tree: TreeReader, checkpoint: Checkpoint) -> None:
+    def _check_remembered(self, checkpoint: Checkpoint, root: Callable[[int], bytes]) -> None:
         note = self._memory.read() if self._memory else None
         if self._memory is None or note is None:
             return
@@ -344,7 +376,7 @@ class LogWriter:
             kept = open_checkpoint(note, self._signer.verifier)
         except VerificationError as error:
             raise LogError(f"{self._memory.path}: {error} Restore it from a backup.") from error
-        if kept.size > checkpoint.size or tree.root(0, kept.size) != kept.root:
+        if kept.size > checkpoint.size or root(kept.size) != kept.root:
             raise LogError(
                 f"log {checkpoint.origin!r}: has {checkpoint.size} entries and does not extend the"
                 f" checkpoint of {kept.size} that this machine saw; an older or another log was"
@@ -384,8 +416,7 @@ class LogWriter:
         self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
         state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
         self._state = state
-        if self._memory is not None:
-            self._memory.keep(self._storage.read(CHECKPOINT) or b"")
+        self._remember(self._storage.read(CHECKPOINT) or b"")
 
     def _superseded(self, before: int, after: int) -> list[str]:
         """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""

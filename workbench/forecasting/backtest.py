@@ -13,7 +13,7 @@ last weeks of the calibration period only.
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Forecast, Task
+from workbench.forecasting.protocol import Family, Forecast, Task, measured
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -61,7 +61,7 @@ from workbench.forecasting.scores import (
     segment_calibration,
     segment_table,
 )
-from workbench.forecasting.trial import try_families
+from workbench.forecasting.trial import cost_table, try_families
 
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
@@ -117,6 +117,8 @@ class Backtest:
         scores: Per family, on the test cutoffs: see `scores.score_table`.
         choice: The same on the weeks before the test, from which the family was chosen; empty
             where the calibration period is too short for it.
+        cost: What trying each family on the test cutoffs took, refits of the chosen one included:
+            see `trial.cost_table`. Differs from run to run.
         segments: Per kind of site and demand pattern: see `scores.segment_table`.
         calibration: Per level: share of outcomes by randomised PIT, and raw coverage.
         segment_calibration: The same per kind of site and demand pattern.
@@ -128,6 +130,7 @@ class Backtest:
 
     scores: pd.DataFrame
     choice: pd.DataFrame
+    cost: pd.DataFrame
     segments: pd.DataFrame
     calibration: pd.DataFrame
     segment_calibration: pd.DataFrame
@@ -147,6 +150,7 @@ def backtest(
     config: ForecastConfig,
     *,
     families: Sequence[str] = FAMILIES,
+    own: Mapping[str, Family] | None = None,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Try the families on past cutoffs and fit the one that makes the forecast.
@@ -156,12 +160,13 @@ def backtest(
         windows: What is forecast from each cutoff.
         config: Cutoffs, levels, size of the model.
         families: What to try besides the chosen family and seasonal naive.
+        own: Families that do not ship, by name, to try beside them.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    rivals_by_name = catalogue.families((NAIVE, *families))
+    tried = {**catalogue.families((NAIVE, *families)), **(own or {})}
     setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
     periods = periods_of(panel, setting.windows, config)
     batches = [
@@ -172,17 +177,20 @@ def backtest(
     say("training")
     known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
     with ThreadPoolExecutor(threads()) as pool:
-        fits = pool.map(lambda day: _fit(setting, config, day, periods.reach), known)
-        early, *middle, latest = fits
+        (early, *middle, latest), training = measured(
+            lambda: list(pool.map(lambda day: _fit(setting, config, day, periods.reach), known))
+        )
     say("trying the families")
     past = _stack(setting, periods.calibrate, early, periods)
-    forecasters, case, judged = _roll(setting, batches, middle, periods, past)
-    rivals = try_families(panel, rivals_by_name, periods.judged, _task(setting, periods)).judged
-    choice = _choice(setting, families, periods, config)
-    every = {CHOSEN: judged, **rivals}
+    (forecasters, case, judged), rolling = measured(
+        lambda: _roll(setting, batches, middle, periods, past)
+    )
+    rivals = try_families(panel, tried, periods.judged, _task(setting, periods))
+    every = {CHOSEN: judged, **rivals.judged}
     return Backtest(
         scores=score_table(setting, case, every),
-        choice=choice,
+        choice=_choice(setting, tried, periods, config),
+        cost=cost_table({CHOSEN: training + rolling, **rivals.cost}),
         segments=segment_table(setting, case, every),
         calibration=calibration_table(setting, case, judged),
         segment_calibration=segment_calibration(setting, case, judged),
@@ -275,14 +283,15 @@ def _roll(
 
 
 def _choice(
-    setting: Setting, families: Sequence[str], periods: Periods, config: ForecastConfig
+    setting: Setting, tried: Mapping[str, Family], periods: Periods, config: ForecastConfig
 ) -> pd.DataFrame:
     """Score the families, the chosen one too, on the last calibration cutoffs."""
     if not (periods.learn and periods.choose):
         return pd.DataFrame()
     task = _task(setting, periods)
-    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **catalogue.families((NAIVE, *families))}
-    return try_families(setting.panel, every, periods.choose, task).scores(setting.panel, task)
+    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **tried}
+    trial = try_families(setting.panel, every, periods.choose, task)
+    return score_table(setting, trial.case, trial.judged)
 
 
 def _task(setting: Setting, periods: Periods) -> Task:

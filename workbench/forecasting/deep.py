@@ -12,7 +12,7 @@ for quantiles as output.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -93,13 +93,10 @@ class Deep:
     train: Train
     serve: Serve
 
-    @property
-    def name(self) -> str:
-        return "deep"
-
-    @property
-    def good_for(self) -> str:
-        return "large panels whose series share shapes over time that no feature names"
+    name: ClassVar[str] = "deep"
+    good_for: ClassVar[str] = (
+        "large panels whose series share shapes over time that no feature names"
+    )
 
     def fit(self, history: Panel, task: Task) -> "DeepFitted":
         return open_deep(self.train(history, task), task, serve=self.serve)

@@ -22,7 +22,7 @@ from workbench.forecasting.protocol import Task
 
 Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
-SEQUENCES = 60_000  # most pairs of series and cutoff to learn from
+SEQUENCES = 20_000  # most pairs of series and cutoff to learn from
 EPOCHS = 6
 _BATCH = 256
 _RATE = 3e-3

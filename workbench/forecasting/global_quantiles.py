@@ -122,12 +122,12 @@ def conformal_offsets(
         levels: Nominal.
 
     Returns:
-        Shape (blocks, levels).
+        Shape (blocks, levels); zero for a block without outcomes.
     """
     misses = (actual / base)[:, None] - ratios
     count = int(block.max()) + 1
     offsets = np.zeros((count, len(levels)))
-    for b in range(count):
+    for b in np.unique(block):
         for j, asked in enumerate(levels):
             offsets[b, j] = np.quantile(misses[block == b, j], asked, weights=base[block == b],
                                         method="inverted_cdf")  # fmt: skip

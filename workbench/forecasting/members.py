@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -166,13 +166,10 @@ class LightGBMMean:
 
     trees: int = 120
 
-    @property
-    def name(self) -> str:
-        return "lightgbm_counts"
-
-    @property
-    def good_for(self) -> str:
-        return "panels with prices, promotions and events: learns from all items at once"
+    name: ClassVar[str] = "lightgbm_counts"
+    good_for: ClassVar[str] = (
+        "panels with prices, promotions and events: learns from all items at once"
+    )
 
     def fit(self, history: Panel, task: Task) -> "LightGBMFitted":
         model = fit_mean_model(
@@ -207,13 +204,8 @@ class LightGBMFitted:
 class LightGBMQuantiles:
     """LightGBM's quantile objective, one model per level: raw quantiles."""
 
-    @property
-    def name(self) -> str:
-        return "lightgbm_quantiles"
-
-    @property
-    def good_for(self) -> str:
-        return "panels whose spread, not only mean, depends on promotions and season"
+    name: ClassVar[str] = "lightgbm_quantiles"
+    good_for: ClassVar[str] = "panels whose spread, not only mean, depends on promotions and season"
 
     def fit(self, history: Panel, task: Task) -> "QuantilesFitted":
         with ThreadPoolExecutor(threads()) as pool:
@@ -255,13 +247,10 @@ class LightGBMDays:
     trees: int = 200
     rows: int = 250_000
 
-    @property
-    def name(self) -> str:
-        return "lightgbm_days"
-
-    @property
-    def good_for(self) -> str:
-        return "many windows of one horizon from one model, where days differ by price and weekday"
+    name: ClassVar[str] = "lightgbm_days"
+    good_for: ClassVar[str] = (
+        "many windows of one horizon from one model, where days differ by price and weekday"
+    )
 
     def fit(self, history: Panel, task: Task) -> "DaysFitted":
         panel = daily_panel(history)

@@ -137,9 +137,8 @@ def measured(work: Callable[[], T]) -> tuple[T, Cost]:
     held = _peak_from_now()
     cpu, clock = time.process_time(), time.perf_counter()
     result = work()
-    return result, Cost(
-        time.process_time() - cpu, time.perf_counter() - clock, _memory("VmHWM") - held
-    )
+    above = float(np.maximum(_memory("VmHWM") - held, 0))
+    return result, Cost(time.process_time() - cpu, time.perf_counter() - clock, above)
 
 
 def known_by(panel: Panel, cutoff: int) -> Panel:

@@ -9,13 +9,16 @@ A window is forecast as a window: its distribution comes from outcomes of window
     fitted = fit_counts(units, trials, method="imapa", levels=levels)
     fitted.quantiles(units, Window(1, 7))
 
-Nothing needs dates, prices or a panel: any regular period will do, NaN says "not observed".
+What a season or growth does to all of them alike, no slow mover can tell by itself, and windows of
+many series then err together. A `Movement` forecasts the totals of groups of series, where it can
+be seen, and rates follow it; it brings its own calendar. Nothing else needs dates, prices or a
+panel: any regular period will do, NaN says "not observed".
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +37,53 @@ from workbench.forecasting.patterns import PATTERNS, overdispersion, pattern_of
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 SPREAD_PERIODS = 91  # recent periods that say how wild a series is
+_GROUP_PRIOR = 100.0  # units that say a group was not missed
+_CHANCE = 0.5  # of what a whole group was missed by: accident; the rest is taken for lasting bias
 _LEAST_MEAN = 1e-3  # per window: what never sold is not impossible
+
+
+class Outlook(Protocol):
+    """Forecasts totals of groups, shape (groups, ahead), from those known, (groups, periods)."""
+
+    def __call__(self, totals: Array, ahead: int) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What is expected of groups of series as a whole.
+
+    Attributes:
+        group: Group of each series, counted from 0, shape (series,).
+        outlook: Forecasts the groups' totals.
+    """
+
+    group: Groups
+    outlook: Outlook
+
+    def expected(self, units: Array, ahead: int) -> Array:
+        """Total of each group in each coming period, shape (groups, ahead).
+
+        Args:
+            units: Demand known of the series, NaN where it was not observed.
+            ahead: Periods after the last known one.
+        """
+        totals = np.zeros((int(self.group.max()) + 1, units.shape[1]))
+        np.add.at(totals, self.group, np.nan_to_num(units))
+        return self.outlook(totals, ahead)
+
+    def factors(self, expected: Array, rates: Array) -> Array:
+        """Expected totals over the sums of the rates, shape (groups, ahead); 1 where these are 0.
+
+        Args:
+            expected: Of `expected`.
+            rates: Units per period, shape (series,).
+        """
+        base = np.bincount(self.group, rates, minlength=len(expected))[:, None]
+        return np.divide(expected, base, out=np.ones_like(expected), where=base > 0)
+
+    def of(self, rows: Groups) -> "Movement":
+        """The same for some of the series."""
+        return Movement(self.group[rows], self.outlook)
 
 
 @dataclass(frozen=True)
@@ -67,6 +116,7 @@ class Trials:
         cutoffs: Columns, ascending.
         row: Series of each trial.
         place: Its cutoff's place in `cutoffs`.
+        window: Its window's place in `windows`.
         block: Place of its length among the lengths of `windows`.
         length: Periods in the window.
         pattern: Demand pattern of the series, as known at the cutoff.
@@ -79,6 +129,7 @@ class Trials:
     cutoffs: tuple[int, ...]
     row: Groups
     place: Groups
+    window: Groups
     block: Groups
     length: Groups
     pattern: Groups
@@ -96,6 +147,8 @@ class CountForecaster:
         alpha: Smoothing constant that was best on past windows.
         distribution: Counts around the expected demand.
         lengths: Lengths of window it was calibrated for.
+        ahead: Last period of these windows.
+        movement: What the rates follow, if anything.
         cpu_seconds: What fitting cost.
     """
 
@@ -103,13 +156,24 @@ class CountForecaster:
     alpha: float
     distribution: CountDistribution
     lengths: tuple[int, ...]
+    ahead: int
+    movement: Movement | None
     cpu_seconds: float
 
     def forecast(self, units: Array) -> "CountForecast":
         """From the last column of `units`, shape (series, periods), NaN where not observed."""
         rate = METHODS[self.method](units, [units.shape[1] - 1], alpha=self.alpha)[:, 0]
         recent = units[:, -SPREAD_PERIODS:]
-        return CountForecast(self, rate, pattern_of(units), overdispersion(recent))
+        factor = (
+            np.ones((len(rate), self.ahead))
+            if self.movement is None
+            else self._factors(self.movement, units, rate)
+        )
+        return CountForecast(self, rate, factor, pattern_of(units), overdispersion(recent))
+
+    def _factors(self, movement: Movement, units: Array, rate: Array) -> Array:
+        """Of every series and coming period, shape (series, ahead)."""
+        return movement.factors(movement.expected(units, self.ahead), rate)[movement.group]
 
 
 @dataclass(frozen=True)
@@ -119,35 +183,37 @@ class CountForecast:
     Attributes:
         forecaster: What made it.
         rate: Units per period before removal of past bias, shape (series,).
+        factor: On the rate, of every coming period, shape (series, ahead).
         pattern: Place in `PATTERNS` of each series.
         overdispersion: Spread of each series.
     """
 
     forecaster: CountForecaster
     rate: Array
+    factor: Array
     pattern: Groups
     overdispersion: Array
 
-    def mean(self, length: int) -> Array:
+    def mean(self, length: int, start: int = 1) -> Array:
         """Expected demand of a window of so many periods, shape (series,)."""
-        mean, group = self._around(length)
+        mean, group = self._around(length, start)
         return mean * self.forecaster.distribution.scale[group]
 
-    def quantiles(self, length: int) -> Array:
+    def quantiles(self, length: int, start: int = 1) -> Array:
         """Quantiles of the demand of a window, shape (series, levels)."""
-        return self.forecaster.distribution.quantiles(*self._around(length), self.pattern)
+        return self.forecaster.distribution.quantiles(*self._around(length, start), self.pattern)
 
-    def cumulative(self, length: int, counts: Array) -> Array:
+    def cumulative(self, length: int, counts: Array, start: int = 1) -> Array:
         """Probability that demand of a window is at most each count, shape (series, counts)."""
         distribution = self.forecaster.distribution
-        return distribution.cumulative(counts, *self._around(length), self.pattern)
+        return distribution.cumulative(counts, *self._around(length, start), self.pattern)
 
-    def pit(self, length: int, actual: Array, *, seed: int) -> Array:
+    def pit(self, length: int, actual: Array, *, seed: int, start: int = 1) -> Array:
         """Randomised PIT of what occurred, shape (series,): uniform if calibrated."""
-        distribution = self.forecaster.distribution
-        return distribution.randomised_pit(actual, *self._around(length), self.pattern, seed=seed)
+        around = self._around(length, start)
+        return self.forecaster.distribution.randomised_pit(actual, *around, self.pattern, seed=seed)
 
-    def _around(self, length: int) -> tuple[Array, Groups]:
+    def _around(self, length: int, start: int) -> tuple[Array, Groups]:
         """Expected demand of a window and the calibration group of each series."""
         lengths = self.forecaster.lengths
         if length not in lengths:
@@ -155,7 +221,13 @@ class CountForecast:
                 f"window of {length} periods: calibrated are {', '.join(map(str, lengths))};"
                 " expected one of these: add it to the windows that are fitted."
             )
-        mean = np.maximum(self.rate * length, _LEAST_MEAN)
+        if start < 1 or start + length - 1 > self.factor.shape[1]:
+            raise ContractError(
+                f"window of {length} periods from period {start}: windows were fitted up to period"
+                f" {self.factor.shape[1]}; expected one that ends there: add it to the windows."
+            )
+        factor = self.factor[:, start - 1 : start - 1 + length].sum(axis=1)
+        mean = np.maximum(self.rate * factor, _LEAST_MEAN)
         block = np.full(len(mean), lengths.index(length))
         return mean, count_group(mean, self.overdispersion, block)
 
@@ -174,12 +246,11 @@ def past_windows(units: Array, windows: Sequence[Window], plan: Plan) -> Trials:
     Raises:
         ContractError: No window of the past has an outcome.
     """
-    lengths = sorted({window.length for window in windows})
     at = {window: _cutoffs(units.shape[1] - 1, window, plan) for window in windows}
     cutoffs = sorted({cut for cuts in at.values() for cut in cuts if cut + 1 >= plan.start})
     chosen = _sample(len(units), sum(len(cuts) for cuts in at.values()), plan)
     parts = [
-        _trials_at(units, chosen, place, cut, [w for w in windows if cut in at[w]], lengths)
+        _trials_at(units, chosen, place, cut, windows, [w for w in windows if cut in at[w]])
         for place, cut in enumerate(cutoffs)
     ]
     if not sum(len(part[0]) for part in parts):
@@ -187,16 +258,22 @@ def past_windows(units: Array, windows: Sequence[Window], plan: Plan) -> Trials:
             f"demand: {units.shape[1]} periods, no window of the past to learn from; expected one"
             f" or more after {plan.start} periods: give a longer history or shorter windows."
         )
-    row, place, block, length, pattern, spread, actual = (
+    row, place, kind, block, length, pattern, spread, actual = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     return Trials(
-        tuple(windows), tuple(cutoffs), row, place, block, length, pattern, spread, actual, plan
-    )
+        tuple(windows), tuple(cutoffs), row, place, kind, block, length, pattern, spread, actual,
+        plan,
+    )  # fmt: skip
 
 
 def fit_counts(
-    units: Array, trials: Trials, *, method: str, levels: Sequence[float]
+    units: Array,
+    trials: Trials,
+    *,
+    method: str,
+    levels: Sequence[float],
+    movement: Movement | None = None,
 ) -> CountForecaster:
     """Choose the smoothing constant, learn spread, bias and levels of one method.
 
@@ -205,26 +282,69 @@ def fit_counts(
         trials: What came of it.
         method: Name in `intermittent.METHODS`.
         levels: Quantile levels, ascending.
+        movement: What the rates follow; nothing by default.
     """
     begun = time.process_time()
     rows, row = np.unique(trials.row, return_inverse=True)
     known = units[rows]
-    means = {
-        alpha: np.maximum(
-            METHODS[method](known, trials.cutoffs, alpha=alpha)[row, trials.place] * trials.length,
-            _LEAST_MEAN,
-        )
-        for alpha in trials.plan.alphas
-    }
+    factors = _unmoved if movement is None else _moved(known, trials, movement.of(rows))
+    means = {}
+    for alpha in trials.plan.alphas:
+        rates = METHODS[method](known, trials.cutoffs, alpha=alpha)
+        expected = rates[row, trials.place] * factors(rates, row, trials)
+        means[alpha] = np.maximum(expected, _LEAST_MEAN)
     alpha = min(means, key=lambda each: _deviance(trials.actual, means[each]))
     mean = means[alpha]
+    if movement is not None:
+        mean *= _missed_by_chance(trials, mean, movement.group[trials.row])
     lengths = tuple(sorted({window.length for window in trials.windows}))
     distribution = fit_distribution(
         trials.actual, mean, count_group(mean, trials.overdispersion, trials.block), trials.pattern,
         groups=group_count(len(lengths)), segments=len(PATTERNS), levels=levels,
         seed=trials.plan.seed,
     )  # fmt: skip
-    return CountForecaster(method, alpha, distribution, lengths, time.process_time() - begun)
+    return CountForecaster(
+        method, alpha, distribution, lengths, _ahead(trials.windows), movement,
+        time.process_time() - begun,
+    )  # fmt: skip
+
+
+def _unmoved(rates: Array, row: Groups, trials: Trials) -> Array:
+    """Periods in each trial's window, shape (trials,)."""
+    return trials.length.astype(np.float64)
+
+
+def _moved(known: Array, trials: Trials, movement: Movement) -> Callable[..., Array]:
+    """As `_unmoved`, each period times what the group's total does in it."""
+    ahead = _ahead(trials.windows)
+    expected = [movement.expected(known[:, : cutoff + 1], ahead) for cutoff in trials.cutoffs]
+    spans = [slice(w.start - 1, w.start - 1 + w.length) for w in trials.windows]
+
+    def factors(rates: Array, row: Groups, trials: Trials) -> Array:
+        sums = np.empty((len(expected), len(spans), len(expected[0])))
+        for place, totals in enumerate(expected):
+            each = movement.factors(totals, rates[:, place])
+            sums[place] = [each[:, span].sum(axis=1) for span in spans]
+        return sums[trials.place, trials.window, movement.group[row]]
+
+    return factors
+
+
+def _missed_by_chance(trials: Trials, mean: Array, group: Groups) -> Array:
+    """Factor on each trial's mean that takes out what its whole group was missed by, by chance.
+
+    What a group does as a whole is for the outlook to foresee. All of it learned as bias of single
+    series would be carried into windows that it says nothing about.
+    """
+    case = (trials.place * len(trials.windows) + trials.window) * (group.max() + 1) + group
+    sold, expected = (np.bincount(case, value) for value in (trials.actual, mean))
+    missed = (sold + _GROUP_PRIOR) / (expected + _GROUP_PRIOR)
+    return np.asarray((missed**_CHANCE)[case])
+
+
+def _ahead(windows: Sequence[Window]) -> int:
+    """The last period of any window."""
+    return max(window.start + window.length - 1 for window in windows)
 
 
 def _cutoffs(last: int, window: Window, plan: Plan) -> list[int]:
@@ -244,20 +364,21 @@ def _sample(series: int, trials: int, plan: Plan) -> Groups:
 
 def _trials_at(
     units: Array, chosen: Groups, place: int, cutoff: int, windows: Sequence[Window],
-    lengths: Sequence[int],
+    ended: Sequence[Window],
 ) -> tuple[npt.NDArray[Any], ...]:  # fmt: skip
-    """Columns of `Trials` from one cutoff."""
+    """Columns of `Trials` from one cutoff, of the windows that had ended."""
+    lengths = sorted({window.length for window in windows})
     known = units[chosen, : cutoff + 1]
     pattern, spread = pattern_of(known), overdispersion(known[:, -SPREAD_PERIODS:])
     sold = np.nan_to_num(known).any(axis=1)
     parts = []
-    for window in windows:
+    for window in ended:
         first = cutoff + window.start
         actual = units[chosen, first : first + window.length].sum(axis=1)
         rows = np.flatnonzero(sold & np.isfinite(actual))
-        block = lengths.index(window.length)
-        numbers = (np.full(len(rows), value) for value in (place, block, window.length))
-        parts.append((chosen[rows], *numbers, pattern[rows], spread[rows], actual[rows]))
+        numbers = (place, windows.index(window), lengths.index(window.length), window.length)
+        repeated = (np.full(len(rows), number) for number in numbers)
+        parts.append((chosen[rows], *repeated, pattern[rows], spread[rows], actual[rows]))
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 

@@ -40,13 +40,15 @@ class Trial:
     fitted: dict[str, Fitted]
 
     def scores(self, panel: Panel, task: Task) -> pd.DataFrame:
-        """`scores.score_table` with cpu_seconds and peak_mib; seasonal naive must be among them."""
+        """`scores.score_table` with the cost; seasonal naive must be among them."""
         table = score_table(setting_of(panel, task), self.case, self.judged)
-        costs = [self.cost[name] for name in table["model"]]
-        return table.assign(
-            cpu_seconds=[cost.cpu_seconds for cost in costs],
-            peak_mib=[cost.peak_mib for cost in costs],
-        )
+        return table.merge(cost_table(self.cost), on="model")
+
+
+def cost_table(cost: Mapping[str, Cost]) -> pd.DataFrame:
+    """What families took: model, cpu_seconds, peak_mib (memory above what was held before)."""
+    rows = [(name, one.cpu_seconds, one.peak_mib) for name, one in cost.items()]
+    return pd.DataFrame(rows, columns=["model", "cpu_seconds", "peak_mib"])
 
 
 def try_families(

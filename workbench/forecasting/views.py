@@ -71,15 +71,16 @@ def choice_reading(choice: pd.DataFrame) -> str:
     )
 
 
-def families_tried(choice: pd.DataFrame) -> pd.DataFrame:
+def families_tried(cost: pd.DataFrame) -> pd.DataFrame:
     """What the families that were tried are good for and what trying them cost, cheapest first.
 
+    Args:
+        cost: Of `Backtest`.
+
     Returns:
-        model, good_for, cpu_seconds, peak_mib (memory above what was held before).
+        model, good_for (empty for one that does not ship), cpu_seconds, peak_mib.
     """
-    if choice.empty:
-        return pd.DataFrame(columns=["model", "good_for", "cpu_seconds", "peak_mib"])
-    rows = choice[["model", "cpu_seconds", "peak_mib"]].merge(catalogue.table(), how="left")
+    rows = cost.merge(catalogue.table(), how="left").fillna({"good_for": ""})
     ordered = rows.sort_values("cpu_seconds", ignore_index=True)
     return ordered[["model", "good_for", "cpu_seconds", "peak_mib"]]
 

@@ -128,17 +128,38 @@ def at_equal_service(curve: pd.DataFrame, family: str, other: str) -> float:
 
 def reading(curve: pd.DataFrame, family: str) -> str:
     """What a family's forecast is worth beside each other one, in one sentence."""
-    others = [name for name in dict.fromkeys(curve["family"]) if name != family]
-    least = curve.groupby("family")["total_cost"].min()
     parts = []
-    for other in others:
-        stock, cost = at_equal_service(curve, family, other), least[family] / least[other] - 1
+    least = curve.groupby("family")["total_cost"].min()
+    for other, stock in _others(curve, family):
+        cost = least[family] / least[other] - 1
         needs = (
-            "never reaches the same fill rate as" if np.isnan(stock)
+            "never meets the fill rate of" if np.isnan(stock)
             else f"needs {_change(stock)} stock for the same fill rate than"
         )  # fmt: skip
-        parts.append(f"{needs} {other.replace('_', ' ')} and costs {_change(cost)} at its best")
-    return f"Acting on this forecast {'; it '.join(parts)}"
+        name = other.replace("_", " ")
+        parts.append(f"{needs} {name}, and at the best target of each it costs {_change(cost)}")
+    return f"Acting on this forecast {'; it '.join(parts)}."
+
+
+def finding(curve: pd.DataFrame, family: str) -> str:
+    """The same in a few words."""
+    parts = [
+        f"{_change(stock)} stock than {other.replace('_', ' ')}"
+        for other, stock in _others(curve, family) if np.isfinite(stock)
+    ]  # fmt: skip
+    return f"The same service takes {' and '.join(parts)}" if parts else "No common fill rate"
+
+
+def summary(curve: pd.DataFrame, targets: Sequence[float] = (0.8, 0.9, 0.95, 0.99)) -> pd.DataFrame:
+    """Some targets, and of the columns those that a planner compares."""
+    columns = ["family", "target", "fill_rate", "stock_value", "lost", "total_cost"]
+    return curve.loc[curve["target"].isin(targets), columns].reset_index(drop=True)
+
+
+def _others(curve: pd.DataFrame, family: str) -> list[tuple[str, float]]:
+    """Every other family, and the stock that this one needs over theirs for the same service."""
+    names = [str(name) for name in dict.fromkeys(curve["family"]) if name != family]
+    return [(name, at_equal_service(curve, family, name)) for name in names]
 
 
 def _change(share: float) -> str:

@@ -26,6 +26,7 @@ COLUMNS: Final = [
     c.QUANTILE,
     c.VALUE,
 ]  # what is read of the forecasts
+WINDOWS: Final = "serves == 'replenishment'"  # the rows of the forecasts that orders rest on
 MEMBERS_PER_LEAD_TIME: Final = 100  # equally likely demands that stand for one distribution
 
 
@@ -84,6 +85,76 @@ def window_forecasts(forecasts: pd.DataFrame, series: pd.DataFrame) -> WindowFor
     _check_complete(values, series)
     ordered = np.maximum.accumulate(values, axis=3)  # quantiles that cross are put in order
     return WindowForecasts(ordered, pd.DatetimeIndex(axes[0]), axes[1].astype(np.int64), axes[2])
+
+
+def windows_of_paths(
+    paths: pd.DataFrame, series: pd.DataFrame, levels: FloatArray
+) -> tuple[WindowForecasts, NDArray[np.int64]]:
+    """Quantiles of every window from the day after the cutoff on, read off joint sample paths.
+
+    For windows that were not known when the forecast was made. A day without a row is a day
+    without demand.
+
+    Args:
+        paths: The `forecast_paths` table.
+        series: item_id, location_id in the order wanted.
+        levels: Levels of the quantiles, ascending.
+
+    Returns:
+        Windows of 1 to as many days as the paths have; which of the series have paths, none where
+        there is no row.
+
+    Raises:
+        ContractError: Paths of several cutoffs.
+    """
+    if paths.empty:
+        none = np.zeros(0, dtype=np.int64)
+        return WindowForecasts(np.zeros((0, 1, 0, len(levels))), pd.DatetimeIndex([]), none,
+                               levels), none  # fmt: skip
+    cutoffs = paths[c.CUTOFF].unique()
+    if len(cutoffs) > 1:
+        raise ContractError(
+            f"forecast_paths: hold {len(cutoffs)} cutoffs; expected one. Select the cutoff that"
+            " orders rest on."
+        )
+    place = pd.MultiIndex.from_frame(series[SERIES]).get_indexer(
+        pd.MultiIndex.from_frame(paths[SERIES])
+    )
+    rows = paths[place >= 0]
+    if rows.empty:
+        return windows_of_paths(rows, series, levels)
+    known, row = np.unique(place[place >= 0], return_inverse=True)
+    day = (rows[c.DATE] - rows[c.CUTOFF]).dt.days.to_numpy() - 1
+    path = rows[c.PATH].to_numpy(dtype=np.int64)
+    demand = np.zeros((len(known), int(path.max()) + 1, int(day.max()) + 1))
+    demand[row, path, day] = rows[c.QUANTITY]
+    total = np.cumsum(demand, axis=2)
+    values = np.moveaxis(np.quantile(total, levels, axis=1, method="hazen"), 0, -1)
+    lengths = np.arange(1, demand.shape[2] + 1)
+    return WindowForecasts(values[:, None], pd.DatetimeIndex(cutoffs), lengths, levels), known
+
+
+def paths_reading(direct: FloatArray, drawn: FloatArray, levels: FloatArray) -> str:
+    """How far windows read off paths are from those forecast as windows, in one sentence.
+
+    Args:
+        direct: Quantiles of the protection window, series by level.
+        drawn: The same off joint paths.
+        levels: Their levels.
+    """
+    if not len(direct):
+        return (
+            "None of these series has joint paths: windows rest on the forecast of windows alone."
+        )
+    place = int(np.abs(levels - 0.95).argmin())
+    ratio = drawn[:, place] / np.maximum(direct[:, place], 1.0)
+    low, high = np.quantile(ratio, [0.25, 0.75])
+    total = drawn[:, place].sum() / max(direct[:, place].sum(), 1e-9)
+    return (
+        f"{len(direct):,} series have joint paths: at {levels[place]:.0%} these put demand in the"
+        f" protection window at {total:.2f} of the forecast of windows, all series together;"
+        f" half of the series lie between {low:.2f} and {high:.2f}."
+    )
 
 
 def _check_complete(values: FloatArray, series: pd.DataFrame) -> None:

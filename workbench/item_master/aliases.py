@@ -119,6 +119,12 @@ def current_item(aliases: pd.DataFrame, number: str) -> str:
     return number if rows.empty else str(rows[c.ITEM_ID].iloc[0])
 
 
+def items_named(aliases: pd.DataFrame, number: str) -> list[str]:
+    """Items that any system knows by this number."""
+    rows = aliases[(aliases[c.SOURCE_ID] == number) & aliases[c.VALID_TO].isna()]
+    return sorted({current_item(aliases, str(item)) for item in rows[c.ITEM_ID]})
+
+
 def _sorted(aliases: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     added = pd.DataFrame(list(rows), columns=list(ITEM_ALIASES.names))
     both = [part for part in (aliases, added) if len(part)]

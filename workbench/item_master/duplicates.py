@@ -5,8 +5,10 @@ with a typing error, or abbreviated; what is left over weighs as much as it is r
 `CHK NDL SOUP 14.5OZ` is `Chicken noodle soup, 14.5 oz`, while `Cola` and `Cola Zero`, or two sizes
 of one thing, are not. Numbers and sizes agree or the records differ.
 
-Blocking: only records that share an uncommon word (by its consonants), a GTIN or a neighbourhood
-in sorted order are compared, so that the work grows with the number of items, not its square.
+Records that are written alike are paired with the first of them, and only that one is compared with
+others. Blocking: only records that share an uncommon word (by its consonants), a GTIN or a
+neighbourhood in sorted order are compared, so that the work grows with the number of items, not its
+square.
 """
 
 import math
@@ -30,6 +32,7 @@ LEAST_SCORE: Final = 0.8
 _LARGEST_BLOCK: Final = 60
 _NEIGHBOURS: Final = 4
 _KEYS: Final = 4
+_ABBREVIATED: Final = 0.9
 _SIZE: Final = re.compile(
     r"(?<![\w.])(?:\d+ ?(?:/|x|X) ?)?\d+(?:[.,]\d+)?(?: ?\d/\d)? ?"
     r"(?:fl\.? ?oz|oz|ozs|lbs?|kg|gr|gm|g|mg|ml|cl|l|lt|ltr|gal|qt|pt|ct|pk|pcs?|st|cm|mm|inch|in"
@@ -63,7 +66,7 @@ class _Record:
     text: str
     words: tuple[str, ...]
     numbers: tuple[str, ...]
-    size: tuple[float, str] | None
+    sizes: tuple[tuple[float, str], ...]
     brand: str
     category: str
     gtin: str
@@ -80,12 +83,39 @@ def duplicates(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> list
     records = [_record(row) for row in items.to_dict("records")]
     counts = Counter(word for record in records for word in set(record.words))
     rarity = {word: math.log(1 + len(records) / count) for word, count in counts.items()}
+    groups = _written_alike(records)
+    first = [group[0] for group in groups]
+    pairs = [(group[0], other) for group in groups for other in group[1:]]
+    pairs += [(first[one], first[other]) for one, other in _pairs(first, rarity)]
     found = []
-    for one, other in _pairs(records, rarity):
-        candidate = _compared(records[one], records[other], rarity, len(records))
+    for one, other in pairs:
+        candidate = _compared(one, other, rarity, len(records))
         if candidate is not None and candidate.score >= least_score:
             found.append(candidate)
     return sorted(found, key=lambda pair: (-pair.score, pair.item_id, pair.duplicate_id))
+
+
+def pair_table(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> pd.DataFrame:
+    """The same as rows: item_id, duplicate_id, score."""
+    rows = [
+        (pair.item_id, pair.duplicate_id, pair.score)
+        for pair in duplicates(items, least_score=least_score)
+    ]
+    names = {c.ITEM_ID: "str", "duplicate_id": "str", "score": "float64"}
+    return pd.DataFrame(rows, columns=list(names)).astype(names)
+
+
+def _written_alike(records: Iterable[_Record]) -> list[list[_Record]]:
+    """Records between which nothing that is compared differs, the one that would stay first."""
+    groups: dict[tuple[Any, ...], list[_Record]] = defaultdict(list)
+    for one in records:
+        key = (one.words, one.numbers, one.sizes, one.brand, one.category, one.gtin)
+        groups[key].append(one)
+    return [sorted(group, key=_stays_first) for group in groups.values()]
+
+
+def _stays_first(record: _Record) -> tuple[int, str]:
+    return -record.filled, record.item_id
 
 
 def _record(row: Mapping[Any, Any]) -> _Record:
@@ -95,16 +125,17 @@ def _record(row: Mapping[Any, Any]) -> _Record:
 
     description = text(c.DESCRIPTION)
     plain = _plain(description)
-    size = _size(row, description)
+    sizes = _sizes(row, description)
     words, numbers = _words(_SIZE.sub(" ", plain))
     number = gtin(text(c.GTIN)) if text(c.GTIN) else ""
     known = number.digits if isinstance(number, Gtin) and not number.internal else ""
     return _Record(
-        str(row[c.ITEM_ID]), description, words, numbers, size, _plain(text(c.BRAND)),
+        str(row[c.ITEM_ID]), description, words, numbers, sizes, _plain(text(c.BRAND)),
         _plain(text(c.CATEGORY)), known, sum(pd.notna(value) for value in row.values()),
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 16)
 def _plain(text: str) -> str:
     """Lower case without accents; marks become blanks, but for those within numbers."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
@@ -113,6 +144,7 @@ def _plain(text: str) -> str:
     ).strip()
 
 
+@lru_cache(maxsize=1 << 16)
 def _words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     parts = [part for part in text.split() if part not in _NOISE]
     numbers = tuple(sorted(part for part in parts if any(char.isdigit() for char in part)))
@@ -123,17 +155,22 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def _size(row: Mapping[Any, Any], description: str) -> tuple[float, str] | None:
-    """Content of a pack in a base unit: of the columns, else of the words in the description."""
+def _sizes(row: Mapping[Any, Any], description: str) -> tuple[tuple[float, str], ...]:
+    """Content of a pack in a base unit, of the columns; else all sizes in the description."""
     size, unit, count = (row.get(name) for name in (c.PACK_SIZE, c.PACK_UOM, c.PACK_COUNT))
     if isinstance(size, float) and isinstance(unit, str) and math.isfinite(size):
         pieces = count if isinstance(count, float) and math.isfinite(count) else 1.0
-        return in_base_units(size * pieces, unit)
-    for match in _SIZE.finditer(description):
-        parsed = parse_size(match.group().replace(",", ".").replace("x", "/").replace("X", "/"))
-        if isinstance(parsed, PackSize):
-            return in_base_units(parsed.size * parsed.count, parsed.unit)
-    return None
+        return (in_base_units(size * pieces, unit),)
+    return _sizes_in(description)
+
+
+@lru_cache(maxsize=1 << 16)
+def _sizes_in(description: str) -> tuple[tuple[float, str], ...]:
+    texts = [match.group() for match in _SIZE.finditer(description)]
+    parsed = [
+        parse_size(text.replace(",", ".").replace("x", "/").replace("X", "/")) for text in texts
+    ]
+    return tuple(in_base_units(p.size * p.count, p.unit) for p in parsed if isinstance(p, PackSize))
 
 
 def _pairs(records: Sequence[_Record], rarity: dict[str, float]) -> set[tuple[int, int]]:
@@ -168,7 +205,7 @@ def _skeleton(word: str) -> str:
 def _compared(
     one: _Record, other: _Record, rarity: dict[str, float], count: int
 ) -> Candidate | None:
-    keep, drop = sorted((one, other), key=lambda r: (-r.filled, r.item_id))
+    keep, drop = sorted((one, other), key=_stays_first)
     if one.gtin and one.gtin == other.gtin:
         return Candidate(keep.item_id, drop.item_id, 1.0, (f"same GTIN {one.gtin}",))
     if (
@@ -178,7 +215,7 @@ def _compared(
         or not other.words
     ):
         return None
-    if one.size and other.size and not _same_size(one.size, other.size):
+    if not _same_sizes(one.sizes, other.sizes) or _one_word_cut_short(one.words, other.words):
         return None
     shared, evidence = _alike(one.words, other.words, rarity, count)
     score = shared
@@ -191,13 +228,28 @@ def _compared(
             alike = _word_score(a.replace(" ", ""), b.replace(" ", "")) > 0
             score -= 0 if alike else 0.12
             evidence.append(f"same {name} {a!r}" if alike else f"{name} differs: {a!r}, {b!r}")
-    if one.size and other.size:
-        evidence.append(f"same size, {one.size[0]:g} {one.size[1]}")
+    if one.sizes and other.sizes:
+        evidence.append(f"same size, {', '.join(f'{size:g} {unit}' for size, unit in one.sizes)}")
     return Candidate(keep.item_id, drop.item_id, round(max(score, 0.0), 4), tuple(evidence))
 
 
-def _same_size(one: tuple[float, str], other: tuple[float, str]) -> bool:
-    return one[1] == other[1] and math.isclose(one[0], other[0], rel_tol=0.02)
+def _same_sizes(one: Iterable[tuple[float, str]], other: Iterable[tuple[float, str]]) -> bool:
+    """Whether one record states no size that the other contradicts; a content and a dose may be."""
+    few, many = sorted((list(one), list(other)), key=len)
+    for size, unit in few:
+        found = [
+            known for known in many
+            if known[1] == unit and math.isclose(size, known[0], rel_tol=0.02)
+        ]  # fmt: skip
+        if not found:
+            return False
+        many.remove(found[0])
+    return True
+
+
+def _one_word_cut_short(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Nothing else speaks for it: `chain` may be a chainring, or a chain."""
+    return len(one) == len(other) == 1 and _word_score(one[0], other[0]) == _ABBREVIATED
 
 
 def _alike(
@@ -242,7 +294,7 @@ def _word_score(one: str, other: str) -> float:
     if OSA.distance(one, other, score_cutoff=allowed) <= allowed:
         return 0.93
     if len(long) >= 4 and len(short) >= 2 and len(short) < len(long) and _abbreviates(short, long):
-        return 0.9
+        return _ABBREVIATED
     return 0.0
 
 

@@ -89,7 +89,8 @@ def audit(
 
     Args:
         ask: Answers SQL over the canonical tables as a frame, for example `TableStore.query`.
-        available: Tables that exist; checks that need others are listed as not measured.
+        available: Tables that exist, with `item_pairs` where the answers know them; checks that
+            need others are listed as not measured.
         config: Limits that the checks use.
         surroundings: What is known beside the rows.
 

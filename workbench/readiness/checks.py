@@ -16,7 +16,8 @@ A further column `money`, explained by `money_means`, is the money at stake in t
 workspace's currency; all other columns are shown for the worst rows. Where a row stands for several
 things, `counted_by` names the column that says for how many. Beside the tables, SQL may read
 `audit_day` (one row: `today`, the day of the newest load) and `deliveries` (`table_name`,
-`version`, `loaded`, `last_observed`: one row for each version of each table).
+`version`, `loaded`, `last_observed`: one row for each version of each table), and `item_pairs`
+(`item_id`, `duplicate_id`, `score`: pairs of the item master that are probably one article).
 '''
 
 import importlib.util
@@ -43,7 +44,10 @@ STOCK: Final = "stock and receipts"
 KEYS: Final = "keys and values"
 LOADS: Final = "loads"
 AREAS: Final = (KEYS, ITEMS, SALES, HISTORY, PRICES, STOCK, LOADS)
-DELIVERIES: Final = "deliveries"  # not a table of the store: what the audit knows of its versions
+# No tables of the store: what the audit knows of versions, and pairs that the matcher found.
+DELIVERIES: Final = "deliveries"
+ITEM_PAIRS: Final = "item_pairs"
+BESIDE: Final = (DELIVERIES, ITEM_PAIRS)
 CHECKS_FOLDER: Final = "governance/readiness"  # in a workspace: its own checks and its answers
 _MODULES: Final = (
     "checks_keys",
@@ -69,7 +73,8 @@ class Check:
         id: Stable name, used in findings and in other people's scripts.
         area: Part of the score that it counts for.
         severity: How bad an affected row is.
-        reads: Tables that the query needs; `deliveries` where it reads them or `audit_day`.
+        reads: Tables that the query needs; `deliveries` where it reads them or `audit_day`, and
+            `item_pairs`.
         unit: What is counted, plural.
         remedy: What to do about it.
         money_means: What the money at stake is, empty if the check states none.
@@ -167,7 +172,7 @@ def _refuse_unknown(
     if severity not in _ZERO_AT:
         raise ConfigError(f"{where}: severity {severity!r}; expected one of {', '.join(_ZERO_AT)}.")
     for table in reads.split():
-        if table == DELIVERIES:
+        if table in BESIDE:
             continue
         try:
             tables.contract(table)

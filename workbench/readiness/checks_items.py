@@ -3,6 +3,7 @@
 from workbench.readiness.checks import ITEMS, check
 from workbench.readiness.config import ReadinessConfig
 
+_DIGITS = "regexp_replace(gtin, '[ -]', '', 'g')"  # blanks and hyphens only group them
 _REVENUE = "(SELECT item_id, sum(revenue) AS revenue FROM sales GROUP BY item_id)"
 
 
@@ -90,13 +91,14 @@ def gtin_wrong(config: ReadinessConfig) -> str:
     """{affected} of {checked} GTINs have a wrong length or check digit."""
     # GS1 General Specifications, section 7.9: from the right, digits weigh 1, 3, 1, 3 and so on;
     # the sum of a valid number is a multiple of 10.
-    return """
+    return f"""
         SELECT item_id, gtin,
-            NOT regexp_full_match(gtin, '[0-9]{8}|[0-9]{12,14}') OR coalesce(list_sum(
-                list_transform(range(1, length(gtin) + 1), lambda place:
-                    coalesce(TRY_CAST(gtin[-place] AS INTEGER), 0)
+            NOT regexp_full_match(digits, '[0-9]{{8}}|[0-9]{{12,14}}') OR digits SIMILAR TO '0+'
+            OR coalesce(list_sum(
+                list_transform(range(1, length(digits) + 1), lambda place:
+                    coalesce(TRY_CAST(digits[-place] AS INTEGER), 0)
                     * CASE WHEN place % 2 = 1 THEN 1 ELSE 3 END)) % 10 <> 0, true) AS affected
-        FROM items WHERE gtin IS NOT NULL"""
+        FROM (SELECT item_id, gtin, {_DIGITS} AS digits FROM items WHERE gtin IS NOT NULL)"""
 
 
 @check(
@@ -105,8 +107,8 @@ def gtin_wrong(config: ReadinessConfig) -> str:
 )  # fmt: skip
 def gtin_shared(config: ReadinessConfig) -> str:
     """{affected} of {checked} items share their GTIN with another item."""
-    return """
-        SELECT item_id, gtin, count(*) OVER (PARTITION BY ltrim(gtin, '0')) > 1 AS affected
+    return f"""
+        SELECT item_id, gtin, count(*) OVER (PARTITION BY ltrim({_DIGITS}, '0')) > 1 AS affected
         FROM items WHERE gtin IS NOT NULL"""
 
 
@@ -138,15 +140,21 @@ def cost_above_price(config: ReadinessConfig) -> str:
 
 
 @check(
-    "items-alike", area=ITEMS, severity="info", reads="items", unit="items",
-    remedy="Look whether these are one article under several numbers; merge through item_aliases.",
+    "items-alike", area=ITEMS, severity="info", reads="items item_pairs", unit="merchandise items",
+    remedy="'workbench items duplicates' lists them with the evidence: merge what is one article,"
+    " and describe what is two so that people can tell.",
 )  # fmt: skip
 def alike(config: ReadinessConfig) -> str:
-    """{affected} of {checked} items cannot be told apart by description, brand, maker and size."""
+    """{affected} of {checked} items are written like another, or nearly: perhaps one article."""
     return """
-        SELECT description, brand, pack_text, item_id, count(*) OVER (
-            PARTITION BY description, category, brand, manufacturer, pack_text) > 1 AS affected
-        FROM items WHERE is_demand AND pack_text IS NOT NULL"""
+        WITH both_ways AS (
+            SELECT item_id, duplicate_id AS other, score FROM item_pairs
+            UNION ALL SELECT duplicate_id, item_id, score FROM item_pairs),
+        nearest AS (
+            SELECT item_id, max_by(other, (score, other)) AS alike, max(score) AS score
+            FROM both_ways GROUP BY item_id)
+        SELECT i.item_id, i.description, alike, score, alike IS NOT NULL AS affected
+        FROM items i LEFT JOIN nearest USING (item_id) WHERE is_demand"""
 
 
 @check(

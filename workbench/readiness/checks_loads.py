@@ -13,8 +13,9 @@ SET_ASIDE = """
         SELECT loaded_table, loaded_version, "column", reason, count(*) AS rows,
             arg_min(concat(file, ':', "row"), ("file", "row")) AS first
         FROM quarantine GROUP BY ALL)
-    SELECT loaded_table, source, "column", reason, bad.rows, bad.rows / read AS share, first,
-        true AS affected FROM account JOIN bad USING (loaded_table, loaded_version)"""
+    SELECT loaded_table, source, "column", reason, bad.rows,
+        printf('%.2f%%', 100 * bad.rows / read) AS share, first, true AS affected
+    FROM account JOIN bad USING (loaded_table, loaded_version)"""
 
 
 @check(

@@ -103,7 +103,7 @@ def set_aside(ask: Ask, available: Collection[str], deliveries: pd.DataFrame) ->
         deliveries: As the audit's `Surroundings` have them.
 
     Returns:
-        table, source, column, reason, rows, share (of the rows read), first (file and line).
+        table, source, column, reason, rows, share of the rows read (text), first (file and line).
     """
     names = 'loaded_table AS table, source, "column", reason, rows, share, first'
     if deliveries.empty or not {"loads", "quarantine"} <= set(available):

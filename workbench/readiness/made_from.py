@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from workbench.contracts.made_from import MadeFrom, Uses, aggregated, filtered
-from workbench.readiness.checks import DELIVERIES, all_checks
+from workbench.readiness.checks import BESIDE, all_checks
 
 
 @lru_cache(maxsize=1)
@@ -26,7 +26,7 @@ def findings(read: Collection[str]) -> MadeFrom:
     Args:
         read: Tables at hand.
     """
-    known, columns = {*read, DELIVERIES}, check_columns()
+    known, columns = {*read, *BESIDE}, check_columns()
     made = [
         columns[check.id]
         for check in all_checks()

@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from workbench.contracts.printable import counted
 from workbench.readiness.audit import Ask
 from workbench.readiness.config import ReadinessConfig
 
@@ -64,9 +65,9 @@ def recommend_pilot(
     chosen = chosen if len(chosen) else group.head(1)
     metrics = _metrics(ask, available, list(chosen["item_id"]))
     sentence = (
-        f"{len(chosen)} items of {str(best).capitalize()} sell on {int(chosen['days'].min())} days"
-        f" or more and make {chosen['share'].sum():.1%} of revenue: fast enough to measure in"
-        f" {_WEEKS} weeks, small enough to be wrong with."
+        f"{counted(len(chosen), 'item')} of {str(best).capitalize()}, sold on"
+        f" {int(chosen['days'].min())} days or more, with {chosen['share'].sum():.1%} of revenue:"
+        f" fast enough to measure in {_WEEKS} weeks, small enough to be wrong with."
     )
     return Pilot(chosen.drop(columns="share").reset_index(drop=True), metrics, sentence)
 

@@ -171,11 +171,16 @@ class Run:
         """The location that stands for all stores; see `sites.distribution_centre`."""
         return distribution_centre(self.read("locations"), named)
 
-    def query(self, sql: str) -> pd.DataFrame:
-        """Result of a DuckDB query over the pinned tables, as known on `as_of`."""
+    def query(self, sql: str, *, beside: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
+        """Result of a DuckDB query over the pinned tables, as known on `as_of`.
+
+        Args:
+            sql: The query.
+            beside: Further relations, by the name that the query uses.
+        """
         self._note_simulated(self._versions.values())
         self._note_query(sql)
-        return self._store.query(sql, versions=self._versions, as_of=self.as_of)
+        return self._store.query(sql, versions=self._versions, as_of=self.as_of, beside=beside)
 
     def connect(self) -> Any:
         """A DuckDB connection with a view per pinned table, for the caller to close."""
@@ -370,13 +375,20 @@ class Run:
         bundle = {"application/vnd.plotly.v1+json": json.loads(str(figure.to_json()))}
         display({**bundle, "text/plain": name}, raw=True)  # type: ignore[no-untyped-call]
 
-    def table(self, frame: pd.DataFrame, name: str, title: str, *, rows: int = 20) -> None:
-        """Keep a table whole and display its first rows under a title."""
+    def table(
+        self, frame: pd.DataFrame, name: str, title: str, *, rows: int = 20, keep: bool = True
+    ) -> None:
+        """Keep a table whole and display its first rows under a title.
+
+        With `keep` false it is only shown: for what differs from run to run, such as seconds, so
+        that the same run again leaves the same files.
+        """
         from IPython.display import display
 
         from workbench.dashboards import theme
 
-        self.save_table(frame, name)
+        if keep:
+            self.save_table(frame, name)
         html = theme.table_html(frame.head(rows), title=title, total=len(frame))
         display({"text/html": html, "text/plain": title}, raw=True)  # type: ignore[no-untyped-call]
 

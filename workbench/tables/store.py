@@ -276,13 +276,24 @@ class TableStore:
         versions: Mapping[str, TableVersion] | None = None,
         as_of: date | None = None,
         parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        beside: Mapping[str, pd.DataFrame] | None = None,
     ) -> pd.DataFrame:
-        """Result of a DuckDB query over views named as tables; see `connect`."""
+        """Result of a DuckDB query over views named as tables; see `connect`.
+
+        Args:
+            sql: The query.
+            versions: As for `connect`.
+            as_of: As for `connect`.
+            parameters: Values for places in the query.
+            beside: Further relations, by the name that the query uses.
+        """
         pinned = self._pinned(versions)
         if watching.is_watched():
             named = reading.named_tables(sql)
             watching.tell_read(v for v in pinned if named is None or v.table in named)
         with self._connected(pinned, as_of) as connection:
+            for name, frame in (beside or {}).items():
+                connection.register(name, frame)
             return reading.to_frame(reading.fetch(connection, sql, parameters=parameters))
 
     def connect(

@@ -324,8 +324,10 @@ def service_curve(curve: pd.DataFrame, *, finding: str, days: int, currency: str
             )
         )  # fmt: skip
         end = line.loc[line["stock_value"].idxmax()]
-        theme.direct_label(
-            figure, name, x=end["stock_value"], y=end["fill_rate"] * 100, colour=colour
-        )
-    figure.update_layout(margin={"r": 110})
+        above = role == "ours"  # the others lie to the right of it and below
+        figure.add_annotation(
+            text=name, x=end["stock_value"], y=end["fill_rate"] * 100, xanchor="right",
+            yanchor="bottom" if above else "top", yshift=8 if above else -10, showarrow=False,
+            font={"size": 12, "color": colour},
+        )  # fmt: skip
     return figure
