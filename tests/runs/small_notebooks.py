@@ -67,7 +67,7 @@ def write_sales(store, quantity=2.0):
 
 def write_notebook(
     workspace, name, *code, reads=(), writes=(), parameters=PARAMETERS,
-    config="small_notebooks:SmallConfig", made_from=None,
+    config="small_notebooks:SmallConfig", made_from=None, **metadata,
 ):  # fmt: skip
     """A notebook whose cells are a heading, the parameters, and a heading before each code."""
     cells = [new_markdown_cell(f"# {name}\n\nA small one.")]
@@ -78,7 +78,7 @@ def write_notebook(
     document.metadata["kernelspec"] = {
         "name": "python3", "display_name": "Python 3", "language": "python",
     }  # fmt: skip
-    declared = {"config": config, "reads": list(reads), "writes": list(writes)}
+    declared = {"config": config, "reads": list(reads), "writes": list(writes), **metadata}
     declared["made_from"] = made_from or {}
     document.metadata["workbench"] = declared
     path = workspace.notebooks / f"{name}.ipynb"

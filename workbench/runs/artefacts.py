@@ -8,6 +8,7 @@ ones, output goes to `reports/interactive/`, proposals are a draft that is never
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ from workbench.contracts.schema import Origin
 from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
-from workbench.runs import session
+from workbench.runs import cluster, session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
@@ -191,6 +192,20 @@ class Run:
     def _note_query(self, sql: str) -> None:
         self._facts.note_query(sql)
         self._save()
+
+    def workers(self) -> Any:
+        """Workers of the cluster that this run was given, or None: then this machine computes.
+
+        Raises:
+            ConfigError: They are not there any more, or have other code or packages.
+        """
+        if not self._context.cluster:
+            return None
+        found = cluster.connect(self._context.cluster)
+        self._facts.cluster = asdict(found.cluster)
+        self._save()
+        print(found)
+        return found
 
     def deliveries(self) -> pd.DataFrame:
         """When each version of the pinned tables was loaded; see `earlier.deliveries`."""

@@ -62,6 +62,7 @@ class Facts:
             only it can know; the runner joins it with what the notebook states.
         subsets: By the name of a table, the SQL condition of the rows that were read; empty for
             all of them.
+        cluster: What cluster computed: scheduler, workers, threads, memory; empty: none did.
     """
 
     headline: str = ""
@@ -73,6 +74,7 @@ class Facts:
     queries: list[str] = field(default_factory=list)
     made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
     subsets: dict[str, list[str]] = field(default_factory=dict)
+    cluster: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Facts":
