@@ -58,6 +58,9 @@ name = "supplier list"
 kind = "csv"
 path = "suppliers.csv"
 table = "suppliers"
+[source.columns]
+supplier_id = "supplier_id"
+country = "country"
 """
 SESSION: Final = (
     "%load_ext workbench",

@@ -38,9 +38,7 @@ _WINDOW: Final = (
 )
 _LEVEL: Final = _WINDOW + _TARGET
 _CURRENCY: Final = identity("supplier_items.currency") + _TERMS
-_ROWS: Final = (
-    _TERMS + _FORECAST + filtered("forecasts.serves forecasts.horizon_start forecasts.horizon_end")
-)
+_ROWS: Final = _TERMS + _FORECAST + filtered("forecasts.serves")
 _ORDER_SIZE: Final = transformed(
     "supplier_items.minimum_order_quantity supplier_items.order_multiple"
 )
