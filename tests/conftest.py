@@ -2,11 +2,15 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from dask_processes import started
 
 settings.register_profile("workbench", deadline=None)  # a busy machine is no failure
 settings.load_profile("workbench")
@@ -32,3 +36,10 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def scheduler(tmp_path_factory):
+    """Address of a real dask scheduler with two worker processes."""
+    with started(tmp_path_factory.mktemp("dask")) as address:
+        yield address

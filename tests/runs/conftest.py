@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from workbench.cli import main
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -66,3 +69,20 @@ def events(workspace):
         return [(event["eventType"], event["job"]["name"], event) for event in lines]
 
     return read
+
+
+@pytest.fixture
+def workbench(workspace, monkeypatch, capsys):
+    """Call the command line in this process: exit code, standard output and error."""
+    stop = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(workspace.root)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["workbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, error = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out, stderr=error)
+
+    yield call
+    signal.signal(signal.SIGTERM, stop)

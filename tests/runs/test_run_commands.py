@@ -7,35 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from small_notebooks import OPEN, PROPOSE
 
-from workbench.cli import main
 from workbench.decision_log.keys import ensure_key
 from workbench.workspace import keys_folder
 
 HERE = Path(__file__).resolve().parent
 COUNT = 'run.headline(f"{periods} periods")'
-
-
-@pytest.fixture
-def workbench(workspace, monkeypatch, capsys):
-    """Call the command line in this process: exit code, standard output and error."""
-    stop = signal.getsignal(signal.SIGTERM)
-    monkeypatch.chdir(workspace.root)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["workbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, error = capsys.readouterr()
-        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out, stderr=error)
-
-    yield call
-    signal.signal(signal.SIGTERM, stop)
 
 
 def test_run_list_show_and_diff(workbench, notebook, workspace):

@@ -22,7 +22,8 @@ from workbench.contracts.made_from import (
 _DAY: Final = "transactions.transaction_timestamp"
 _BASKET: Final = grouped("transactions.basket_id")
 _SOLD: Final = grouped(f"transactions.product_id transactions.store_id {_DAY}")
-_SIZE: Final = transformed("products.package_size")
+_ARTICLE: Final = joined("products.product_id")  # whose line of the file it is
+_SIZE: Final = transformed("products.package_size") + _ARTICLE
 _IN_ORDER: Final = ordered("transactions.product_id")  # lines of a basket are numbered by product
 
 ITEMS: Final = MadeFrom(
@@ -31,14 +32,15 @@ ITEMS: Final = MadeFrom(
         "description": transformed(
             "products.product_type products.product_category products.department"
             " products.package_size"
-        ),
-        "category": identity("products.product_category"),
-        "department": identity("products.department"),
-        "brand": identity("products.brand"),
-        "manufacturer": identity("products.manufacturer_id"),
+        )
+        + _ARTICLE,
+        "category": identity("products.product_category") + _ARTICLE,
+        "department": identity("products.department") + _ARTICLE,
+        "brand": identity("products.brand") + _ARTICLE,
+        "manufacturer": identity("products.manufacturer_id") + _ARTICLE,
         "base_uom": (),
         "pack_uom": _SIZE,
-        "pack_text": identity("products.package_size"),
+        "pack_text": identity("products.package_size") + _ARTICLE,
         "pack_size": _SIZE,
         "pack_count": _SIZE,
         "unit_cost": (),
@@ -46,7 +48,7 @@ ITEMS: Final = MadeFrom(
             "transactions.sales_value transactions.retail_disc transactions.coupon_match_disc"
             " transactions.quantity"
         )
-        + joined("transactions.product_id products.product_id"),
+        + joined("transactions.product_id"),
         "currency": (),
         "gtin": (),
         "shelf_life_days": (),
@@ -55,7 +57,8 @@ ITEMS: Final = MadeFrom(
         "primary_supplier": (),
         "is_demand": transformed(
             "products.department products.product_category products.product_type"
-        ),
+        )
+        + _ARTICLE,
     }
 )
 LOCATIONS: Final = MadeFrom(

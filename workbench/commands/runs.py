@@ -35,6 +35,9 @@ def run(
     ] = None,
     as_of: Annotated[str, typer.Option(help="Business date; default: last observed.")] = "",
     force: Annotated[bool, typer.Option(help="Run even if nothing has changed.")] = False,
+    cluster: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers compute.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Run notebooks, in the order that their declared reads and writes give."""
@@ -57,6 +60,7 @@ def run(
             parameters=dict(parse_assignment(text) for text in parameter or []),
             as_of=_day(as_of),
             force=force,
+            cluster=cluster,
             watch=notebook_progress,
             ended=results.append if as_json else partial(_print_result, workspace),
         )

@@ -24,7 +24,7 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting import catalogue
-from workbench.forecasting.calibrated import Counts, count_forecast, groups_of
+from workbench.forecasting.calibrated import Counts, count_forecast, expected, groups_of
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.distribution import CountDistribution
 from workbench.forecasting.families import (
@@ -37,12 +37,11 @@ from workbench.forecasting.families import (
     Stack,
     count_family,
     learn,
-    mean_by_model,
     stack,
 )
 from workbench.forecasting.features import Known, known_at
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
-from workbench.forecasting.members import LightGBMMean, threads
+from workbench.forecasting.members import LightGBMFitted, LightGBMMean, threads
 from workbench.forecasting.panel import Panel
 from workbench.forecasting.periods import (
     HISTORY_DAYS,
@@ -182,7 +181,7 @@ def backtest(
             lambda: list(pool.map(lambda day: _fit(setting, config, day, periods.reach), known))
         )
     say("trying the families")
-    past = stack(setting, periods.calibrate, mean_by_model(setting, early))
+    past = _stack(setting, periods.calibrate, early, periods)
     (forecasters, case, judged), rolling = measured(
         lambda: _roll(setting, batches, middle, periods, past)
     )
@@ -207,7 +206,11 @@ def forecast_rows(
 ) -> pd.DataFrame:
     """Rows of the `forecasts` table from one cutoff, without run_id."""
     day = panel.first_day + pd.Timedelta(days=cutoff)
-    values = np.stack(forecaster.quantiles_of(panel, cutoff, windows))  # (windows, series, levels)
+    if panel.parts is None:
+        found = _quantiles(panel, forecaster, cutoff, windows)
+    else:
+        found = np.concatenate(panel.parts.map(_quantiles, forecaster, cutoff, tuple(windows)))
+    values = found.swapaxes(0, 1)  # (windows, series, levels)
     each, count, width = values.shape
     starts = [day + pd.Timedelta(days=w.start) for w in windows]
     ends = [day + pd.Timedelta(days=w.start + w.length - 1) for w in windows]
@@ -229,11 +232,24 @@ def forecast_rows(
     )
 
 
+def _quantiles(
+    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window]
+) -> Array:
+    """Shape (series, windows, levels)."""
+    return np.stack(forecaster.quantiles_of(panel, cutoff, windows), axis=1)
+
+
 def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:
     """The mean model, as it could be trained at column `known`."""
     return fit_mean_model(
         setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
     )
+
+
+def _stack(setting: Setting, cutoffs: Sequence[int], model: GlobalModel, periods: Periods) -> Stack:
+    """What a model expected from past cutoffs beside what occurred."""
+    fitted = LightGBMFitted(model, _task(setting, periods))
+    return stack(setting, cutoffs, expected(setting, fitted))
 
 
 def _roll(
@@ -259,7 +275,7 @@ def _roll(
         learned = learn(setting, past.where(past.ends <= cutoff))
         forecasters[cutoff] = Forecaster(model, learned, setting.windows)
         if cutoff in periods.judged:
-            case = stack(setting, [cutoff], mean_by_model(setting, model))
+            case = _stack(setting, [cutoff], model, periods)
             past = past.joined(case)
             cases.append(case)
             judged.append(count_family(learned, case, seed=setting.seed + 1))

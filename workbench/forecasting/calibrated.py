@@ -7,8 +7,8 @@ occurred; then it is refitted on all history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from workbench.forecasting.features import Known, known_at, targets_at
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.global_quantiles import conformal_offsets, whole_quantiles
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import ask, share_of
 from workbench.forecasting.patterns import segment
 from workbench.forecasting.protocol import Fitted, Forecast, Task, known_by
 
@@ -115,7 +116,7 @@ class Counts:
         cutoffs = past_cutoffs(history, task)
         early = self.point.fit(known_by(history, cutoffs[0]), task)
         setting = setting_of(history, task)
-        past = stack(setting, cutoffs, _mean_of(setting, early))
+        past = stack(setting, cutoffs, expected(setting, early))
         ended = past.ends < history.units.shape[1]
         learned = learn(setting, past.where(ended & np.isfinite(past.actual)))
         latest = self.point.fit(history, task) if self.refit else early
@@ -129,6 +130,11 @@ class CountsFitted:
     latest: Expects
     distribution: CountDistribution
     task: Task
+
+    def part(self, rows: slice) -> Self | None:
+        """With what some series need of the family inside."""
+        share = share_of(self.latest, rows)
+        return None if share is None else replace(self, latest=share)
 
     def forecast(self, history: Panel) -> Forecast:
         mean = np.maximum(self.latest.mean(history), _LEAST_MEAN)
@@ -208,6 +214,11 @@ class ConformalFitted:
     offsets: Array
     task: Task
 
+    def part(self, rows: slice) -> Self | None:
+        """With what some series need of the family inside."""
+        share = share_of(self.latest, rows)
+        return None if share is None else replace(self, latest=share)
+
     def forecast(self, history: Panel) -> Forecast:
         setting = setting_of(history, self.task)
         ratios, base = self.latest.ratios(history)
@@ -238,14 +249,14 @@ def stacked(setting: Setting, cutoffs: Sequence[int], fitted: Fitted) -> tuple[S
     Returns:
         One row per cutoff, window and series; the quantiles in that order, shape (n, levels).
     """
-    made = {cutoff: fitted.forecast(known_by(setting.panel, cutoff)) for cutoff in cutoffs}
+    made = {cut: ask(fitted, "forecast", known_by(setting.panel, cut)) for cut in cutoffs}
     places = {window: place for place, window in enumerate(setting.windows)}
     case = stack(setting, cutoffs, lambda cut, window, _: made[cut].mean[:, places[window]])
     quantiles = [made[cutoff].quantiles.swapaxes(0, 1) for cutoff in cutoffs]
     return case, np.concatenate(quantiles).reshape(-1, len(setting.levels))
 
 
-def _mean_of(setting: Setting, early: Expects) -> MeanOf:
+def expected(setting: Setting, early: Expects) -> MeanOf:
     """Expected demand from past cutoffs, each from what was known then."""
     places = {window: place for place, window in enumerate(setting.windows)}
     made: dict[int, Array] = {}
@@ -253,7 +264,7 @@ def _mean_of(setting: Setting, early: Expects) -> MeanOf:
     def mean(cutoff: int, window: Window, _: Known) -> Array:
         if cutoff not in made:
             made.clear()
-            made[cutoff] = early.mean(known_by(setting.panel, cutoff))
+            made[cutoff] = ask(early, "mean", known_by(setting.panel, cutoff))
         return np.asarray(made[cutoff][:, places[window]])
 
     return mean
@@ -261,7 +272,7 @@ def _mean_of(setting: Setting, early: Expects) -> MeanOf:
 
 def _outcomes(setting: Setting, early: GivesRatios, cutoff: int) -> tuple[Array, ...]:
     """Raw quantiles, base, block and outcome of the windows of one cutoff that have ended."""
-    ratios, base = early.ratios(known_by(setting.panel, cutoff))
+    ratios, base = ask(early, "ratios", known_by(setting.panel, cutoff))
     last = setting.panel.units.shape[1] - 1
     ended = [k for k, w in enumerate(setting.windows) if cutoff + w.start + w.length - 1 <= last]
     windows = [setting.windows[k] for k in ended]

@@ -21,6 +21,7 @@ _WEEK = 7
 _LEVEL_DAYS = 56  # of the level: a day and the eight weeks before it
 _ROUNDS = 8  # of expectation and maximisation; more move the level by less than 0.1%
 _LARGEST_ZERO_SHARE = 0.3  # a fast mover sells on 70% of its days or more
+DELISTED_DAYS = 28  # without a sale: a fast mover is not out of stock but gone
 _SHRINK_WEEKS = 4  # weeks of evidence that the even week counts for
 
 
@@ -77,6 +78,37 @@ def long_zero_runs(units: Array, *, chance: float = 0.01) -> Flags:
     needed = np.log(chance / days) / np.log(np.minimum(share, 0.99))
     fast = (share <= _LARGEST_ZERO_SHARE) & (days >= 4 * _WEEK)
     return np.asarray(zero & begun & fast[:, None] & (run >= needed[:, None]))
+
+
+def zero_runs_so_far(units: Array, *, chance: float = 0.01, longest: int = DELISTED_DAYS) -> Flags:
+    """As `long_zero_runs`, told from each day and those before it alone.
+
+    The first days of a run may be chance; a day counts once the run up to it is too long for how
+    the item sold in the eight weeks before, and no longer when the run is so long that the item
+    has rather been delisted. So a backtest sees on a day what was known on it, and an item that
+    fades out with its season is not taken for one that ran out.
+
+    Args:
+        units: Demand, NaN where it was not observed, shape (series, days).
+        chance: Expected false alarms per series.
+        longest: Days of a run after which nobody waits for stock any more.
+    """
+    observed = np.isfinite(units)
+    zero = observed & (units == 0)
+    begun = np.cumsum(np.where(observed, units, 0), axis=1) > 0
+    run = np.zeros(units.shape, dtype=np.int64)
+    forward = np.zeros(len(units), dtype=np.int64)
+    for day in range(units.shape[1]):
+        forward = np.where(zero[:, day], forward + 1, 0)
+        run[:, day] = forward
+    short = zero & begun & (run < _WEEK)
+    counted = begun & observed & (~zero | short)
+    days = _trailing(counted.astype(float))
+    share = (_trailing(short.astype(float)) + 1) / (days + 2)
+    tried = np.maximum(np.cumsum(counted, axis=1), 1)
+    needed = np.log(chance / tried) / np.log(np.minimum(share, 0.99))
+    fast = (share <= _LARGEST_ZERO_SHARE) & (days >= 4 * _WEEK)
+    return np.asarray(zero & begun & fast & (run >= needed) & (run <= longest))
 
 
 def recover(units: Array, hidden: Flags) -> Recovered:

@@ -19,7 +19,7 @@ from workbench.forecasting.distribution import (
     group_count,
 )
 from workbench.forecasting.features import Known, known_at, targets_at
-from workbench.forecasting.global_model import GlobalModel, Window
+from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Panel
 from workbench.forecasting.patterns import SEGMENTS, segment
 
@@ -176,8 +176,3 @@ def count_family(learned: CountDistribution, case: Stack, *, seed: int) -> Judge
         learned.quantiles(case.mean, group, case.segment),
         learned.randomised_pit(case.actual, case.mean, group, case.segment, seed=seed),
     )
-
-
-def mean_by_model(setting: Setting, model: GlobalModel) -> MeanOf:
-    """Expected demand by the global model."""
-    return lambda cutoff, window, known: model.mean(setting.panel, cutoff, window, known)

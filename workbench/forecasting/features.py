@@ -59,7 +59,7 @@ def known_at(panel: Panel, cutoff: int) -> Known:
     columns["zero_share_28"] = (month == 0).mean(axis=1)
     columns["zero_share_91"] = (units == 0).mean(axis=1)
     columns["days_since_sale"] = _days_since_sale(units)
-    columns["category_trend"] = _category_trend(panel, mean[14], mean[56])
+    columns["category_trend"] = _category_trend(panel, cutoff)
     columns["is_dc"] = panel.is_dc.astype(np.float32)
     columns |= _price_and_past_promotion(panel, cutoff)
     return Known(cutoff, base, overdispersion(units), columns)
@@ -156,9 +156,10 @@ def _days_since_sale(quarter: Array) -> Array:
     return last.astype(np.float32)
 
 
-def _category_trend(panel: Panel, fortnight: Array, eight_weeks: Array) -> Array:
+def _category_trend(panel: Panel, cutoff: int) -> Array:
     """Last fortnight over the last eight weeks, for all of the item's category."""
-    codes = panel.category
-    recent = np.bincount(codes, fortnight)
-    longer = np.bincount(codes, eight_weeks)
-    return np.asarray(((recent + 0.1) / (longer + 0.1))[codes], dtype=np.float32)
+    whole = panel.by_category
+    recent, longer = (
+        whole.units[:, max(0, cutoff + 1 - days) : cutoff + 1].mean(axis=1) for days in (14, 56)
+    )
+    return np.asarray(((recent + 0.1) / (longer + 0.1))[whole.codes], dtype=np.float32)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from workbench.forecasting.features import NAMES, Known, features_at, known_at, level, targets_at
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import Boosting
 
 Array = npt.NDArray[np.float64]
 PARAMETERS: dict[str, Any] = {
@@ -86,6 +87,8 @@ def fit_mean_model(
 ) -> GlobalModel:
     """Fit expected demand on past cutoffs whose windows have ended.
 
+    Workers that hold the panel train together, each on its own rows.
+
     Args:
         panel: History; windows must end within it.
         cutoffs: Columns of past cutoffs.
@@ -96,9 +99,14 @@ def fit_mean_model(
     """
     import lightgbm
 
+    parameters = {**PARAMETERS, "seed": seed}
+    if panel.parts is not None:
+        share = rows_share(panel, cutoffs, windows, rows)
+        wanted = Boosting(parameters, trees, NAMES, offset=True)
+        found = panel.parts.boost(_part_rows, cutoffs, windows, share, seed, wanted=[wanted])
+        return GlobalModel(lightgbm.Booster(model_str=found[0]))
     x, y, base = training_rows(panel, cutoffs, windows, rows=rows, seed=seed)
     data = lightgbm.Dataset(x, y, init_score=np.log(base), feature_name=NAMES, params=PARAMETERS)
-    parameters = {**PARAMETERS, "seed": seed}
     return GlobalModel(lightgbm.train(parameters, data, trees))
 
 
@@ -110,9 +118,40 @@ def training_rows(
     Raises:
         ValueError: A window ends after the panel: its demand is not known.
     """
-    rng = np.random.default_rng(seed)
+    share = rows_share(panel, cutoffs, windows, rows)
+    return _sampled(panel, cutoffs, windows, share, np.random.default_rng(seed))
+
+
+def rows_share(panel: Panel, cutoffs: Sequence[int], windows: Sequence[Window], rows: int) -> float:
+    """Share of all past windows that gives so many rows."""
+    return min(1.0, rows / (len(cutoffs) * len(windows) * len(panel.units)))
+
+
+def part_sample(
+    panel: Panel,
+    number: int,
+    cutoffs: Sequence[int],
+    windows: Sequence[Window],
+    share: float,
+    seed: int,
+) -> tuple[npt.NDArray[np.float32], Array, Array]:
+    """As `training_rows`, of the series of one part, with a random stream of its own."""
+    return _sampled(panel, cutoffs, windows, share, np.random.default_rng([seed, number]))
+
+
+def _part_rows(panel: Panel, number: int, *given: Any) -> tuple[Any, ...]:
+    x, y, base = part_sample(panel, number, *given)
+    return x, y, np.log(base), None
+
+
+def _sampled(
+    panel: Panel,
+    cutoffs: Sequence[int],
+    windows: Sequence[Window],
+    share: float,
+    rng: np.random.Generator,
+) -> tuple[npt.NDArray[np.float32], Array, Array]:
     pairs = [(cutoff, window) for cutoff in cutoffs for window in windows]
-    share = min(1.0, rows / (len(pairs) * len(panel.units)))
     x, y, base = [], [], []
     for cutoff, group in groupby(pairs, key=lambda pair: pair[0]):
         known = known_at(panel, cutoff)

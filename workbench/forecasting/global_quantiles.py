@@ -12,9 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.forecasting.features import NAMES, Known, features_at, known_at
-from workbench.forecasting.global_model import PARAMETERS, Window, training_rows
+from workbench.forecasting.features import NAMES, Known, features_at, known_at, level
+from workbench.forecasting.global_model import (
+    PARAMETERS,
+    Window,
+    part_sample,
+    rows_share,
+    training_rows,
+)
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import Boosting
 
 Array = npt.NDArray[np.float64]
 # Fewer rows and leaves than the mean model: leaves are refitted by sorting, the slow part.
@@ -63,16 +70,40 @@ def fit_quantile_models(
     """
     import lightgbm
 
+    def parameters(each: float) -> dict[str, Any]:
+        return {**PARAMETERS, **_QUANTILE_PARAMETERS, "alpha": each, "seed": seed}
+
+    if panel.parts is not None:
+        share = rows_share(panel, cutoffs, windows, _ROWS)
+        size = _usual_size(panel, cutoffs, windows)
+        wanted = [Boosting(parameters(each), _TREES, NAMES, weighted=True) for each in levels]
+        texts = panel.parts.boost(_part_rows, cutoffs, windows, share, seed, size, wanted=wanted)
+        boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
+        return QuantileModels(boosters, np.asarray(levels, dtype=float))
     x, y, base = training_rows(panel, cutoffs, windows, rows=_ROWS, seed=seed)
 
-    def fit(level: float) -> Any:
-        parameters = {**PARAMETERS, **_QUANTILE_PARAMETERS, "alpha": level, "seed": seed}
+    def fit(each: float) -> Any:
+        chosen = parameters(each)
         data = lightgbm.Dataset(
-            x, y / base, weight=base / base.mean(), feature_name=NAMES, params=parameters
+            x, y / base, weight=base / base.mean(), feature_name=NAMES, params=chosen
         )
-        return lightgbm.train(parameters, data, _TREES)
+        return lightgbm.train(chosen, data, _TREES)
 
     return QuantileModels(tuple(map_(fit, levels)), np.asarray(levels, dtype=float))
+
+
+def _usual_size(panel: Panel, cutoffs: Sequence[int], windows: Sequence[Window]) -> float:
+    """Mean of the recent level over all past windows, in units: weights are relative to it."""
+    levels = [float(level(panel, cutoff).mean(dtype=float)) for cutoff in cutoffs]
+    return float(np.mean(levels) * np.mean([window.length for window in windows]))
+
+
+def _part_rows(
+    panel: Panel, number: int, cutoffs: Sequence[int], windows: Sequence[Window], share: float,
+    seed: int, size: float,
+) -> tuple[Any, ...]:  # fmt: skip
+    x, y, base = part_sample(panel, number, cutoffs, windows, share, seed)
+    return x, y / base, None, base / size
 
 
 def conformal_offsets(
@@ -97,8 +128,8 @@ def conformal_offsets(
     count = int(block.max()) + 1
     offsets = np.zeros((count, len(levels)))
     for b in np.unique(block):
-        for j, level in enumerate(levels):
-            offsets[b, j] = np.quantile(misses[block == b, j], level, weights=base[block == b],
+        for j, asked in enumerate(levels):
+            offsets[b, j] = np.quantile(misses[block == b, j], asked, weights=base[block == b],
                                         method="inverted_cdf")  # fmt: skip
     return offsets
 

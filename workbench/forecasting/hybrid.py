@@ -9,8 +9,8 @@ Source: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neura
 for the idea; Bojer and Meldgaard 2021, "Kaggle forecasting competitions", IJF 37, for boosting.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from workbench.forecasting.features import NAMES, Known, features_at, known_at, 
 from workbench.forecasting.global_model import PARAMETERS, Window
 from workbench.forecasting.members import training_cutoffs
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import ask, share_of
 from workbench.forecasting.protocol import Task, known_by
 
 Array = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ class Hybrid:
             base = self.base.fit(known_by(history, cutoffs[place]), task)
             for cutoff in cutoffs[place : place + self.every]:
                 known = known_at(history, cutoff)
-                mean = base.mean(known_by(history, cutoff))
+                mean = ask(base, "mean", known_by(history, cutoff))
                 listed = np.nan_to_num(history.units[:, : cutoff + 1]).any(axis=1)
                 for k, window in enumerate(task.windows):
                     chosen = listed & (rng.random(len(mean)) < share)
@@ -95,6 +96,11 @@ class HybridFitted:
     @property
     def serialised(self) -> bytes:
         return str(self.booster.model_to_string()).encode()
+
+    def part(self, rows: slice) -> Self | None:
+        """With what some series need of the family inside."""
+        share = share_of(self.base, rows)
+        return None if share is None else replace(self, base=share)
 
     def mean(self, history: Panel) -> Array:
         cutoff = history.units.shape[1] - 1

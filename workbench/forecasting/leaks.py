@@ -23,7 +23,7 @@ def with_another_future(panel: Panel, cutoff: int) -> Panel:
     ahead = units[:, cutoff + 1 :].shape
     units[:, cutoff + 1 :] = rng.integers(0, 1_000, ahead)
     price[:, cutoff + 1 :] = rng.uniform(0.1, 1_000, ahead)
-    return replace(panel, units=units, price=price)
+    return replace(panel, units=units, price=price, parts=None)  # workers hold what was
 
 
 def check_no_leak(

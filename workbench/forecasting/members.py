@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,10 @@ class NaiveFitted:
 
     season: int
     task: Task
+
+    def part(self, rows: slice) -> Self:
+        """All of it: a series needs no other."""
+        return self
 
     def forecast(self, history: Panel) -> Forecast:
         known, levels = history.units.astype(float), self.task.levels.tolist()
@@ -105,6 +109,10 @@ class SlowMoversFitted:
     counts: CountForecaster
     task: Task
 
+    def part(self, rows: slice) -> Self:
+        """All of it: a series needs no other."""
+        return self
+
     def forecast(self, history: Panel) -> Forecast:
         ahead = self.counts.forecast(history.units.astype(float))
         lengths = [window.length for window in self.task.windows]
@@ -137,6 +145,10 @@ class RateFitted:
 
     method: str
     task: Task
+
+    def part(self, rows: slice) -> Self:
+        """All of it: a series needs no other."""
+        return self
 
     def mean(self, history: Panel) -> Array:
         units = history.units.astype(float)
@@ -177,6 +189,10 @@ class LightGBMFitted:
     def serialised(self) -> bytes:
         return self.model.serialised
 
+    def part(self, rows: slice) -> Self:
+        """All of it: a series needs no other."""
+        return self
+
     def mean(self, history: Panel) -> Array:
         cutoff = history.units.shape[1] - 1
         known = known_at(history, cutoff)
@@ -206,6 +222,10 @@ class QuantilesFitted:
 
     models: QuantileModels
     task: Task
+
+    def part(self, rows: slice) -> Self:
+        """All of it: a series needs no other."""
+        return self
 
     def ratios(self, history: Panel) -> tuple[Array, Array]:
         cutoff = history.units.shape[1] - 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,14 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
-from workbench.forecasting.censoring import recover
+from workbench.forecasting.censoring import recover, zero_runs_so_far
+
+if TYPE_CHECKING:
+    from workbench.forecasting.partitions import Parts
 
 Array = npt.NDArray[np.float32]
 SERIES = [c.ITEM_ID, c.LOCATION_ID]
+FLAGGED, INFERRED = "in_stock flags", "zero runs of fast movers"
 PROMOTION_KINDS = ("display", "mailer")
 RUSH_DAYS = 3  # shopping days before a public holiday
 _HABIT_DAYS = 28  # past promotions that stand for plans not yet made
@@ -25,6 +29,19 @@ class Connection(Protocol):
     """A DuckDB connection with a view per table."""
 
     def execute(self, query: str, parameters: Any = ...) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Demand of whole categories.
+
+    Attributes:
+        codes: Category of each series as a number, shape (series,).
+        units: Demand of all their series, shape (categories, days).
+    """
+
+    codes: npt.NDArray[np.int64]
+    units: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +62,9 @@ class Panel:
         left_out: item_id, location_id and reason of series that sell often enough and still cannot
             be forecast here.
         recovered: Series whose stockouts hid demand, which `units` holds as recovered: see
-            `censoring.Recovered.effect`.
+            `censoring.Recovered.effect`; with told_by, `FLAGGED` or `INFERRED`.
+        categories: Where these series are a part of more: demand of their whole categories.
+        parts: The same series on workers, see `partitions.spread`; None: this machine computes.
     """
 
     series: pd.DataFrame
@@ -59,15 +78,28 @@ class Panel:
         default_factory=lambda: pd.DataFrame(columns=[*SERIES, "reason"])
     )
     recovered: pd.DataFrame = field(default_factory=pd.DataFrame)
+    categories: Categories | None = None
+    parts: "Parts | None" = None
+
+    @property
+    def category(self) -> npt.NDArray[np.int64]:
+        """Category of each series as a number."""
+        return self.by_category.codes
 
     @property
     def last_day(self) -> pd.Timestamp:
         return self.first_day + pd.Timedelta(days=self.units.shape[1] - 1)
 
     @cached_property
-    def category(self) -> npt.NDArray[np.int64]:
-        """Category of each series as a number."""
-        return self.series["category"].astype("category").cat.codes.to_numpy().astype(np.int64)
+    def by_category(self) -> Categories:
+        """Demand of the categories, of all series that there are."""
+        if self.categories is not None:
+            return self.categories
+        codes = np.unique(self.series["category"].astype(str), return_inverse=True)[1]
+        order = np.argsort(codes, kind="stable")
+        first = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        units = np.add.reduceat(self.units[order], first, axis=0, dtype=np.float64)
+        return Categories(codes.astype(np.int64), units)
 
     def column(self, day: pd.Timestamp) -> int:
         """Index of a day's column."""
@@ -89,7 +121,12 @@ class Panel:
     def until(self, day: pd.Timestamp) -> "Panel":
         """The panel as known at the end of `day`: later demand is cut off, plans stay."""
         known = self.column(day) + 1
-        return replace(self, units=self.units[:, :known], price=self.price[:, :known])
+        whole = self.categories
+        cut = None if whole is None else replace(whole, units=whole.units[:, :known])
+        return replace(
+            self, units=self.units[:, :known], price=self.price[:, :known], categories=cut,
+            parts=None if self.parts is None else self.parts.until(known),
+        )  # fmt: skip
 
 
 def build_panel(
@@ -105,9 +142,9 @@ def build_panel(
     """Read sales, promotions, calendar and items into a panel.
 
     Only items of demand count. Days without a row are days without a sale. Where `in_stock` says
-    that a day ran out, demand is recovered (`censoring.py`); without that, what sold stands for
-    demand. The price ahead of the last day is taken to stay. Without
-    a promotions or calendar table nothing is known ahead.
+    that a day ran out, demand is recovered (`censoring.py`); sales without a single flag are taken
+    to have run out where a fast mover sold nothing for longer than chance allows. The price ahead
+    of the last day is taken to stay. Without a promotions or calendar table nothing is known ahead.
 
     Args:
         connection: A view per table; its sales end on the as-of date.
@@ -134,7 +171,8 @@ def build_panel(
     series, units, revenue = series[whole].reset_index(drop=True), units[whole], revenue[whole]
     count = choose_series(connection, series)
     total = units.sum(axis=1)
-    found = recover(units.astype(float), _hidden(connection, units.shape, first, dc))
+    hidden, told_by = _hidden(connection, units, first, dc)
+    found = recover(units.astype(float), hidden)
     mean_price = np.divide(revenue.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     return Panel(
         series=series.assign(price=mean_price.astype(float)),
@@ -145,7 +183,7 @@ def build_panel(
         is_dc=(series[c.LOCATION_ID] == dc).to_numpy(),
         events=_events(connection, days + ahead, first),
         left_out=left_out.reset_index(drop=True),
-        recovered=found.effect(units.astype(float), series),
+        recovered=found.effect(units.astype(float), series).assign(told_by=told_by),
     )
 
 
@@ -220,13 +258,19 @@ def daily_demand(
 
 
 def _hidden(
-    connection: Connection, shape: tuple[int, ...], first: pd.Timestamp, dc: str
-) -> npt.NDArray[np.bool_]:
-    """Days that ran out: at one store, or at any store for the location of all stores."""
-    hidden = np.zeros(shape, dtype=bool)
+    connection: Connection, units: Array, first: pd.Timestamp, dc: str
+) -> tuple[npt.NDArray[np.bool_], str]:
+    """Days that ran out, and who says so.
+
+    Flags where sales have any: of one store, or of any store for the location of all stores.
+    Without a single flag, zero runs of fast movers that are too long for chance.
+    """
+    hidden = np.zeros(units.shape, dtype=bool)
     query = """SELECT count(*) FROM information_schema.columns
         WHERE table_name = 'sales' AND column_name = 'in_stock'"""
-    if connection.execute(query).fetchone()[0]:
+    if not connection.execute(query).fetchone()[0]:
+        return zero_runs_so_far(units.astype(float)), INFERRED
+    if connection.execute("SELECT count(in_stock) FROM sales").fetchone()[0]:
         frame = connection.execute(
             """
             SELECT DISTINCT c.series, date_diff('day', ?::DATE, s.date)::INTEGER AS day
@@ -237,7 +281,8 @@ def _hidden(
             [first.date(), dc],
         ).fetchnumpy()
         hidden[frame["series"], frame["day"]] = True
-    return hidden
+        return hidden, FLAGGED
+    return zero_runs_so_far(units.astype(float)), INFERRED
 
 
 def _last_price(units: Array, revenue: Array) -> Array:

@@ -96,21 +96,24 @@ def calibration_table(setting: Setting, case: Stack, chosen: Judged) -> pd.DataF
 def error_rows(setting: Setting, case: Stack, judged: Mapping[str, Judged]) -> pd.DataFrame:
     """Errors of one window length (14 days or the nearest) per cutoff and series.
 
-    Columns: item_id, location_id, price, cutoff, actual, median, naive, absolute_error, pinball.
+    Columns: item_id, location_id, price, cutoff, window_days, actual, median, naive,
+    absolute_error, pinball, naive_pinball.
     """
     lengths = np.unique(case.length)
     chosen = case.length == lengths[np.abs(lengths - 14).argmin()]
     actual, values = case.actual[chosen], judged[CHOSEN].quantiles[chosen]
-    median = _median(setting)
+    naive, median = judged[NAIVE].quantiles[chosen], _median(setting)
     panel = setting.panel
     keys = [panel.series[[c.ITEM_ID, c.LOCATION_ID, "price"]]] * (len(actual) // len(panel.series))
     return pd.concat(keys, ignore_index=True).assign(
         cutoff=panel.first_day + pd.to_timedelta(case.cutoff[chosen], unit="D"),
+        window_days=case.length[chosen],
         actual=actual,
         median=values[:, median],
-        naive=judged[NAIVE].quantiles[chosen, median],
+        naive=naive[:, median],
         absolute_error=np.abs(actual - values[:, median]),
         pinball=losses.pinball(actual, values, setting.levels).mean(axis=1),
+        naive_pinball=losses.pinball(actual, naive, setting.levels).mean(axis=1),
     )
 
 

@@ -16,6 +16,7 @@ from workbench.forecasting.calibrated import past_cutoffs, setting_of, stacked
 from workbench.forecasting.families import Stack
 from workbench.forecasting.losses import pinball
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import ask
 from workbench.forecasting.patterns import SEGMENTS, segment
 from workbench.forecasting.protocol import Family, Fitted, Forecast, Task, known_by
 
@@ -81,7 +82,7 @@ class EnsembleFitted:
     task: Task
 
     def forecast(self, history: Panel) -> Forecast:
-        each = [member.forecast(history) for member in self.latest]
+        each = [ask(member, "forecast", history) for member in self.latest]
         weight = self.weights[segment(history, history.units.shape[1] - 1)]
         mean = np.einsum("mnw,nm->nw", np.stack([one.mean for one in each]), weight)
         quantiles = np.einsum("mnwl,nm->nwl", np.stack([one.quantiles for one in each]), weight)

@@ -7,8 +7,9 @@ is out of sample: nothing after the first calibration cutoff was seen by the par
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +69,10 @@ class Statistical:
         return MODELS[self.kind][1]
 
     def fit(self, history: Panel, task: Task) -> "StatisticalFitted":
-        make = MODELS[self.kind][0]
-        models = [_fitted(make(task.season), row, task.season) for row in history.units]
-        return StatisticalFitted(models, task)
+        if history.parts is None:
+            return StatisticalFitted(_models(history, self.kind, task.season), task)
+        found = history.parts.map(_models, self.kind, task.season)
+        return StatisticalFitted(list(chain.from_iterable(found)), task)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class StatisticalFitted:
 
     models: list[Any]
     task: Task
+
+    def part(self, rows: slice) -> Self:
+        """The models of some series."""
+        return replace(self, models=self.models[rows])
 
     def mean(self, history: Panel) -> Array:
         """Expected demand of the windows, never negative."""
@@ -91,6 +97,11 @@ class StatisticalFitted:
         )
         spans = [slice(w.start - 1, w.start - 1 + w.length) for w in self.task.windows]
         return np.stack([np.maximum(each, 0)[:, span].sum(axis=1) for span in spans], axis=1)
+
+
+def _models(history: Panel, kind: str, season: int) -> list[Any]:
+    make = MODELS[kind][0]
+    return [_fitted(make(season), row, season) for row in history.units]
 
 
 def _fitted(model: Any, row: npt.NDArray[np.floating], season: int) -> Any:

@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.forecasting.calibrated import setting_of, stacked
 from workbench.forecasting.families import Judged, Stack
 from workbench.forecasting.panel import Panel
+from workbench.forecasting.partitions import ask
 from workbench.forecasting.protocol import Cost, Family, Fitted, Task, checked, known_by, measured
 from workbench.forecasting.scores import score_table
 
@@ -68,7 +69,7 @@ def try_families(
     judged, cost, fitted, case = {}, {}, {}, None
     for name, family in families.items():
         fitted[name], fitting = measured(partial(family.fit, history, task))
-        checked(fitted[name].forecast(history), history, task, family=name)
+        checked(ask(fitted[name], "forecast", history), history, task, family=name)
         found, forecasting = measured(partial(stacked, setting, cutoffs, fitted[name]))
         case, quantiles = found
         cost[name] = fitting + forecasting

@@ -95,6 +95,21 @@ def panel_reading(panel: Panel) -> str:
     )
 
 
+def recovered_reading(panel: Panel) -> str:
+    """What demand was recovered from stockouts, by which rule, and the bias that it removed."""
+    found = panel.recovered
+    if found.empty:
+        return "No day is known or inferred to have run out: what sold stands for demand."
+    sold, demand = float(found["sold"].sum()), float(found["demand"].sum())
+    whole = (demand - sold) / float(panel.units.sum(dtype=float))
+    return (
+        f"Told by {found['told_by'].iloc[0]}: {len(found):,} series ran out on"
+        f" {int(found['hidden_days'].sum()):,} days. What sold is {1 - sold / demand:.1%} below"
+        f" their demand, {whole:.2%} below that of all series; the most biased by"
+        f" {-found['bias'].min():.0%}."
+    )
+
+
 def history_reading(asked: ForecastConfig, used: ForecastConfig, panel: Panel) -> str:
     """How much of the trial that was asked for the history allows, in one sentence."""
     days = panel.units.shape[1]
@@ -166,8 +181,9 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
             [display & mailer, display, mailer], ["display and mailer", "display", "mailer"], "none"
         )
         rows.append(pd.DataFrame({"promotion": kind, "a": actual, "f": mean, "base": base}))
-    columns = ["promotion", "a", "f", "base"]
-    table = pd.concat([pd.DataFrame(columns=columns), *rows]).groupby("promotion").agg(
+    if not rows:
+        return pd.DataFrame(columns=["promotion", "observed", "forecast", "forecasts"])
+    table = pd.concat(rows).groupby("promotion").agg(
         a=("a", "sum"), f=("f", "sum"), base=("base", "sum"), forecasts=("a", "size")
     )  # fmt: skip
     table = table.assign(observed=table["a"] / table["base"], forecast=table["f"] / table["base"])

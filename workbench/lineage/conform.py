@@ -86,6 +86,7 @@ def facet_classes() -> dict[tuple[type, str], type]:
     }
     classes[base.RunFacet, own.MODELS] = own.WorkbenchModelsRunFacet
     classes[base.RunFacet, own.DECISION_LOG] = own.WorkbenchDecisionLogRunFacet
+    classes[base.RunFacet, own.CLUSTER] = own.WorkbenchClusterRunFacet
     classes[base.DatasetFacet, own.PROVENANCE] = own.WorkbenchProvenanceDatasetFacet
     return classes
 

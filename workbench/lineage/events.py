@@ -21,7 +21,14 @@ from openlineage.client.serde import Serde
 
 from workbench import __version__
 from workbench.lineage import facets as own
-from workbench.lineage.facts import Assertion, JobDescription, LogRange, ModelUse, ParentRun
+from workbench.lineage.facts import (
+    Assertion,
+    ClusterUse,
+    JobDescription,
+    LogRange,
+    ModelUse,
+    ParentRun,
+)
 from workbench.lineage.names import PRODUCER, SESSIONS, check_job
 from workbench.lineage.redaction import Redactor
 from workbench.lineage.source_location import source_location
@@ -191,6 +198,20 @@ def decision_log_facet(decisions: LogRange | None) -> dict[str, RunFacet]:
         producer=PRODUCER,
     )
     return {own.DECISION_LOG: facet}
+
+
+def cluster_facet(cluster: ClusterUse | None) -> dict[str, RunFacet]:
+    """Who computed, where it was not this machine alone."""
+    if cluster is None:
+        return {}
+    facet = own.WorkbenchClusterRunFacet(
+        scheduler=cluster.scheduler,
+        workers=cluster.workers,
+        threads=cluster.threads,
+        memoryBytes=cluster.memory_bytes,
+        producer=PRODUCER,
+    )
+    return {own.CLUSTER: facet}
 
 
 def _parameters(texts: Mapping[str, str]) -> RunFacet:

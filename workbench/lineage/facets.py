@@ -13,6 +13,7 @@ from workbench.lineage.names import SCHEMA_PREFIX
 MODELS: Final = "workbench_models"
 DECISION_LOG: Final = "workbench_decisionLog"
 PROVENANCE: Final = "workbench_provenance"
+CLUSTER: Final = "workbench_cluster"
 
 
 def _schema(name: str, version: str) -> str:
@@ -66,6 +67,20 @@ class WorkbenchDecisionLogRunFacet(RunFacet):
     @staticmethod
     def _get_schema() -> str:
         return _schema("WorkbenchDecisionLogRunFacet", "1-0-0")
+
+
+@attr.define
+class WorkbenchClusterRunFacet(RunFacet):
+    """Workers of another machine that computed what the run made."""
+
+    scheduler: str
+    workers: int
+    threads: int
+    memoryBytes: int  # noqa: N815
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema("WorkbenchClusterRunFacet", "1-0-0")
 
 
 @attr.define

@@ -141,8 +141,25 @@ class ColumnSource:
 
 
 @dataclass(frozen=True)
+class ClusterUse:
+    """Workers elsewhere that computed what a run made.
+
+    Attributes:
+        scheduler: Address that was given.
+        workers: Processes.
+        threads: Of all workers together.
+        memory_bytes: Limit of the worker that has least; 0 where a worker has none.
+    """
+
+    scheduler: str
+    workers: int
+    threads: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
 class Found:
-    """What only the end of a run can tell of its inputs and outputs.
+    """What only the end of a run can tell of its inputs, its outputs and of who computed.
 
     Attributes:
         files: Files that it read besides those known at its start.
@@ -150,6 +167,7 @@ class Found:
         subsets: By the name of a table, conditions of the rows read; "" stands for every row.
         assertions: Checks of the tables that it read.
         replaced: Names of output tables that had another version before.
+        cluster: Who computed, where it was not this machine alone.
     """
 
     files: Sequence[FileVersion] = ()
@@ -157,6 +175,7 @@ class Found:
     subsets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     assertions: Sequence["Assertion"] = ()
     replaced: Collection[str] = ()
+    cluster: ClusterUse | None = None
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,7 @@ class RunLineage:
                 **events.model_facet(models),
                 **events.decision_log_facet(decisions),
                 **events.test_facet(found.assertions),
+                **events.cluster_facet(found.cluster),
             },
             [*written, *(datasets.file_output(file) for file in files)],
             found,

@@ -8,6 +8,7 @@ ones, output goes to `reports/interactive/`, proposals are a draft that is never
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,12 +17,13 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.contracts.export import safe_csv
+from workbench.contracts.made_from import MadeFrom
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.sites import distribution_centre
 from workbench.contracts.tables import PROPOSALS, contract
 from workbench.errors import RunError
-from workbench.runs import session
+from workbench.runs import cluster, session
 from workbench.runs.context import FACTS_FILE, STAGED_FOLDER, Context, load_context
 from workbench.runs.earlier import deliveries
 from workbench.runs.facts import Facts, check_record
@@ -191,6 +193,20 @@ class Run:
         self._facts.note_query(sql)
         self._save()
 
+    def workers(self) -> Any:
+        """Workers of the cluster that this run was given, or None: then this machine computes.
+
+        Raises:
+            ConfigError: They are not there any more, or have other code or packages.
+        """
+        if not self._context.cluster:
+            return None
+        found = cluster.connect(self._context.cluster)
+        self._facts.cluster = asdict(found.cluster)
+        self._save()
+        print(found)
+        return found
+
     def deliveries(self) -> pd.DataFrame:
         """When each version of the pinned tables was loaded; see `earlier.deliveries`."""
         return deliveries(self._store, self._versions.values())
@@ -230,8 +246,16 @@ class Run:
         rows: pd.DataFrame,
         *,
         provenance: Origin | Mapping[str, Origin] = "derived",
+        made_from: MadeFrom | None = None,
     ) -> TableVersion:
         """Stage a version of a table; it becomes current when the run completes.
+
+        Args:
+            table: One that the notebook declares.
+            rows: By its contract.
+            provenance: Of all columns, or by column.
+            made_from: Columns that it is made from beside those that the notebook's metadata
+                states, where only the run can know.
 
         Raises:
             RunError: The notebook does not declare that it writes the table.
@@ -255,6 +279,8 @@ class Run:
             allow_empty=True,
         )
         self._facts.tables[table] = version.version
+        if made_from is not None:
+            self._facts.made_from[table] = made_from.to_json()
         self._save()
         return version
 

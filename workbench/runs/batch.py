@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import ParameterError, RunError
+from workbench.errors import ConfigError, ParameterError, RunError
 from workbench.lineage.facts import JobDescription, ParentRun
 from workbench.runs import parameters as declarations
 from workbench.runs.execute import NotebookError
@@ -29,6 +29,7 @@ def run_notebooks(
     parameters: Mapping[str, Any] | None = None,
     as_of: date | None = None,
     force: bool = False,
+    cluster: str = "",
     watch: Watch = no_progress,
     ended: Callable[[RunResult], None] = lambda result: None,
 ) -> list[RunResult]:
@@ -46,11 +47,13 @@ def run_notebooks(
         parameters: Overrides.
         as_of: Business date; default: for each the last date observed in its inputs.
         force: Run even if unchanged.
+        cluster: Address of a scheduler whose workers compute, for the notebooks that can use them.
         watch: Makes the progress of a notebook, by its name.
         ended: Told each result.
 
     Raises:
         ParameterError: A parameter is known to none of the notebooks, mistyped or out of range.
+        ConfigError: The cluster cannot be used, or no notebook uses one.
         RunError: A notebook failed, told when all others have ended; or they wait for each other
             in a circle.
     """
@@ -60,6 +63,8 @@ def run_notebooks(
     own = {declaration.path: _own(declaration, given, ordered) for declaration in ordered}
     for declaration in ordered:
         declarations.resolved(declaration, own[declaration.path])
+    if cluster:
+        _check_cluster(cluster, ordered)
     results: list[RunResult] = []
     failures = _Failures()
     names = [declaration.name for declaration in ordered]
@@ -71,7 +76,7 @@ def run_notebooks(
                 with watch(declaration.name) as progress:
                     result = run_notebook(
                         workspace, declaration.path, parameters=own[declaration.path], as_of=as_of,
-                        force=force, parent=parent, progress=progress,
+                        force=force, cluster=cluster, parent=parent, progress=progress,
                     )  # fmt: skip
             except (NotebookError, MissingInputError) as error:
                 failures.add(declaration, error)
@@ -80,6 +85,19 @@ def run_notebooks(
             results.append(result)
         failures.tell()
     return results
+
+
+def _check_cluster(address: str, ordered: Sequence[Declaration]) -> None:
+    """Refuse a cluster that cannot help before the first kernel starts."""
+    from workbench.runs.cluster import check
+
+    if not any(declaration.cluster for declaration in ordered):
+        names = ", ".join(declaration.name for declaration in ordered)
+        raise ConfigError(
+            f"--cluster {address}: {names} can do nothing with it; expected a notebook whose"
+            ' metadata says "cluster": true, such as 10-forecast-demand: leave --cluster out.'
+        )
+    check(address)
 
 
 class _Failures:

@@ -9,7 +9,7 @@ from workbench.workspace import Workspace
 
 _COMPARED: Final = (
     "job", "status", "as_of", "parameters", "inputs", "outputs", "models", "headline", "simulated",
-    "code", "lock", "python",
+    "code", "lock", "python", "cluster",
 )  # fmt: skip
 
 
@@ -29,7 +29,8 @@ def run_facts(workspace: Workspace, row: RunRow) -> dict[str, Any]:
     for name in ("inputs", "outputs"):
         facts[name] = {t: version["content_digest"] for t, version in manifest[name].items()}
     facts["models"] = {model["name"]: model["digest"] for model in manifest["models"]}
-    kept = ("title", "headline", "simulated", "proposals", "records", "code", "lock", "python")
+    kept = ("title", "headline", "simulated", "proposals", "records", "code", "lock", "python",
+            "cluster")  # fmt: skip
     return {**facts, **{name: manifest.get(name) for name in kept}, "seconds": manifest["seconds"]}
 
 

@@ -27,6 +27,7 @@ class Context:
         inputs: Table name to pinned version.
         skip_key: With `attempt`, what ids of proposals follow from.
         threads: OpenMP threads of the kernel; sums may differ with them in the last bit.
+        cluster: Address of the scheduler whose workers compute; empty: this machine alone.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class Context:
     skip_key: str
     attempt: int
     threads: int = 0
+    cluster: str = ""
 
     @property
     def day(self) -> date:

@@ -58,9 +58,11 @@ class Facts:
     Attributes:
         files: Files outside the table store that it read, by absolute path.
         queries: SQL that it asked, each text once.
-        made_from: By the name of a staged table, which columns it is made from; the runner's word.
+        made_from: By the name of a staged table, which columns it is made from: of a kernel, what
+            only it can know; the runner joins it with what the notebook states.
         subsets: By the name of a table, the SQL condition of the rows that were read; empty for
             all of them.
+        cluster: What cluster computed: scheduler, workers, threads, memory; empty: none did.
     """
 
     headline: str = ""
@@ -72,6 +74,7 @@ class Facts:
     queries: list[str] = field(default_factory=list)
     made_from: dict[str, dict[str, Any]] = field(default_factory=dict)
     subsets: dict[str, list[str]] = field(default_factory=dict)
+    cluster: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Facts":

@@ -62,6 +62,7 @@ def write_manifest(
         "lock": lock_digest(),
         "python": platform.python_version(),
         "threads": context.threads,
+        "cluster": facts.cluster or None,
         "started": started,
         "seconds": round((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 1),
     }

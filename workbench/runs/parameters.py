@@ -33,6 +33,7 @@ class Declaration:
         reads_if_present: Tables that it reads where they exist, and does without where not.
         owner: Who answers for it, where its first cell says `**Owner:** name.`
         made_from: By table, `module:NAME` of what says which columns it is made from.
+        cluster: Whether it can have its work done by a cluster.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Declaration:
     reads_if_present: tuple[str, ...] = ()
     owner: str = ""
     made_from: Mapping[str, str] = field(default_factory=dict)
+    cluster: bool = False
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ def declared(path: Path) -> Declaration:
         path, config, _defaults(path, notebook), reads, writes,
         title.splitlines()[0].lstrip("# ").strip() if title else path.stem,
         optional, owner.group(1).strip() if owner else "", made_from,
+        bool(metadata.get("cluster", False)),
     )  # fmt: skip
 
 

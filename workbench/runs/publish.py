@@ -16,7 +16,7 @@ from workbench.decision_log.append import Appended
 from workbench.decision_log.service.access import log_client
 from workbench.errors import RunError
 from workbench.folders import replace_durably, sync
-from workbench.lineage.facts import Feed, FileVersion, Found, LogRange, ModelUse
+from workbench.lineage.facts import ClusterUse, Feed, FileVersion, Found, LogRange, ModelUse
 from workbench.lineage.lifecycle import RunLineage
 from workbench.runs.context import (
     FACTS_FILE,
@@ -112,6 +112,7 @@ def finish(
                 subsets=facts.subsets,
                 assertions=readiness_assertions(report),
                 replaced=replaced,
+                cluster=ClusterUse(**facts.cluster) if facts.cluster else None,
             ),
         )
     step("latest")

@@ -229,6 +229,8 @@ def _compared(
         for name, value in here.items()
         if manifest.get(name) != value
     ]
+    if cluster := manifest.get("cluster"):
+        differs.append(f"{cluster['workers']} workers of a cluster computed, is this machine alone")
     job = f"rerun-{context.notebook}"
     report = workspace.reports / job / context.as_of / run.row.run_id
     return Rerun(run.row.run_id, str(manifest["run_id"]), tuple(outputs), tuple(differs), report)

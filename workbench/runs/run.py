@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from workbench.contracts.made_from import MadeFrom
 from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
 from workbench.lineage.redaction import Redactor
@@ -61,6 +62,7 @@ class _Plan:
     inputs: Mapping[str, TableVersion]
     day: date
     key: str
+    cluster: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def run_notebook(
     as_of: date | None = None,
     force: bool = False,
     workers: int = 1,
+    cluster: str = "",
     parent: Parent = no_parent,
     progress: Progress = lambda cell, cells: None,
     step: Callable[[str], None] = lambda name: None,
@@ -95,6 +98,7 @@ def run_notebook(
         as_of: Business date; default: the last date observed in its inputs.
         force: Run even if unchanged.
         workers: How many runs share this machine's cores.
+        cluster: Address of a scheduler whose workers compute, where the notebook can use them.
         parent: Called where something is run, for the run that started this one.
         progress: Called as each cell starts.
         step: Called before each part of publishing; tests stop there.
@@ -108,7 +112,8 @@ def run_notebook(
     recover(workspace)
     declaration = declarations.declared(find_notebook(workspace, notebook))
     values = declarations.resolved(declaration, parameters or {})
-    plan = _plan(workspace, declaration, _with_folders(workspace, declaration, values), as_of)
+    values = _with_folders(workspace, declaration, values)
+    plan = _plan(workspace, declaration, values, as_of, cluster if declaration.cluster else "")
     done = Ledger(workspace.ledger).completed(plan.key)
     if done and not force and still_there(workspace, TableStore(workspace.tables), done):
         point_latest(workspace.root / str(done.report))
@@ -159,7 +164,11 @@ def _with_folders(
 
 
 def _plan(
-    workspace: Workspace, declaration: Declaration, values: Mapping[str, Any], as_of: date | None
+    workspace: Workspace,
+    declaration: Declaration,
+    values: Mapping[str, Any],
+    as_of: date | None,
+    cluster: str,
 ) -> _Plan:
     store = TableStore(workspace.tables)
     inputs = pin_inputs(store, declaration.name, declaration.reads, declaration.reads_if_present)
@@ -177,9 +186,11 @@ def _plan(
             "edge_models": models_digest(workspace.edge_models),
             "config": config_digest(declaration.config),
             "readiness": readiness_digest(workspace.root / CHECKS_FOLDER, declaration.config),
+            # A model trained by several sums in another order; which workers they are is no matter.
+            **({"cluster": "yes"} if cluster else {}),
         },
     )
-    return _Plan(declaration, values, inputs, day, key)
+    return _Plan(declaration, values, inputs, day, key, cluster)
 
 
 def _execute(workspace: Workspace, plan: _Plan, began: float, manner: _Manner) -> RunResult:
@@ -223,6 +234,7 @@ def _context(workspace: Workspace, plan: _Plan, run: Governed, threads: int) -> 
         skip_key=plan.key,
         attempt=run.row.attempt,
         threads=threads,
+        cluster=plan.cluster,
     )
 
 
@@ -284,10 +296,21 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
     facts.simulated = sorted({*facts.simulated, *inherited})
     if facts.headline and facts.simulated and "simulated" not in facts.headline.lower():
         facts.headline += " (partly simulated)"
-    told = stated(plan.declaration.made_from, read=plan.inputs)
-    facts.made_from = {table: one.to_json() for table, one in told.items() if table in facts.tables}
+    facts.made_from = _made_from(plan, facts)
     facts.save(folder / FACTS_FILE)
     return facts
+
+
+def _made_from(plan: _Plan, facts: Facts) -> dict[str, dict[str, Any]]:
+    """What the notebook states of the tables it wrote, with what only its kernel could know."""
+    found = {}
+    for table, statement in stated(plan.declaration.made_from, read=plan.inputs).items():
+        told = facts.made_from.get(table)
+        if told is not None:
+            statement = statement.joined(MadeFrom.from_json(told).only(plan.inputs))
+        if table in facts.tables:
+            found[table] = statement.to_json()
+    return found
 
 
 def _publish(

@@ -100,6 +100,43 @@ def skill_by_segment(segments: pd.DataFrame) -> "Figure":
     return chart
 
 
+def added_value(table: pd.DataFrame) -> "Figure":
+    """Loss saved against seasonal naive and the legacy forecast, by segment, with intervals."""
+    import plotly.graph_objects as go
+
+    segments = list(dict.fromkeys(table["segment"]))
+    every = table[table["segment"] == "all"].set_index("against")["saved"]
+    chart = theme.figure(
+        title=f"{theme.share(every['legacy'])} less loss than the legacy forecast,"
+        f" {theme.share(every['seasonal naive'])} less than seasonal naive",
+        subtitle="value-weighted pinball loss saved, 90% intervals by item",
+        x="% less than the opponent",
+        height=120 + 52 * len(segments),
+    )
+    for against, colour, symbol, shift in (
+        ("legacy", "ours", "circle", 0.14), ("seasonal naive", "reference", "diamond", -0.14),
+    ):  # fmt: skip
+        rows = table[table["against"] == against].set_index("segment").loc[segments]
+        middle = rows["saved"] * 100
+        chart.add_trace(
+            go.Scatter(
+                x=middle, y=[len(segments) - 1 - n + shift for n in range(len(segments))],
+                mode="markers", name=f"against {against}",
+                error_x={"type": "data", "symmetric": False, "array": rows["high"] * 100 - middle,
+                         "arrayminus": middle - rows["low"] * 100, "thickness": 2, "width": 0},
+                marker={"color": theme.COLOURS[colour], "size": 10, "symbol": symbol},
+                customdata=rows[["items", "low", "high"]].assign(segment=segments),
+                hovertemplate="%{customdata[3]}, %{customdata[0]:,} items: %{x:.1f}%"
+                " (%{customdata[1]:.1%} to %{customdata[2]:.1%})<extra></extra>",
+            )
+        )  # fmt: skip
+    chart.add_vline(x=0, line={"color": theme.COLOURS["reference"], "width": 1})
+    names = ["all series" if name == "all" else name for name in segments]
+    chart.update_yaxes(tickvals=list(range(len(segments)))[::-1], ticktext=names, zeroline=False)
+    chart.update_layout(showlegend=True)
+    return chart
+
+
 def _segment_finding(segments: pd.DataFrame) -> str:
     """Who gains least, and where bias misses most money."""
     rows = segments.to_dict("records")
