@@ -60,7 +60,7 @@ def scheduler(folder: Path, workers: int) -> Iterator[str]:
             for command in commands
         ]  # fmt: skip
         try:
-            while not file.exists():
+            while not (file.exists() and file.read_text().endswith("}")):
                 time.sleep(0.1)
             address = json.loads(file.read_text())["address"]
             with Client(address, set_as_default=False) as client:
