@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from workbench.contracts.columns import RUN_ID
 from workbench.contracts.tables import CONTRACTS, contract
 
 ROWS: Final = "*rows*"
@@ -23,6 +24,7 @@ SAME_ROW: Final = {
     "proposals": ["item_id", "location_id"],
     "alarms": ["monitor", "scope"],
 }
+FROM_KEY: Final = {"receipts": ("po_id", "line"), "promotions": ("valid_to",)}
 KEYS: Final = {"products": ["product_id"]}  # of source files, where values are unique
 
 
@@ -53,6 +55,10 @@ def changes(frame: pd.DataFrame, column: str, *, table: str) -> Iterator[Change]
     made = _filled(values, random) if known.empty else _kinds(values, random)
     if column in key and pd.api.types.is_datetime64_any_dtype(values):
         made = chain(made, [("packed", _packed(frame, key, column), None)])
+    if column in key and len(key) > 1:
+        made = chain(
+            made, [("exchanged within the key", _within(frame, key, column, random), None)]
+        )
     for what, new, renames in made:
         if column in key and renames is None:
             new = _still_unique(frame, key, column, new)
@@ -105,7 +111,7 @@ def _other_dates(dates: pd.Series, random: np.random.Generator) -> Made:
 
 
 def _shifted(of: pd.Series, step: pd.Timedelta) -> pd.Series | None:
-    return of + step if pd.api.types.is_datetime64_any_dtype(of) else None
+    return (of + step).astype(of.dtype) if pd.api.types.is_datetime64_any_dtype(of) else None
 
 
 def _other_texts(values: pd.Series, random: np.random.Generator) -> Made:
@@ -173,6 +179,18 @@ def _packed(frame: pd.DataFrame, key: list[str], column: str) -> pd.Series:
     return place.map(days).astype(frame[column].dtype)
 
 
+def _within(
+    frame: pd.DataFrame, key: list[str], column: str, random: np.random.Generator
+) -> pd.Series:
+    """Of what shares the rest of the key, rows exchange their values: the keys stay the same."""
+    rest = [name for name in key if name != column]
+    drawn = frame[rest].assign(drawn=random.random(len(frame)))
+    held = frame[rest].assign(place=drawn.groupby(rest).cumcount() + 1)
+    taken = frame[rest].assign(place=drawn.groupby(rest)["drawn"].rank().astype(int))
+    values = frame[column].set_axis(pd.MultiIndex.from_frame(held))
+    return values.reindex(pd.MultiIndex.from_frame(taken)).set_axis(frame.index)
+
+
 def _still_unique(frame: pd.DataFrame, key: list[str], column: str, new: pd.Series) -> pd.Series:
     """The new values, less those that would repeat a key."""
     for _ in range(20):
@@ -201,6 +219,12 @@ def row_key(table: str) -> list[str]:
     return SAME_ROW.get(table, [name for name in of.key if name not in of.run_columns])
 
 
+def key_columns(table: str) -> set[str]:
+    """Columns that follow from which row it is: they are judged together, as the rows."""
+    of = contract(table)
+    return {*row_key(table), *of.key, *of.run_columns, *FROM_KEY.get(table, ())}
+
+
 def differences(
     table: str, before: pd.DataFrame, after: pd.DataFrame, change: Change | None = None
 ) -> set[str]:
@@ -209,6 +233,8 @@ def differences(
     Where values were only exchanged for others, what follows them under their new names is the
     same: only the key has changed.
     """
+    if before.equals(after):
+        return set()
     key = row_key(table)
     found = _differences(table, key, before, after)
     if found and change is not None and change.renames is not None:
@@ -217,7 +243,7 @@ def differences(
             new = change.renames(before[name])
             if new is not None:
                 renamed = renamed.assign(**{name: new})
-        if renamed is not before:
+        if renamed is not before and not renamed.duplicated(key).any():
             found &= _differences(table, key, renamed, after) | {ROWS}
     return found
 
@@ -226,7 +252,7 @@ def _differences(table: str, key: list[str], before: pd.DataFrame, after: pd.Dat
     left, right = (one.set_index(key).sort_index() for one in (before, after))
     shared = left.index.intersection(right.index)
     found = set() if len(left) == len(right) == len(shared) else {ROWS}
-    skip = {*key, *contract(table).run_columns}
+    skip = {*key, RUN_ID}  # an id that follows from the run's is the same each time
     left, right = left.loc[shared], right.loc[shared]
     return found | {
         name for name in left.columns

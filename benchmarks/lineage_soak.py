@@ -4,9 +4,11 @@ Run: python -m benchmarks.lineage_soak --schemas FOLDER [--runs 200] [--seed 1] 
 
 Small notebooks are run one after another in one workspace, each by a process of its own: some
 complete, some raise, in some the kernel kills itself, in some the runner is killed (SIGKILL) or
-interrupted (SIGINT) at a random moment, some are refused for what they write. What a process left
-open is ended by the next start. Then the whole journal goes through the strict validator with the
-official schemas, and every run of the ledger must have exactly one START and one ending.
+interrupted (SIGINT) at a random moment, some are refused for what they write. Between them files
+are ingested, and kernels that somebody works in (`%load_ext workbench`) are stopped or killed. What
+a process left open is ended by the next start. Then the whole journal goes through the strict
+validator with the official schemas, and every run of the ledger must have exactly one START and
+one ending.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from typing import Final
 
 import nbformat
 import pandas as pd
+from jupyter_client.manager import KernelManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from workbench.lineage.journal import Journal
@@ -39,8 +42,8 @@ from workbench.workspace import Workspace, open_workspace
 
 RESULTS: Final = Path(__file__).resolve().parent / "results" / "lineage_soak.md"
 KINDS: Final = {
-    "completes": 40, "raises": 20, "kernel dies": 10, "runner killed": 15, "interrupted": 10,
-    "refused": 5,
+    "completes": 30, "raises": 15, "kernel dies": 10, "runner killed": 15, "interrupted": 10,
+    "refused": 5, "ingest": 5, "session": 5, "session killed": 5,
 }  # fmt: skip
 CELLS: Final = {
     "completes": "run.write('segments', frame)",
@@ -50,6 +53,20 @@ CELLS: Final = {
     "interrupted": "import time\ntime.sleep(20)\nrun.write('segments', frame)",
     "refused": "run.write('kpis', frame)",
 }
+SOURCES: Final = """[[source]]
+name = "supplier list"
+kind = "csv"
+path = "suppliers.csv"
+table = "suppliers"
+"""
+SESSION: Final = (
+    "%load_ext workbench",
+    "import pandas as pd\nfrom workbench.runs import artefacts\nrun = artefacts.open()",
+    "run.read('sales')\nrun.query('SELECT count(*) FROM sales')",
+    "from workbench.tables.store import TableStore\nstore = TableStore(run.workspace.tables)\n"
+    "rows = pd.DataFrame({'location_id': ['S1'], 'kind': ['store']})\n"
+    "store.write('locations', rows, provenance='source', source='by hand')",
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,10 @@ def _write_notebook(path: Path, last: str) -> None:
 
 def one_run(workspace: Workspace, kind: str, seed: int, chance: random.Random) -> Outcome:
     """A process that runs the notebook of a kind, stopped at a random moment where it is meant."""
+    if kind.startswith("session"):
+        return Outcome(kind, session(workspace, killed=kind == "session killed"))
+    if kind == "ingest":
+        return Outcome(kind, ingest(workspace, seed))
     numbers = {kind: number for number, kind in enumerate(CELLS, 10)}
     name = f"{numbers[kind]}-{kind.replace(' ', '-')}"
     process = subprocess.Popen(
@@ -118,6 +139,36 @@ def one_run(workspace: Workspace, kind: str, seed: int, chance: random.Random) -
         time.sleep(chance.uniform(0, 3))
         process.send_signal(signal.SIGKILL if kind == "runner killed" else signal.SIGINT)
     return Outcome(kind, process.wait(timeout=120))
+
+
+def ingest(workspace: Workspace, seed: int) -> int:
+    """A new file of suppliers; every third has an id twice and is refused."""
+    ids = [f"V{seed}", f"V{seed if seed % 3 == 0 else seed + 1}"]
+    folder = workspace.root / "sources"
+    folder.mkdir(exist_ok=True)
+    (folder / "suppliers.toml").write_text(SOURCES, encoding="utf-8")
+    rows = "".join(f"{one},NL\n" for one in ids)
+    (folder / "suppliers.csv").write_text(f"supplier_id,country\n{rows}", encoding="utf-8")
+    command = [sys.executable, "-m", "workbench", "ingest", "sources/suppliers.toml"]
+    return subprocess.run(command, cwd=workspace.root, check=False, capture_output=True).returncode
+
+
+def session(workspace: Workspace, *, killed: bool) -> int:
+    """A kernel, as JupyterLab starts one, that reads and writes, and is stopped or killed."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(
+        cwd=str(workspace.notebooks),
+        env={**os.environ, "JPY_SESSION_NAME": str(workspace.notebooks / "look.ipynb")},
+    )
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        replies = [client.execute(cell, reply=True, timeout=60) for cell in SESSION]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=killed)
+    return sum(reply["content"]["status"] != "ok" for reply in replies)
 
 
 def _wait_for_start(workspace: Workspace, process: subprocess.Popen[bytes]) -> None:

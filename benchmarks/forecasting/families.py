@@ -110,7 +110,8 @@ def page(case: Case, made: dict[str, Outcome], truth: Stack) -> str:
         f" {platform.system()}, Python {platform.python_version()}; load average"
         f" {os.getloadavg()[0]:.1f} at the end, so that CPU seconds and not seconds are told.", "",
         f"Complete Journey, {len(case.panel.series):,} series (items over all shops and items in"
-        f" one shop), windows of {', '.join(str(w.length) for w in case.task.windows)} days from"
+        " one shop; with --series, those with most selling days), windows of"
+        f" {', '.join(str(w.length) for w in case.task.windows)} days from"
         f" {len(case.cutoffs)} weekly cutoffs that end the year; fitted once, as of the first of"
         " them, one thread. Loss is pinball loss times price over sales, mean of"
         f" {len(LEVELS)} levels; gain is over seasonal naive. Memory is what fitting and"

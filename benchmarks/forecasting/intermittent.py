@@ -18,11 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.forecasting.m5_data import CLOSED, STATES, read_calendar
+from benchmarks.forecasting.m5_model import M5Config, node_effects
 from workbench.forecasting import losses
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.intermittent import METHODS
+from workbench.forecasting.movement import Movement
 from workbench.forecasting.patterns import pattern_of
 from workbench.forecasting.slow_movers import CountForecast, Plan, fit_counts, past_windows
+from workbench.forecasting.structural import forecast_structural
 
 Array = npt.NDArray[np.float64]
 LEVELS = np.array([0.5, 0.75, 0.833, 0.9, 0.95, 0.975, 0.99])
@@ -31,6 +35,39 @@ OUT = Path(__file__).parents[1] / "results" / "forecasting_intermittent.md"
 M5_LAST = 1913  # the last day that forecasts see
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.3)
 PEER_SERIES = 2_000
+CAUTION = 1.0  # standard errors between cutoffs
+# Chosen before the figures below, on windows that end by d_1913; means over the five methods.
+TRIED = """\
+Chosen on windows that end by d_1913, from eleven cutoffs between 307 and 391 known days and, behind
+the stroke, the six latest of these (from 356 on); five methods, eight weekly cutoffs to calibrate.
+Root mean square of the gap at 83.3% in points; pinball loss in units. "Kept": the share of what a
+whole group was missed by that is learned as lasting bias.
+
+| rates follow | 28 days | 14 days | 7 days | pinball, 28 days |
+|---|---|---|---|---|
+| nothing | 3.61 / 1.43 | 2.75 / 0.91 | 2.39 / 0.70 | 2.962 |
+| the total | 1.98 / 1.07 | 1.72 / 0.77 | 1.72 / 0.76 | 2.947 |
+| states | 1.95 / 1.07 | 1.74 / 0.81 | 1.70 / 0.79 | 2.945 |
+| state and category | 1.98 / 0.89 | 1.75 / 0.61 | 1.71 / 0.65 | 2.940 |
+| state and department | 2.12 / 0.84 | 1.89 / 0.59 | 1.77 / 0.54 | 2.936 |
+| **state and category, half kept (taken)** | 2.00 / 0.70 | 1.71 / 0.58 | 1.65 / 0.53 | 2.945 |
+| state and department, 30% kept | 2.11 / 0.75 | 1.87 / 0.56 | 1.73 / 0.52 | 2.938 |
+| state and department, half kept | 2.12 / 0.81 | 1.85 / 0.73 | 1.72 / 0.56 | 2.941 |
+| state and department, 70% kept | 2.17 / 0.96 | 1.85 / 0.91 | 1.71 / 0.65 | 2.944 |
+| the total, half kept | 1.85 / 0.76 | 1.62 / 0.65 | 1.58 / 0.61 | 2.952 |
+| the total, all kept | 1.95 / 0.96 | 1.69 / 1.00 | 1.56 / 0.71 | 2.958 |
+| as taken, from sixteen cutoffs | 1.94 / 0.96 | 1.72 / 0.87 | 1.72 / 1.00 | 2.908 |
+| nothing, from sixteen cutoffs | 3.34 / 2.33 | 2.76 / 1.82 | 2.58 / 1.86 | 2.921 |
+
+Levels are raised by one standard error between cutoffs as well. TSB, mean gap of raw coverage of
+28 days at 83.3%, 95% and 99% from 391, 377 and 363 known days: +1.7, +0.3 and -0.3 without it,
++1.9, +0.4 and -0.2 with half of one, +2.1, +0.6 and -0.2 with one; from 335, before the rise of
+early spring, -1.5, -0.9 and -0.4 without it, -0.9, -0.5 and -0.2 with one.
+
+Before, without totals to follow, the windows below were up to 2.2 points off, and 2.1 to 2.9 when
+learned from monthly cutoffs of a year: these figures had been seen.
+
+""".splitlines()
 
 
 @dataclass(frozen=True)
@@ -66,6 +103,31 @@ def m5(shared: Path) -> Array:
     return np.where(before, np.nan, wide[days].to_numpy(float))
 
 
+def m5_movement(shared: Path) -> Movement:
+    """State by category, each total by the structural model with its state's calendar."""
+    folder = shared / "data/m5"
+    keys = pd.read_parquet(
+        folder / "sales_d1495_d1941.parquet", columns=["state_id", "cat_id"]
+    ).astype(str)
+    state = keys["state_id"].map({name: i for i, name in enumerate(STATES)}).to_numpy()
+    category = pd.factorize(keys["cat_id"], sort=True)[0]
+    calendar = read_calendar(folder)
+    config = M5Config().structural[-1]
+    effects = [node_effects(calendar, place, config) for place in range(len(STATES))]
+    open_ = (calendar["event_name_1"] != CLOSED).to_numpy()
+
+    def outlook(totals: Array, ahead: int) -> Array:
+        each = totals.reshape(len(STATES), -1, totals.shape[1])
+        counted = open_[: totals.shape[1]]
+        made = [
+            forecast_structural(own, known, ahead=ahead, step=config.step, counted=counted)
+            for own, known in zip(each, effects, strict=True)
+        ]
+        return np.concatenate(made)
+
+    return Movement(state * (category.max() + 1) + category, outlook)
+
+
 def judged(
     forecast: CountForecast, units: Array, cutoff: int, windows: Sequence[Window],
     rows: npt.NDArray[np.bool_],
@@ -75,8 +137,9 @@ def judged(
         first = cutoff + window.start
         actual = units[:, first : first + window.length].sum(axis=1)
         kept = rows & np.isfinite(actual)
-        pit = forecast.pit(window.length, np.nan_to_num(actual), seed=seed)
-        yield window.length, Case(actual[kept], forecast.quantiles(window.length)[kept], pit[kept])
+        quantiles = forecast.quantiles(window.length, window.start)
+        pit = forecast.pit(window.length, np.nan_to_num(actual), seed=seed, start=window.start)
+        yield window.length, Case(actual[kept], quantiles[kept], pit[kept])
 
 
 def scores(cases: Sequence[Case]) -> dict[str, float]:
@@ -112,7 +175,7 @@ def on_carparts(shared: Path) -> list[dict[str, object]]:
     return [{"method": m, "window": n, **scores(cases)} for (m, n), cases in found.items()]
 
 
-def on_m5(units: Array) -> tuple[list[dict[str, object]], float, list[str]]:
+def on_m5(units: Array, movement: Movement) -> tuple[list[dict[str, object]], float, list[str]]:
     """All series forecast from d_1913; slow movers judged on d_1914 to d_1941."""
     cutoff = M5_LAST - 1495
     known = units[:, : cutoff + 1]
@@ -131,7 +194,7 @@ def on_m5(units: Array) -> tuple[list[dict[str, object]], float, list[str]]:
     )
     made = {}
     for method in METHODS:
-        fitted = fit_counts(known, trials, method=method, levels=LEVELS.tolist())
+        fitted = fit_counts(known, trials, method=method, levels=LEVELS.tolist(), movement=movement)
         made[method] = fitted.forecast(known)
         for length in (1, 7, 14, 28):
             made[method].quantiles(length)
@@ -209,6 +272,17 @@ def worst_gap(table: Sequence[dict[str, object]]) -> float:
     return max(abs(float(str(row[f"pit {x:.1%}"])) - x) for row in table for x in JUDGED)
 
 
+def kept_by(table: Sequence[dict[str, object]]) -> str:
+    """Methods whose every window keeps within 1.5 points of uniform and covers what it says."""
+    kept = []
+    for method in METHODS:
+        rows = [row for row in table if row["method"] == method]
+        raw = [float(str(row[f"raw {x:.1%}"])) - x for row in rows for x in JUDGED]
+        if worst_gap(rows) <= 0.015 and min(raw) >= 0:
+            kept.append(method)
+    return ", ".join(kept) or "none"
+
+
 def rows_of(table: Sequence[dict[str, object]], text: Callable[[str, float], str]) -> list[str]:
     names = list(table[0])
     lines = [
@@ -234,7 +308,7 @@ def shown(name: str, value: float) -> str:
 def report(arguments: argparse.Namespace) -> str:
     shared = Path(arguments.shared)
     units = m5(shared)
-    slow_movers, spent, alphas = on_m5(units)
+    slow_movers, spent, alphas = on_m5(units, m5_movement(shared))
     parts = on_carparts(shared)
     single, longer = (
         {name: worst_gap([row for row in table if (row["window"] == 1) == alone])
@@ -254,11 +328,22 @@ def report(arguments: argparse.Namespace) -> str:
         f" on carparts and {100 * single['M5']:.1f} on M5, over all methods and the three levels."
         f" Windows: {100 * longer['carparts']:.1f} and {100 * longer['M5']:.1f}.**",
         "",
-        "Windows of M5 end in one and the same month of growth: their errors fall together, and no"
-        " number of series makes up for a month that no past cutoff showed. Learning from monthly"
-        " cutoffs of a year instead of the last eight weeks made it worse (28 days at 83.3%: 2.1 to"
-        " 2.9 points).",
+        "Within 1.5 points and with at least nominal raw coverage in every window, at every level:"
+        f" {kept_by(slow_movers)} on M5, {kept_by(parts)} on carparts.",
         "",
+        "Windows of M5 end in one and the same month: what season and growth do to all series"
+        " together, no slow mover can tell alone, and no number of series makes up for it. So rates"
+        " follow the totals of state and category, which a structural model with a calendar"
+        " forecasts (`workbench/forecasting/movement.py`). That nearly halves the gap over eleven"
+        " past windows, but not in this one, whose rise the structural model foresees too low (see"
+        " `m5.md`); that part is the same for all methods. What differs between methods is how fast"
+        " they follow single items: most likely, items that rise within their group are forecast"
+        " too low where smoothing is slow (IMAPA, ADIDA, TSB). Smoothing IMAPA by 0.1 instead of"
+        " 0.02 moves its gap at 83.3% in windows of 28 days from -0.5 to +0.6 points from 384 known"
+        " days, and from +0.3 to 0.0 from 356; the constant is the best of five by Poisson"
+        " deviance over all past windows.",
+        "",
+        *TRIED,
         "## Cost",
         "",
         f"Five methods over all {len(units):,} series of M5, choice of the smoothing constant,"

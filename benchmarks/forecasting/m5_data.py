@@ -104,11 +104,16 @@ def load(folder: Path) -> M5:
     sales = pd.read_parquet(folder / "sales_d1495_d1941.parquet")
     keys = sales[[c for c in sales if not c.startswith("d_")]].astype(str)
     units = sales[[c for c in sales if c.startswith("d_")]].to_numpy(np.float32)
-    calendar = pd.read_parquet(folder / "calendar.parquet").iloc[FIRST_DAY - 1 :]
-    calendar = calendar.reset_index(drop=True).assign(date=lambda c: pd.to_datetime(c["date"]))
+    calendar = read_calendar(folder)
     tree = hierarchy(keys, LEVELS)
     price, listed = _prices(folder, keys, calendar)
     return M5(keys, units, price, listed, calendar, tree, folder)
+
+
+def read_calendar(folder: Path) -> pd.DataFrame:
+    """One row per day, d_1495 to d_1969, from the set's folder."""
+    calendar = pd.read_parquet(folder / "calendar.parquet").iloc[FIRST_DAY - 1 :]
+    return calendar.reset_index(drop=True).assign(date=lambda c: pd.to_datetime(c["date"]))
 
 
 def day_covariates(calendar: pd.DataFrame) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:

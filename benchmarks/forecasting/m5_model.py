@@ -174,7 +174,7 @@ def _fit_nodes(
     for place in range(-1, len(STATES)):
         rows = state == place
         fit = fit_structural(
-            units[rows], node_effects(m5, place, config), ahead=HORIZON, step=config.step,
+            units[rows], node_effects(m5.calendar, place, config), ahead=HORIZON, step=config.step,
             counted=open_, prior=None if prior is None else prior[rows],
             pooling=1.0 if prior is None or config.pooling is None else config.pooling,
         )  # fmt: skip
@@ -182,9 +182,8 @@ def _fit_nodes(
     return StructuralFit(level, calendar, variance)
 
 
-def node_effects(m5: M5, place: int, config: StructuralConfig) -> Effects:
+def node_effects(calendar: pd.DataFrame, place: int, config: StructuralConfig) -> Effects:
     """Calendar of a state's nodes, or with -1 of those that span states."""
-    calendar = m5.calendar
     names = sorted(set(calendar["event_name_1"].dropna()) | set(calendar["event_name_2"].dropna()))
     events = np.column_stack(
         [(calendar["event_name_1"] == n) | (calendar["event_name_2"] == n) for n in names]

@@ -174,3 +174,18 @@ def test_a_run_names_the_decisions_that_it_serves():
         "This run serves tactical: what to pick, staff and expedite in the coming days; strategic:"
         " contracts, capacity and budgets of the coming months."
     )
+
+
+def test_a_business_without_a_centre_and_with_little_demand_adds_up_too(panel, made):
+    _, _, (daily, windows) = made
+    few = [30, 50, 55]
+    shop = replace(
+        panel, series=panel.series.iloc[few].reset_index(drop=True), units=panel.units[few],
+        price=panel.price[few], promoted=panel.promoted[:, few], is_dc=np.zeros(3, dtype=bool),
+    )  # fmt: skip
+    given = coherent.before(shop, daily.final, windows.final, days=DAYS, lengths=[14])
+    found = coherent.coherent(given, coherent.error_ratios([], shop))
+    seen = horizons.look_ahead(found, LEVELS, config=CONFIG, items=0)
+    assert found.mean[0] == pytest.approx(found.of_series().sum(axis=0))
+    assert seen.total.mean(axis=1) == pytest.approx(found.mean[0], abs=3 * 0.5 / CONFIG.paths)
+    assert seen.paths.empty

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from workbench.forecasting.distribution import CountDistribution, count_group, fit_distribution
+from workbench.forecasting.distribution import (
+    CountDistribution,
+    count_group,
+    error_between,
+    fit_distribution,
+    raised,
+)
 
 LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99]
 
@@ -132,3 +138,24 @@ def test_more_levels_leave_the_others_as_they_are():
         learned.quantiles(means[:1], zeros(1), zeros(1))[0].tolist()
     )
     assert found[-1] >= found[-2]
+
+
+def test_the_error_between_clusters_is_that_of_their_shares():
+    # shares at or below 0.5 of 0, 1/2 and 1: deviation 1/2, three clusters that do not overlap
+    pit = np.array([0.9, 0.8, 0.1, 0.7, 0.2, 0.3])
+    cluster = np.array([0, 0, 1, 1, 2, 2])
+    found = error_between(pit, cluster, np.array([0.5]), independent=3.0)
+    assert found == pytest.approx([0.5 / np.sqrt(3)])
+    alone = error_between(pit, zeros(6), np.array([0.5]), independent=1.0)
+    assert alone.tolist() == [0]
+
+
+def test_raised_levels_are_those_of_higher_quantiles():
+    mean = np.full(4_000, 5.0)
+    fitted = learn(np.random.default_rng(2).poisson(mean).astype(float), mean)
+    by = np.zeros((1, len(LEVELS)))
+    by[0, LEVELS.index(0.5)] = 0.25
+    found = raised(fitted, by).quantiles(mean[:1], zeros(1), zeros(1))[0]
+    before = fitted.quantiles(mean[:1], zeros(1), zeros(1))[0]
+    assert found[LEVELS.index(0.5)] == before[LEVELS.index(0.75)] > before[LEVELS.index(0.5)]
+    assert found[LEVELS.index(0.9)] == before[LEVELS.index(0.9)]

@@ -73,3 +73,4 @@ def test_a_history_of_less_than_six_months_gives_none():
     found = forecast(history(5))
     assert found.mean.shape == (60, 0)
     assert found.reading == "History is shorter than 6 months of four weeks: no months."
+    assert forecast(history(13), 0).reading == "No months ahead were asked for."

@@ -124,3 +124,11 @@ def test_a_node_without_a_forecast_of_its_own_says_nothing(base):
 def test_a_bottom_series_needs_a_forecast():
     with pytest.raises(ValueError, match="bottom series has an infinite variance"):
         reconcile.reconcile_weighted(small_tree(), np.ones((8, 1)), np.r_[np.ones(7), np.inf])
+
+
+def test_without_any_upper_forecast_the_bottom_stays(base):
+    tree, forecasts = base
+    forecasts[:3] = np.nan
+    variance = np.r_[np.full(3, np.inf), np.ones(5)]
+    found = reconcile.reconcile_weighted(tree, forecasts, variance)
+    assert found == pytest.approx(tree.sums(forecasts[3:]))

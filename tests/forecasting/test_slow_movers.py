@@ -8,6 +8,7 @@ from scipy import stats
 from workbench.errors import ContractError
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.intermittent import METHODS
+from workbench.forecasting.movement import Movement
 from workbench.forecasting.slow_movers import Plan, fit_counts, past_windows
 
 LEVELS = [0.25, 0.5, 0.75, 0.833, 0.95, 0.99]
@@ -93,3 +94,78 @@ def test_an_item_that_never_sold_is_expected_to_sell_nothing(forecast):
 def test_a_window_that_was_not_calibrated_is_refused(forecast):
     with pytest.raises(ContractError, match="window of 3 periods: calibrated are 1, 6"):
         forecast.quantiles(3)
+
+
+SEASON = 1 + 0.5 * np.sin(2 * np.pi * np.arange(96) / 24)
+
+
+@pytest.fixture(scope="module")
+def seasonal():
+    """Poisson demand of 2,000 items that rise and fall together, 96 periods."""
+    rng = np.random.default_rng(5)
+    return rng.poisson(rng.uniform(0.05, 0.8, (2_000, 1)) * SEASON).astype(float)
+
+
+def followed(units, known, outlook):
+    group = np.arange(len(units)) % 2
+    movement = outlook and Movement(group, outlook)
+    trials = past_windows(units[:, :known], WINDOWS, Plan(start=30, spacing=2))
+    fitted = fit_counts(units[:, :known], trials, method="tsb", levels=LEVELS, movement=movement)
+    return fitted.forecast(units[:, :known])
+
+
+def test_rates_follow_the_season_of_their_groups(seasonal):
+    def outlook(totals, ahead):
+        known = totals.shape[1]
+        level = totals.sum(axis=1, keepdims=True) / SEASON[:known].sum()
+        return level * SEASON[known : known + ahead]
+
+    known, start, length = 84, 1, 6  # the season turns up again
+    moved, still = followed(seasonal, known, outlook), followed(seasonal, known, None)
+    actual = seasonal[:, known : known + length].sum(axis=1)
+    assert moved.mean(length).sum() == pytest.approx(actual.sum(), rel=0.05)
+    assert abs(still.mean(length).sum() / actual.sum() - 1) > 0.1
+    gaps = [
+        abs((each.pit(length, actual, seed=1, start=start) <= 0.833).mean() - 0.833)
+        for each in (moved, still)
+    ]
+    assert gaps[0] < 0.03 < gaps[1]
+
+
+def test_a_group_that_goes_on_as_its_rates_say_changes_nothing(demand):
+    units = demand[1]
+    group = np.zeros(len(units), dtype=int)
+    movement = Movement(group, lambda totals, ahead: np.full((1, ahead), 2.0))
+    rates = np.full(len(units), 2.0 / len(units))
+    np.testing.assert_allclose(movement.factors(movement.expected(units, 3), rates), 1)
+
+
+def test_a_later_window_has_a_mean_of_its_own(seasonal):
+    def rising(totals, ahead):
+        return totals.mean(axis=1, keepdims=True) * (1 + np.arange(ahead))
+
+    units = seasonal
+    windows = (Window(1, 3), Window(4, 3))
+    trials = past_windows(units, windows, Plan(start=30))
+    movement = Movement(np.zeros(len(units), dtype=int), rising)
+    fitted = fit_counts(units, trials, method="tsb", levels=LEVELS, movement=movement)
+    forecast = fitted.forecast(units)
+    # periods 1 to 3 add up to 1 + 2 + 3, periods 4 to 6 to 4 + 5 + 6
+    ratio = forecast.factor[:, 3:].sum(axis=1) / forecast.factor[:, :3].sum(axis=1)
+    np.testing.assert_allclose(ratio, 15 / 6)
+    assert forecast.quantiles(3, 4).sum() > 1.5 * forecast.quantiles(3).sum()
+    with pytest.raises(ContractError, match="from period 5: windows were fitted up to period 6"):
+        forecast.quantiles(3, 5)
+
+
+def test_caution_raises_quantiles_where_cutoffs_disagree(seasonal):
+    known = seasonal[:, :84]
+    trials = past_windows(known, WINDOWS, Plan(start=30, spacing=6))
+    plain, cautious = (
+        fit_counts(known, trials, method="tsb", levels=LEVELS, caution=caution).forecast(known)
+        for caution in (0.0, 1.0)
+    )
+    assert (cautious.quantiles(6) >= plain.quantiles(6)).all()
+    assert cautious.quantiles(6).sum() > plain.quantiles(6).sum()
+    steps = [each.quantiles(6).sum(axis=0) for each in (plain, cautious)]
+    assert (np.diff(steps[1]) > 0).all()

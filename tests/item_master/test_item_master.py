@@ -99,6 +99,16 @@ def test_every_size_has_to_agree_and_one_word_alone_is_no_abbreviation(one, othe
     assert bool(duplicates(items)) == alike
 
 
+def test_goods_of_two_makers_are_two_unless_a_maker_was_mistyped():
+    names = {"description": ["Tomato soup"] * 4, "item_id": list("ABCD")}
+    codes = pd.DataFrame({**names, "manufacturer": ["1208", "1206", "1208", None]})
+    assert {(p.item_id, p.duplicate_id) for p in duplicates(codes)} == {
+        ("A", "C"), ("A", "D"), ("B", "D"),
+    }  # fmt: skip
+    typed = pd.DataFrame({**names, "manufacturer": ["Oakham", "Oakhm", "Elm", "Elm"]})
+    assert {(p.item_id, p.duplicate_id) for p in duplicates(typed)} == {("A", "B"), ("C", "D")}
+
+
 def test_a_shops_own_number_is_no_evidence():
     items = pd.DataFrame({
         "item_id": ["1", "2"], "description": ["Gouda young", "Salami"],

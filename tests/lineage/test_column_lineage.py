@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import column_oracle as oracle
-from benchmarks.column_lineage import Stated, judge, pairs
+from benchmarks.column_score import Stated, judge, pairs
+from benchmarks.column_steps import Step
 from workbench.adapters import completejourney_columns
 from workbench.contracts.tables import CONTRACTS, contract
 from workbench.inventory import twin, twin_columns
@@ -106,7 +107,7 @@ def segments(sold):
         table = segment_series(sales, series, dc="DC1", config=SegmentConfig(), as_of=day)
         return {"segments": segment_columns(table)}
 
-    return oracle.Step("segments", sold, run)
+    return Step("segments", sold, run)
 
 
 def test_columns_of_segments_are_made_from_what_is_said(segments):

@@ -8,6 +8,7 @@ from workbench.errors import ConfigError
 from workbench.readiness.audit import Surroundings, audit
 from workbench.readiness.checks import all_checks
 from workbench.readiness.config import ReadinessConfig
+from workbench.readiness.made_from import own_findings
 from workbench.tables.store import TableStore
 
 OWN = '''
@@ -79,3 +80,24 @@ def test_sql_that_fails_names_the_file_and_the_check(tmp_path):
             store.query, store.tables(), config=ReadinessConfig(),
             surroundings=Surroundings(contracts_kept=True, own_checks=folder),
         )  # fmt: skip
+
+
+def test_findings_are_made_from_what_own_checks_look_at_too(tmp_path):
+    folder, config = own(tmp_path, OWN), ReadinessConfig()
+    told = own_findings(folder, ["stock", "items"], config)
+    assert {(use.of, use.column) for use in told.rows} == {("stock", "on_hand")}
+    assert {use.column for use in told.columns["money_at_stake"]} == {"on_hand"}
+    assert own_findings(folder, ["items"], config).rows == ()  # it is not asked
+    assert own_findings(tmp_path / "none", ["stock"], config).rows == ()
+
+
+LIMITED = """
+    column = "on_order" if config.stale_days > 7 else "on_hand"
+    return f"SELECT {column} < 0 AS affected, 0 AS money FROM stock"
+"""
+
+
+def test_limits_of_the_run_decide_what_an_own_check_looks_at(tmp_path):
+    folder = own(tmp_path, OWN.rpartition("    return")[0] + LIMITED)
+    told = own_findings(folder, ["stock"], ReadinessConfig(stale_days=8))
+    assert {use.column for use in told.rows} == {"on_order"}

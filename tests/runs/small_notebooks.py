@@ -5,6 +5,7 @@ import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pydantic import BaseModel, ConfigDict, Field
 
+from workbench.contracts.made_from import MadeFrom, aggregated, grouped
 from workbench.tables.store import TableStore
 from workbench.workspace import Workspace
 
@@ -13,6 +14,7 @@ PARAMETERS = (
     'images_folder: str = ""\napi_token: str = ""'
 )
 OPEN = "from workbench.runs import artefacts\nrun = artefacts.open()"
+SEGMENTS = MadeFrom({"segment": aggregated("sales.quantity")}, rows=grouped("sales.item_id"))
 PROPOSE = """import pandas as pd
 day = pd.Timestamp("2018-01-01")
 proposals = pd.DataFrame({
@@ -65,7 +67,7 @@ def write_sales(store, quantity=2.0):
 
 def write_notebook(
     workspace, name, *code, reads=(), writes=(), parameters=PARAMETERS,
-    config="small_notebooks:SmallConfig", **metadata,
+    config="small_notebooks:SmallConfig", made_from=None, **metadata,
 ):  # fmt: skip
     """A notebook whose cells are a heading, the parameters, and a heading before each code."""
     cells = [new_markdown_cell(f"# {name}\n\nA small one.")]
@@ -77,6 +79,7 @@ def write_notebook(
         "name": "python3", "display_name": "Python 3", "language": "python",
     }  # fmt: skip
     declared = {"config": config, "reads": list(reads), "writes": list(writes), **metadata}
+    declared["made_from"] = made_from or {}
     document.metadata["workbench"] = declared
     path = workspace.notebooks / f"{name}.ipynb"
     nbformat.write(document, path)

@@ -208,3 +208,36 @@ def _events(space):
 def _entries(space):
     ids = TableStore(space.tables).read("proposals")["proposal_id"]
     return list(open_log(space).entries_of(list(ids)).values())
+
+
+TOLD = """from workbench.contracts.made_from import MadeFrom, aggregated
+told = aggregated("sales.quantity stock.on_hand items.brand")
+run.write("segments", frame, made_from=MadeFrom({"segment": told, "abc": told}))"""
+
+
+def test_columns_are_made_from_what_the_notebook_states_and_its_kernel_tells(
+    workspace, notebook, events
+):
+    code = SEGMENT.replace('run.write("segments", frame)', TOLD)
+    stated = {"segments": "small_notebooks:SEGMENTS"}
+    reads, writes = ["sales", "stock"], ["segments"]
+    notebook("20-segment", OPEN, code, reads=reads, writes=writes, made_from=stated)
+    run_notebook(workspace, "20-segment")
+    (segments,) = [one for one in events()[-1][2]["outputs"] if one["name"] == "segments"]
+    facet = segments["facets"]["columnLineage"]
+    found = {
+        column: sorted(f"{one['name']}.{one['field']}" for one in field["inputFields"])
+        for column, field in facet["fields"].items()
+        if field["inputFields"]
+    }
+    both = ["sales.quantity", "stock.on_hand"]  # once each, and no table that was not read
+    assert found == {"segment": both, "abc": both}
+    assert [one["field"] for one in facet["dataset"]] == ["item_id"]
+
+
+def test_a_notebook_that_names_no_kernel_runs(workspace, notebook):
+    path = notebook("20-count", OPEN, COUNT, reads=["sales"])
+    document = json.loads(path.read_text())
+    del document["metadata"]["kernelspec"]
+    path.write_text(json.dumps(document))
+    assert run_notebook(workspace, "20-count").headline == "3 rows, 3 periods"

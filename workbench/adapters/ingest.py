@@ -8,7 +8,7 @@ tables that they speak of. An ingest that fails leaves every table as it was.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,8 +139,13 @@ def ingest_sources(
             for version in kept:
                 registered(version)
     except (ContractError, SourceError) as error:
-        raise type(error)(f"{error} No table was changed.") from error
+        told = f", also not {_listed([result.table for result in results])}" if results else ""
+        raise type(error)(f"{error} No table was changed{told}.") from error
     return results
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _account(result: IngestResult) -> registers.Account:

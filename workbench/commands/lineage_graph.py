@@ -10,6 +10,7 @@ import typer
 
 from workbench.commands.log import open_history, refuse_place, write_whole
 from workbench.commands.terminal import say
+from workbench.contracts.printable import counted
 from workbench.errors import LineageError
 from workbench.workspace import Workspace, find_workspace
 
@@ -38,6 +39,12 @@ def graph(
     static: Annotated[
         bool, typer.Option("--static", help="What notebooks and steps declare, before any run.")
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="With --static: put what has changed of it into the journal."
+        ),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Read the whole journal again.")
     ] = False,
@@ -46,9 +53,11 @@ def graph(
     """Show what a table, column, model, run or decision was made from, and what it feeds."""
     if as_of and decision:
         raise typer.BadParameter("give --as-of or --decision, which is a time too, not both")
+    if record and not static:
+        raise typer.BadParameter("--record goes with --static: runs are on record already")
     workspace = find_workspace()
     if static:
-        _static(workspace, as_json=as_json)
+        _static(workspace, as_json=as_json, record=record)
         return
     if html:
         refuse_place(html)
@@ -166,9 +175,16 @@ def _draw(found: "Graph", start: "Start | None", path: Path, as_of: str, *, quie
         say(f"{path}: open it in a browser; it asks no other host")
 
 
-def _static(workspace: Workspace, *, as_json: bool) -> None:
+def _static(workspace: Workspace, *, as_json: bool, record: bool) -> None:
     from workbench.lineage.graph_text import printable
-    from workbench.runs.static_lineage import declared_jobs, static_events
+    from workbench.runs.static_lineage import declared_jobs, record_static, static_events
+
+    if record:
+        new, known = record_static(workspace)
+        facts = {"recorded": new, "known": known}
+        told = f"{counted(new, 'event')} recorded, {known:,} were in the journal as they are"
+        say(json.dumps(facts) if as_json else told)
+        return
 
     if as_json:
         for event in static_events(workspace):

@@ -62,6 +62,14 @@ class MadeFrom:
         columns = {name: kept(uses) for name, uses in self.columns.items()}
         return MadeFrom(columns, kept(self.rows))
 
+    def joined(self, more: "MadeFrom") -> "MadeFrom":
+        """What either says, each thing once."""
+        names = dict.fromkeys((*self.columns, *more.columns))
+        columns = {
+            name: _once(*self.columns.get(name, ()), *more.columns.get(name, ())) for name in names
+        }
+        return MadeFrom(columns, _once(*self.rows, *more.rows))
+
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         columns = {name: [list(use) for use in uses] for name, uses in self.columns.items()}
@@ -74,6 +82,10 @@ class MadeFrom:
             str(name): tuple(Use(*use) for use in uses) for name, uses in value["columns"].items()
         }
         return cls(columns, tuple(Use(*use) for use in value["rows"]))
+
+
+def _once(*uses: Use) -> Uses:
+    return tuple(dict.fromkeys(uses))
 
 
 def _uses(names: str, how: How, *, masked: bool = False) -> Uses:

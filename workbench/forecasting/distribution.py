@@ -9,7 +9,7 @@ their level by nature; calibration is judged by the randomised PIT (Czado, Gneit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +178,40 @@ def fit_distribution(
         else _drift(actual[recent], (mean * scale[group])[recent], segment[recent], segments)
     )
     return CountDistribution(dispersion, scale, nominal, mapped, asked, drift)
+
+
+def raised(fitted: CountDistribution, by: Array) -> CountDistribution:
+    """The same with each nominal level of a group read off higher, for caution.
+
+    Args:
+        fitted: Of `fit_distribution`.
+        by: Added to the levels of each group, shape (groups, levels); at most three quarters of
+            what is left above a level are added.
+    """
+    nominal = fitted.levels
+    wanted = np.minimum(nominal + by, 1 - (1 - nominal) / 4)
+    mapped = np.stack(
+        [through(own, nominal, known) for own, known in zip(wanted, fitted.mapped, strict=True)]
+    )
+    return replace(fitted, mapped=mapped, _tables={})
+
+
+def error_between(pit: Array, cluster: Groups, levels: Array, *, independent: float) -> Array:
+    """Standard error of the share of outcomes at or below each level, shape (levels,).
+
+    Outcomes of a cluster, such as windows from one cutoff, err together: however many they are,
+    they count once.
+
+    Args:
+        pit: Probability integral transforms, shape (n,).
+        cluster: Of each, shape (n,); with fewer than two the error is not known and taken for 0.
+        levels: Nominal levels.
+        independent: Clusters that do not overlap.
+    """
+    shares = [(pit[cluster == each, None] <= levels).mean(axis=0) for each in np.unique(cluster)]
+    if len(shares) < 2:
+        return np.zeros(len(levels))
+    return np.asarray(np.std(shares, axis=0, ddof=1) / np.sqrt(independent))
 
 
 def count_group(mean: Array, overdispersion: Array, block: Groups) -> Groups:

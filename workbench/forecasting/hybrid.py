@@ -51,7 +51,7 @@ class Hybrid:
 
     @property
     def good_for(self) -> str:
-        return "panels where each series has a season of its own and promotions move all alike"
+        return "panels whose series differ in level and habit while promotions move all alike"
 
     def fit(self, history: Panel, task: Task) -> "HybridFitted":
         import lightgbm

@@ -16,16 +16,22 @@ from workbench.contracts.made_from import (
     transformed,
 )
 
-# Which location stands for all stores of an item.
-_CENTRE: Final = chosen("locations.kind locations.location_id")
+# Which location stands for all stores of an item: without one, stores are planned alone.
+_CENTRE: Final = chosen("locations.kind")
 _SERIES: Final = grouped("sales.item_id sales.location_id sales.date")
 _CHOSEN: Final = filtered("sales.quantity items.is_demand") + joined("items.item_id")
 _PROMOTED: Final = transformed(
     "promotions.valid_from promotions.valid_to promotions.kind"
 ) + joined("promotions.item_id promotions.location_id")
-PANEL: Final = transformed("sales.quantity sales.revenue") + _CENTRE + _SERIES + _CHOSEN + _PROMOTED
+PANEL: Final = (
+    transformed("sales.quantity sales.revenue sales.in_stock")  # days that ran out are recovered
+    + _CENTRE
+    + _SERIES
+    + _CHOSEN
+    + _PROMOTED
+)
 FEATURES: Final = PANEL + transformed("items.category calendar.date calendar.type")
-SERIES_ROWS: Final = _CENTRE + _SERIES + _CHOSEN
+SERIES_ROWS: Final = _CENTRE + chosen("locations.location_id") + _SERIES + _CHOSEN
 
 FORECASTS: Final = MadeFrom(
     {
@@ -67,8 +73,10 @@ CONTRIBUTIONS: Final = MadeFrom(
     rows=SERIES_ROWS,
 )
 _ERRORS: Final = "tables/backtest_errors.parquet"
+_SITES: Final = _CENTRE + chosen("locations.location_id")  # whose errors are those of the centre
+_INPUTS: Final = PANEL + chosen("locations.location_id")
 _RATIO: Final = aggregated(f"{_ERRORS}.absolute_error {_ERRORS}.actual {_ERRORS}.price") + grouped(
-    f"{_ERRORS}.cutoff {_ERRORS}.location_id"
+    f"{_ERRORS}.cutoff {_ERRORS}.item_id {_ERRORS}.location_id"
 )
 ALARMS: Final = MadeFrom(
     {
@@ -76,9 +84,9 @@ ALARMS: Final = MadeFrom(
         "scope": (),
         "window_start": transformed("sales.date"),
         "window_end": transformed("sales.date"),
-        "statistic": PANEL + _RATIO,
-        "threshold": PANEL,
-        "raised": PANEL + _RATIO + grouped(f"{_ERRORS}.item_id"),
+        "statistic": _INPUTS + _RATIO,
+        "threshold": _INPUTS,
+        "raised": _INPUTS + _RATIO,
     },
-    rows=filtered(f"{_ERRORS}.location_id"),
+    rows=filtered(f"{_ERRORS}.location_id") + _SITES + _PROMOTED,  # no kind of promotion, no row
 )

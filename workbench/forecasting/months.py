@@ -1,8 +1,8 @@
 """Months far ahead: what contracts, capacity and budgets rest on, with intervals as wide as it is.
 
 A month is four weeks; thirteen make a year. What a series sold in past months is smoothed to a
-level, which is the forecast of every month ahead, times a season where there is one. How far off
-such forecasts were in the past, at each lead apart, gives the intervals.
+level, for each lead as it was best, times a season where there is one. How far off such forecasts
+were in the past, at each lead apart, gives the intervals.
 
     fewer than 6 months known        no forecast: nothing could be tried
     less than 2 years                no season: one year cannot tell it from what happened in it
@@ -12,6 +12,7 @@ such forecasts were in the past, at each lead apart, gives the intervals.
     a lead tried n times             (n + 1) / n times the variance: all series share what happened
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ _FEWEST_MONTHS = 6
 _FIRST_TRIAL = 3  # months known before the first trial
 _FEWEST_TRIALS = 3
 _FEWEST_SERIES = 20
-_ALPHAS = (0.2, 0.4, 0.7)
+_ALPHAS = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,24 @@ class Months:
             history is too short.
         mean: Expected demand, shape (series, months).
         trials: Past trials of each lead, shape (months,).
-        alpha: Smoothing constant that was best in them.
+        alphas: Smoothing constant of each lead that was best in them: the near future follows the
+            latest month, the far one an average.
         seasonal: Whether two years of history gave a season.
+        asked: Months that were asked for.
     """
 
     quantiles: Array
     mean: Array
     trials: tuple[int, ...]
-    alpha: float
+    alphas: tuple[float, ...]
     seasonal: bool
+    asked: int
 
     @property
     def reading(self) -> str:
         """What these months rest on, in one sentence."""
+        if not self.asked:
+            return "No months ahead were asked for."
         if not self.trials:
             return f"History is shorter than {_FEWEST_MONTHS} months of four weeks: no months."
         tried = sum(count >= _FEWEST_TRIALS for count in self.trials)
@@ -94,14 +100,15 @@ def forecast_months(
     count = known.shape[1]
     if count < _FEWEST_MONTHS or not months:
         none = np.zeros((len(known), 0))
-        return Months(np.zeros((*none.shape, len(levels))), none, (), 0.0, False)
+        return Months(np.zeros((*none.shape, len(levels))), none, (), (), False, months)
     season = season_of(known, kind)[kind]
     level = known / season[:, np.arange(count) % YEAR_MONTHS]
-    alpha = min(_ALPHAS, key=lambda each: _loss(level, each, months))
+    alphas = _best_alphas(level, months)
     ahead = season[:, (count + np.arange(months)) % YEAR_MONTHS]
-    mean = smoothed(level, alpha)[:, -1:] * ahead
-    quantiles, trials = _spread(level, alpha, mean, _pooled(group), levels)
-    return Months(quantiles, mean, trials, alpha, count >= 2 * YEAR_MONTHS)
+    latest = {alpha: smoothed(level, alpha)[:, -1] for alpha in set(alphas)}
+    mean = np.stack([latest[alpha] for alpha in alphas], axis=1) * ahead
+    quantiles, trials = _spread(level, alphas, mean, _pooled(group), levels)
+    return Months(quantiles, mean, trials, alphas, count >= 2 * YEAR_MONTHS, months)
 
 
 def season_of(known: Array, group: Groups) -> Array:
@@ -153,15 +160,23 @@ def _pooled(group: Groups) -> Groups:
     return np.unique(joined, return_inverse=True)[1].astype(np.int64)
 
 
-def _loss(level: Array, alpha: float, months: int) -> float:
-    """Mean absolute error over all leads that can be tried."""
-    longest = min(months, level.shape[1] - _FIRST_TRIAL)
-    pairs = [_trials(level, alpha, lead) for lead in range(1, longest + 1)]
-    return float(np.mean([np.abs(made - came).mean() for made, came in pairs]))
+def _best_alphas(level: Array, months: int) -> tuple[float, ...]:
+    """Per lead the constant with least absolute error; that of the last lead tried beyond it."""
+    longest = min(months, level.shape[1] - _FIRST_TRIAL - _FEWEST_TRIALS + 1)
+    found = [
+        min(_ALPHAS, key=lambda alpha, h=lead: _loss(level, alpha, h))  # type: ignore[misc]
+        for lead in range(1, longest + 1)
+    ]
+    return (*found, *[found[-1]] * (months - longest))
+
+
+def _loss(level: Array, alpha: float, lead: int) -> float:
+    made, came = _trials(level, alpha, lead)
+    return float(np.abs(made - came).mean())
 
 
 def _spread(
-    level: Array, alpha: float, mean: Array, group: Groups, levels: Array
+    level: Array, alphas: Sequence[float], mean: Array, group: Groups, levels: Array
 ) -> tuple[Array, tuple[int, ...]]:
     """Quantiles around the mean, and how often each lead was tried."""
     trials = tuple(max(0, level.shape[1] - _FIRST_TRIAL + 1 - h) for h in range(1, 1 + len(mean.T)))
@@ -170,7 +185,7 @@ def _spread(
     for place, count in enumerate(trials):
         lead = place + 1
         if count >= _FEWEST_TRIALS or learned is None:
-            made, came = _trials(level, alpha, lead)
+            made, came = _trials(level, alphas[place], lead)
             fitted = fit_ratio_quantiles(made, came, group, levels, block=1)
             longest, learned = lead, fitted
             wider = np.sqrt((count + 1) / count)

@@ -10,15 +10,15 @@ A window is forecast as a window: its distribution comes from outcomes of window
     fitted.quantiles(units, Window(1, 7))
 
 What a season or growth does to all of them alike, no slow mover can tell by itself, and windows of
-many series then err together. A `Movement` forecasts the totals of groups of series, where it can
-be seen, and rates follow it; it brings its own calendar. Nothing else needs dates, prices or a
-panel: any regular period will do, NaN says "not observed".
+many series then err together. A `Movement` (`movement.py`) forecasts the totals of groups of
+series, where it can be seen, and rates follow it; it brings its own calendar. Nothing else needs
+dates, prices or a panel: any regular period will do, NaN says "not observed".
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,14 @@ from workbench.errors import ContractError
 from workbench.forecasting.distribution import (
     CountDistribution,
     count_group,
+    error_between,
     fit_distribution,
     group_count,
+    raised,
 )
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.intermittent import METHODS
+from workbench.forecasting.movement import Movement
 from workbench.forecasting.patterns import PATTERNS, overdispersion, pattern_of
 
 Array = npt.NDArray[np.float64]
@@ -40,50 +43,6 @@ SPREAD_PERIODS = 91  # recent periods that say how wild a series is
 _GROUP_PRIOR = 100.0  # units that say a group was not missed
 _CHANCE = 0.5  # of what a whole group was missed by: accident; the rest is taken for lasting bias
 _LEAST_MEAN = 1e-3  # per window: what never sold is not impossible
-
-
-class Outlook(Protocol):
-    """Forecasts totals of groups, shape (groups, ahead), from those known, (groups, periods)."""
-
-    def __call__(self, totals: Array, ahead: int) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Movement:
-    """What is expected of groups of series as a whole.
-
-    Attributes:
-        group: Group of each series, counted from 0, shape (series,).
-        outlook: Forecasts the groups' totals.
-    """
-
-    group: Groups
-    outlook: Outlook
-
-    def expected(self, units: Array, ahead: int) -> Array:
-        """Total of each group in each coming period, shape (groups, ahead).
-
-        Args:
-            units: Demand known of the series, NaN where it was not observed.
-            ahead: Periods after the last known one.
-        """
-        totals = np.zeros((int(self.group.max()) + 1, units.shape[1]))
-        np.add.at(totals, self.group, np.nan_to_num(units))
-        return self.outlook(totals, ahead)
-
-    def factors(self, expected: Array, rates: Array) -> Array:
-        """Expected totals over the sums of the rates, shape (groups, ahead); 1 where these are 0.
-
-        Args:
-            expected: Of `expected`.
-            rates: Units per period, shape (series,).
-        """
-        base = np.bincount(self.group, rates, minlength=len(expected))[:, None]
-        return np.divide(expected, base, out=np.ones_like(expected), where=base > 0)
-
-    def of(self, rows: Groups) -> "Movement":
-        """The same for some of the series."""
-        return Movement(self.group[rows], self.outlook)
 
 
 @dataclass(frozen=True)
@@ -274,6 +233,7 @@ def fit_counts(
     method: str,
     levels: Sequence[float],
     movement: Movement | None = None,
+    caution: float = 0.0,
 ) -> CountForecaster:
     """Choose the smoothing constant, learn spread, bias and levels of one method.
 
@@ -283,6 +243,8 @@ def fit_counts(
         method: Name in `intermittent.METHODS`.
         levels: Quantile levels, ascending.
         movement: What the rates follow; nothing by default.
+        caution: Standard errors between cutoffs by which levels are raised, per length of window:
+            one month's windows err together, and a level that falls short costs more.
     """
     begun = time.process_time()
     rows, row = np.unique(trials.row, return_inverse=True)
@@ -298,11 +260,17 @@ def fit_counts(
     if movement is not None:
         mean *= _missed_by_chance(trials, mean, movement.group[trials.row])
     lengths = tuple(sorted({window.length for window in trials.windows}))
+    group = count_group(mean, trials.overdispersion, trials.block)
     distribution = fit_distribution(
-        trials.actual, mean, count_group(mean, trials.overdispersion, trials.block), trials.pattern,
+        trials.actual, mean, group, trials.pattern,
         groups=group_count(len(lengths)), segments=len(PATTERNS), levels=levels,
         seed=trials.plan.seed,
     )  # fmt: skip
+    if caution:
+        seed = trials.plan.seed + 2
+        pit = distribution.randomised_pit(trials.actual, mean, group, trials.pattern, seed=seed)
+        errors = _errors_by_length(trials, pit, distribution.levels)
+        distribution = raised(distribution, caution * np.repeat(errors, group_count(1), axis=0))
     return CountForecaster(
         method, alpha, distribution, lengths, _ahead(trials.windows), movement,
         time.process_time() - begun,
@@ -340,6 +308,18 @@ def _missed_by_chance(trials: Trials, mean: Array, group: Groups) -> Array:
     sold, expected = (np.bincount(case, value) for value in (trials.actual, mean))
     missed = (sold + _GROUP_PRIOR) / (expected + _GROUP_PRIOR)
     return np.asarray((missed**_CHANCE)[case])
+
+
+def _errors_by_length(trials: Trials, pit: Array, levels: Array) -> Array:
+    """Standard error between cutoffs, for each length of window, shape (lengths, levels)."""
+    errors = []
+    for block, length in enumerate(sorted({window.length for window in trials.windows})):
+        rows = trials.block == block
+        cutoffs = np.array(trials.cutoffs)[np.unique(trials.place[rows])]
+        apart = (np.ptp(cutoffs) + length) / length if len(cutoffs) else 1.0
+        independent = min(float(len(cutoffs)), float(apart))
+        errors.append(error_between(pit[rows], trials.place[rows], levels, independent=independent))
+    return np.stack(errors)
 
 
 def _ahead(windows: Sequence[Window]) -> int:

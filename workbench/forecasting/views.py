@@ -78,11 +78,11 @@ def families_tried(cost: pd.DataFrame) -> pd.DataFrame:
         cost: Of `Backtest`.
 
     Returns:
-        model, good_for (empty for one that does not ship), cpu_seconds, peak_mib.
+        model, cpu_seconds, peak_mib, good_for (empty for one that does not ship).
     """
     rows = cost.merge(catalogue.table(), how="left").fillna({"good_for": ""})
     ordered = rows.sort_values("cpu_seconds", ignore_index=True)
-    return ordered[["model", "good_for", "cpu_seconds", "peak_mib"]]
+    return ordered[["model", "cpu_seconds", "peak_mib", "good_for"]].round({"peak_mib": 0})
 
 
 def panel_reading(panel: Panel) -> str:

@@ -20,7 +20,8 @@ _DEMAND: Final = (
 )
 _TERMS: Final = joined("supplier_items.item_id supplier_items.location_id")
 _FORECAST: Final = joined("forecasts.item_id forecasts.location_id")
-_REVIEW: Final = transformed("forecasts.cutoff")
+# Reviews follow the cutoffs of the windows that begin on the next day.
+_REVIEW: Final = transformed("forecasts.cutoff") + filtered("forecasts.horizon_start")
 _LEAD_DAYS: Final = transformed("supplier_items.lead_time_days") + _TERMS
 _UNIT_COST: Final = transformed("supplier_items.unit_cost") + _TERMS
 _BATCH: Final = _DEMAND + _UNIT_COST + _REVIEW
@@ -69,7 +70,7 @@ _START: Final = (
     + filtered("purchase_orders.ordered")
 )
 _SIMULATED: Final = _BALANCE + _WINDOW + _START + _ORDER_SIZE
-_PERIOD: Final = transformed("forecasts.cutoff sales.date")
+_PERIOD: Final = _REVIEW + transformed("sales.date")
 
 SCENARIOS: Final = MadeFrom(
     {
@@ -77,8 +78,8 @@ SCENARIOS: Final = MadeFrom(
         "item_id": identity("supplier_items.item_id"),
         "location_id": identity("supplier_items.location_id"),
         "window_start": _PERIOD,
-        "window_end": _PERIOD,
-        "demand": _DEMAND + _REVIEW,
+        "window_end": transformed("sales.date"),  # a review period later, at most the last day
+        "demand": _DEMAND,
         **dict.fromkeys(
             ("sold", "lost", "average_on_hand", "average_stock_value", "end_stock_value", "orders",
              "holding_cost", "ordering_cost", "stockout_cost", "total_cost"),
@@ -96,6 +97,7 @@ _POSITION: Final = transformed("stock.on_hand stock.on_order") + joined(
 # The legacy's level follows from demand and from the setting that cost least when simulated.
 _LEGACY: Final = (
     _BALANCE
+    + _FORECAST
     + _LEAD_DAYS
     + transformed("supplier_items.lead_time_sd_days")
     + _START

@@ -4,7 +4,9 @@ Real are items, stores and daily sales, which the twin takes as demand. Simulate
 distribution centre, suppliers, lead times, order terms, unit costs, and the stock, purchase orders
 and receipts that a plain review-period policy would have left behind (`simulate.py` states the
 order of events). Demand beyond the simulated stock is lost in the twin only: `sales` stays as
-recorded. Every draw follows from the seed and the ids, so adding an item changes no other.
+recorded. Supplier, cost and minimum of an item follow from the seed and its ids, so that adding one
+changes no other. Lead times are drawn series by series, in key order, review by review: another
+series moves those of the series after it.
 
 The distribution centre faces the demand of all stores, each planned store its own; both are
 planned by themselves (single echelon), so the centre does not ship what the stores receive.
@@ -155,6 +157,8 @@ def draw_lead_days(
     seed: int, terms: pd.DataFrame, reviews: int, *, purpose: str
 ) -> NDArray[np.int64]:
     """Lead time of an order at each review: normal, rounded to whole days, at least one day.
+
+    Drawn by position: rows in another order, or one row more, get other days from there on.
 
     Args:
         seed: Seed of the draws.

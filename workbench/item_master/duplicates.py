@@ -1,4 +1,4 @@
-"""Probable duplicates in an item master: blocked fuzzy match on name, brand, size and category.
+"""Probable duplicates in an item master: blocked fuzzy match on name, brand, maker, size, category.
 
 Two records are compared word by word. Every word of one has to be found in the other: the same,
 with a typing error, or abbreviated; what is left over weighs as much as it is rare. So
@@ -32,7 +32,12 @@ LEAST_SCORE: Final = 0.8
 _LARGEST_BLOCK: Final = 60
 _NEIGHBOURS: Final = 4
 _KEYS: Final = 4
+_COMPARED: Final = (
+    c.ITEM_ID, c.DESCRIPTION, c.BRAND, c.MANUFACTURER, c.CATEGORY, c.GTIN, c.PACK_SIZE, c.PACK_UOM,
+    c.PACK_COUNT,
+)  # fmt: skip
 _ABBREVIATED: Final = 0.9
+_AGAINST: Final = 0.12  # of the score, for another brand or category
 _SIZE: Final = re.compile(
     r"(?<![\w.])(?:\d+ ?(?:/|x|X) ?)?\d+(?:[.,]\d+)?(?: ?\d/\d)? ?"
     r"(?:fl\.? ?oz|oz|ozs|lbs?|kg|gr|gm|g|mg|ml|cl|l|lt|ltr|gal|qt|pt|ct|pk|pcs?|st|cm|mm|inch|in"
@@ -68,6 +73,7 @@ class _Record:
     numbers: tuple[str, ...]
     sizes: tuple[tuple[float, str], ...]
     brand: str
+    maker: str
     category: str
     gtin: str
     filled: int
@@ -77,10 +83,13 @@ def duplicates(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> list
     """Pairs of an item master that are probably one item, the surest first.
 
     Args:
-        items: Table `items`; brand, category, GTIN and package size are used where they are filled.
+        items: Table `items`; brand, manufacturer, category, GTIN and package size are used where
+            they are filled.
         least_score: Pairs below it are left out.
     """
-    records = [_record(row) for row in items.to_dict("records")]
+    filled = items.notna().sum(axis=1).tolist()
+    rows = items[[name for name in _COMPARED if name in items]].to_dict("records")
+    records = [_record(row, count) for row, count in zip(rows, filled, strict=True)]
     counts = Counter(word for record in records for word in set(record.words))
     rarity = {word: math.log(1 + len(records) / count) for word, count in counts.items()}
     groups = _written_alike(records)
@@ -89,8 +98,8 @@ def duplicates(items: pd.DataFrame, *, least_score: float = LEAST_SCORE) -> list
     pairs += [(first[one], first[other]) for one, other in _pairs(first, rarity)]
     found = []
     for one, other in pairs:
-        candidate = _compared(one, other, rarity, len(records))
-        if candidate is not None and candidate.score >= least_score:
+        candidate = _compared(one, other, rarity, len(records), least_score)
+        if candidate is not None:
             found.append(candidate)
     return sorted(found, key=lambda pair: (-pair.score, pair.item_id, pair.duplicate_id))
 
@@ -109,7 +118,7 @@ def _written_alike(records: Iterable[_Record]) -> list[list[_Record]]:
     """Records between which nothing that is compared differs, the one that would stay first."""
     groups: dict[tuple[Any, ...], list[_Record]] = defaultdict(list)
     for one in records:
-        key = (one.words, one.numbers, one.sizes, one.brand, one.category, one.gtin)
+        key = (one.words, one.numbers, one.sizes, one.brand, one.maker, one.category, one.gtin)
         groups[key].append(one)
     return [sorted(group, key=_stays_first) for group in groups.values()]
 
@@ -118,7 +127,7 @@ def _stays_first(record: _Record) -> tuple[int, str]:
     return -record.filled, record.item_id
 
 
-def _record(row: Mapping[Any, Any]) -> _Record:
+def _record(row: Mapping[Any, Any], filled: int) -> _Record:
     def text(name: str) -> str:
         value = row.get(name)
         return value if isinstance(value, str) else ""
@@ -131,7 +140,8 @@ def _record(row: Mapping[Any, Any]) -> _Record:
     known = number.digits if isinstance(number, Gtin) and not number.internal else ""
     return _Record(
         str(row[c.ITEM_ID]), description, words, numbers, sizes, _plain(text(c.BRAND)),
-        _plain(text(c.CATEGORY)), known, sum(pd.notna(value) for value in row.values()),
+        _plain(text(c.MANUFACTURER)),
+        _plain(text(c.CATEGORY)), known, filled,
     )  # fmt: skip
 
 
@@ -203,34 +213,55 @@ def _skeleton(word: str) -> str:
 
 
 def _compared(
-    one: _Record, other: _Record, rarity: dict[str, float], count: int
+    one: _Record, other: _Record, rarity: dict[str, float], count: int, least: float
 ) -> Candidate | None:
-    keep, drop = sorted((one, other), key=_stays_first)
+    """The pair where its score is high enough; what is cheap to see is looked at first."""
     if one.gtin and one.gtin == other.gtin:
-        return Candidate(keep.item_id, drop.item_id, 1.0, (f"same GTIN {one.gtin}",))
-    if (
-        (one.gtin and other.gtin)
-        or one.numbers != other.numbers
-        or not one.words
-        or not other.words
-    ):
+        return _candidate(one, other, 1.0, [f"same GTIN {one.gtin}"])
+    if (one.gtin and other.gtin) or one.numbers != other.numbers:
         return None
-    if not _same_sizes(one.sizes, other.sizes) or _one_word_cut_short(one.words, other.words):
+    if not one.words or not other.words:
+        return None
+    against, told = _owners(one, other)
+    if 1 - against < least or not _same_sizes(one.sizes, other.sizes):
+        return None
+    if _one_word_cut_short(one.words, other.words):
         return None
     shared, evidence = _alike(one.words, other.words, rarity, count)
-    score = shared
-    evidence.insert(0, f"names agree by {shared:.0%}: {one.text!r}, {other.text!r}")
-    for name, a, b in (
-        ("brand", one.brand, other.brand),
-        ("category", one.category, other.category),
+    if shared - against < least:
+        return None
+    names = f"names agree by {shared:.0%}: {one.text!r}, {other.text!r}"
+    sizes = ", ".join(f"{size:g} {unit}" for size, unit in one.sizes if other.sizes)
+    same = [f"same size, {sizes}"] if sizes else []
+    return _candidate(one, other, shared - against, [names, *evidence, *told, *same])
+
+
+def _candidate(one: _Record, other: _Record, score: float, evidence: list[str]) -> Candidate:
+    keep, drop = sorted((one, other), key=_stays_first)
+    return Candidate(keep.item_id, drop.item_id, round(score, 4), tuple(evidence))
+
+
+def _owners(one: _Record, other: _Record) -> tuple[float, list[str]]:
+    """What another brand, manufacturer or category takes from the score, and the evidence."""
+    against, told = 0.0, []
+    for name, a, b, weight in (
+        ("brand", one.brand, other.brand, _AGAINST),
+        ("manufacturer", one.maker, other.maker, 2 * _AGAINST),  # two makers' goods are two
+        ("category", one.category, other.category, _AGAINST),
     ):
         if a and b:
-            alike = _word_score(a.replace(" ", ""), b.replace(" ", "")) > 0
-            score -= 0 if alike else 0.12
-            evidence.append(f"same {name} {a!r}" if alike else f"{name} differs: {a!r}, {b!r}")
-    if one.sizes and other.sizes:
-        evidence.append(f"same size, {', '.join(f'{size:g} {unit}' for size, unit in one.sizes)}")
-    return Candidate(keep.item_id, drop.item_id, round(max(score, 0.0), 4), tuple(evidence))
+            alike = _same_name(a, b)
+            against += 0 if alike else weight
+            told.append(f"same {name} {a!r}" if alike else f"{name} differs: {a!r}, {b!r}")
+    return against, told
+
+
+@lru_cache(maxsize=1 << 18)
+def _same_name(one: str, other: str) -> bool:
+    """Of brands, makers or categories: a typing error is forgiven, but for the digits of a code."""
+    if any(char.isdigit() for char in one + other):
+        return one == other
+    return _word_score(one.replace(" ", ""), other.replace(" ", "")) > 0
 
 
 def _same_sizes(one: Iterable[tuple[float, str]], other: Iterable[tuple[float, str]]) -> bool:

@@ -1,6 +1,6 @@
 """Job and dataset events: what is designed, before and without any run (OpenLineage 2-0-2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from workbench.contracts import tables
 from workbench.lineage.datasets import feed_facets
 from workbench.lineage.events import instant, job_of
 from workbench.lineage.facts import Feed, JobDescription
+from workbench.lineage.journal import Journal
 from workbench.lineage.names import PRODUCER
 
 
@@ -52,6 +53,31 @@ def dataset_event(namespace: str, table: str, *, moment: datetime) -> dict[str, 
         producer=PRODUCER,
     )
     return Serde.to_dict(event)
+
+
+def unrecorded(
+    journal: Journal, events: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Those job and dataset events that say something else than the journal's last of that name."""
+    known: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for line in journal.lines():
+        if b'"eventType":' not in line.data:  # not of a run
+            recorded = line.event()
+            known[_subject(recorded)] = recorded
+    for event in events:
+        last = known.get(_subject(event))
+        if last is None or _untimed(last) != _untimed(event):
+            yield event
+
+
+def _subject(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    kind = "job" if "job" in event else "dataset"
+    named = event.get(kind) or {}
+    return kind, str(named.get("namespace")), str(named.get("name"))
+
+
+def _untimed(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "eventTime"}
 
 
 def _facets(namespace: str, table: str) -> dict[str, DatasetFacet]:

@@ -61,12 +61,14 @@ def with_symlinks(event: Mapping[str, Any], space: str, known: Symlinks) -> Mapp
     """The event with the facet on each dataset of ours that has other names."""
     if not known:
         return event
-    sides = {
+    marked: dict[str, Any] = {
         side: [_marked(dataset, space, known) for dataset in event[side]]
         for side in ("inputs", "outputs")
         if side in event
     }
-    return {**event, **sides}
+    if "dataset" in event:
+        marked["dataset"] = _marked(event["dataset"], space, known)
+    return {**event, **marked}
 
 
 def _marked(dataset: Mapping[str, Any], space: str, known: Symlinks) -> Mapping[str, Any]:

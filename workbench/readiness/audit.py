@@ -9,10 +9,12 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.made_from import MadeFrom
 from workbench.contracts.relation_checks import literal
 from workbench.errors import ConfigError, TableError
 from workbench.readiness.checks import DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
+from workbench.readiness.made_from import own_findings
 from workbench.readiness.score import (
     KEPT,
     MEASURED,
@@ -52,6 +54,7 @@ class Audit:
         areas: Score per area, worst first, with its arithmetic.
         score: Average of the measured areas, 0 to 100.
         examples: The worst rows of each finding: check_id, example (text), money_at_stake.
+        made_from: Which columns findings of the workspace's own checks are made from.
     """
 
     checks: pd.DataFrame
@@ -59,6 +62,7 @@ class Audit:
     areas: pd.DataFrame
     score: float
     examples: pd.DataFrame
+    made_from: MadeFrom
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def audit(
     checks = pd.DataFrame(rows)
     areas = area_scores(checks)
     shown = pd.concat(examples, ignore_index=True) if examples else _no_examples()
-    return Audit(checks, _findings(checks), areas, total_score(areas), shown)
+    own = own_findings(surroundings.own_checks, available, config)
+    return Audit(checks, _findings(checks), areas, total_score(areas), shown, own)
 
 
 def beside(deliveries: pd.DataFrame | None) -> tuple[str, set[str]]:

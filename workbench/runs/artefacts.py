@@ -17,6 +17,7 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.contracts.export import safe_csv
+from workbench.contracts.made_from import MadeFrom
 from workbench.contracts.records import ModelReference
 from workbench.contracts.schema import Origin
 from workbench.contracts.sites import distribution_centre
@@ -245,8 +246,16 @@ class Run:
         rows: pd.DataFrame,
         *,
         provenance: Origin | Mapping[str, Origin] = "derived",
+        made_from: MadeFrom | None = None,
     ) -> TableVersion:
         """Stage a version of a table; it becomes current when the run completes.
+
+        Args:
+            table: One that the notebook declares.
+            rows: By its contract.
+            provenance: Of all columns, or by column.
+            made_from: Columns that it is made from beside those that the notebook's metadata
+                states, where only the run can know.
 
         Raises:
             RunError: The notebook does not declare that it writes the table.
@@ -270,6 +279,8 @@ class Run:
             allow_empty=True,
         )
         self._facts.tables[table] = version.version
+        if made_from is not None:
+            self._facts.made_from[table] = made_from.to_json()
         self._save()
         return version
 

@@ -193,6 +193,7 @@ def execute(
                 parameters=dict(parameters),
                 engine_name=_ENGINE,
                 kernel_name="python3",
+                language="python",  # the notebook itself need not say so
                 progress_bar=False,
                 autosave_cell_every=_SAVE_EVERY_SECONDS,
                 cwd=str(output.parent),

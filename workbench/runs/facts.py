@@ -58,7 +58,8 @@ class Facts:
     Attributes:
         files: Files outside the table store that it read, by absolute path.
         queries: SQL that it asked, each text once.
-        made_from: By the name of a staged table, which columns it is made from; the runner's word.
+        made_from: By the name of a staged table, which columns it is made from: of a kernel, what
+            only it can know; the runner joins it with what the notebook states.
         subsets: By the name of a table, the SQL condition of the rows that were read; empty for
             all of them.
         cluster: What cluster computed: scheduler, workers, threads, memory; empty: none did.

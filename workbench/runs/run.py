@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from workbench.contracts.made_from import MadeFrom
 from workbench.errors import ParameterError, RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
 from workbench.lineage.redaction import Redactor
@@ -295,10 +296,21 @@ def _checked_facts(plan: _Plan, folder: Path) -> Facts:
     facts.simulated = sorted({*facts.simulated, *inherited})
     if facts.headline and facts.simulated and "simulated" not in facts.headline.lower():
         facts.headline += " (partly simulated)"
-    told = stated(plan.declaration.made_from, read=plan.inputs)
-    facts.made_from = {table: one.to_json() for table, one in told.items() if table in facts.tables}
+    facts.made_from = _made_from(plan, facts)
     facts.save(folder / FACTS_FILE)
     return facts
+
+
+def _made_from(plan: _Plan, facts: Facts) -> dict[str, dict[str, Any]]:
+    """What the notebook states of the tables it wrote, with what only its kernel could know."""
+    found = {}
+    for table, statement in stated(plan.declaration.made_from, read=plan.inputs).items():
+        told = facts.made_from.get(table)
+        if told is not None:
+            statement = statement.joined(MadeFrom.from_json(told).only(plan.inputs))
+        if table in facts.tables:
+            found[table] = statement.to_json()
+    return found
 
 
 def _publish(

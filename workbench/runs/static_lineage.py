@@ -8,11 +8,12 @@ from typing import Any
 from workbench.adapters.sources import load_sources, tables_of
 from workbench.inventory import twin, twin_columns
 from workbench.lineage.facts import Feed, JobDescription
+from workbench.lineage.journal import Journal
 from workbench.lineage.names import namespace
 from workbench.runs.feeds import stated, table_feed
 from workbench.runs.parameters import declared
 from workbench.runs.run import all_notebooks, in_order
-from workbench.workspace import Workspace
+from workbench.workspace import CONFIG_FILE, Workspace
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,41 @@ def declared_jobs(workspace: Workspace) -> list[DeclaredJob]:
     return [*ingests, supply, *notebooks]
 
 
-def static_events(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    """A dataset event for each table, then a job event for each job."""
+def static_events(workspace: Workspace) -> Iterator[Mapping[str, Any]]:
+    """A dataset event for each table, then a job event for each job.
+
+    Raises:
+        WorkbenchError: A description of sources, a notebook's declaration or the names that other
+            producers give our tables are malformed.
+    """
     from workbench.lineage.static import dataset_event, job_event
+    from workbench.lineage.symlinks import load_symlinks, with_symlinks
 
     space, now = namespace(workspace.workspace_id()), datetime.now(UTC)
+    known = load_symlinks(workspace.root / CONFIG_FILE)
     jobs = declared_jobs(workspace)
     for table in sorted({table for job in jobs for table in (*job.reads, *job.writes)}):
-        yield dataset_event(space, table, moment=now)
+        yield with_symlinks(dataset_event(space, table, moment=now), space, known)
     for job in jobs:
         writes = {table: job.feeds.get(table) for table in job.writes}
-        yield job_event(space, job.description, reads=job.reads, writes=writes, moment=now)
+        event = job_event(space, job.description, reads=job.reads, writes=writes, moment=now)
+        yield with_symlinks(event, space, known)
+
+
+def record_static(workspace: Workspace) -> tuple[int, int]:
+    """Put what is declared into the journal, so far as it has changed since it was last there.
+
+    Returns:
+        Events that were appended, and those that the journal had already.
+
+    Raises:
+        WorkbenchError: As for `static_events`, then nothing is appended; or the journal cannot be
+            written.
+    """
+    from workbench.lineage.static import unrecorded
+
+    journal, events = Journal(workspace.lineage), list(static_events(workspace))
+    new = list(unrecorded(journal, events))
+    for event in new:
+        journal.append(event)
+    return len(new), len(events) - len(new)

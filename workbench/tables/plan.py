@@ -20,17 +20,71 @@ _TYPES: Final[dict[Type, str]] = {
 _DISABLED: Final = "statistics_propagation,empty_result_pullup,filter_pushdown,filter_pullup"
 
 
-def columns_read(sql: str) -> set[tuple[str, str]]:
+def columns_read(sql: str, *, beside: str = "") -> set[tuple[str, str]]:
     """Table and column of everything that a query needs to answer, no more: unused ones are pruned.
 
     Args:
         sql: One query over the canonical tables.
+        beside: Statements that create what it may read beside these.
 
     Raises:
         duckdb.Error: It cannot be planned.
     """
-    plan = _tables().execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1]
+    plan = _tables(beside).execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1]
     return {column for root in json.loads(plan) for column in _scanned(root)}
+
+
+def rows_alone(sql: str) -> str:
+    """A query with the same number of rows, of which nothing is computed where that is plain.
+
+    DuckDB's plan prunes unused columns, but no window function and not every aggregate. A query
+    that aggregates without groups, is distinct or chooses by a window stays as it is.
+    """
+    parser = duckdb.connect()
+    text = parser.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
+    parsed = json.loads(text)
+    if parsed["error"]:
+        return sql
+    node = parsed["statements"][0]["node"]
+    if (
+        node["type"] != "SELECT_NODE" or node["modifiers"] or node["qualify"]
+        or node["aggregate_handling"] != "STANDARD_HANDLING" or not _counts_rows(node)
+    ):  # fmt: skip
+        return sql
+    node["select_list"] = json.loads(
+        parser.execute("SELECT json_serialize_sql('SELECT 1')").fetchall()[0][0]
+    )["statements"][0]["node"]["select_list"]
+    found = parser.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(parsed)])
+    return str(found.fetchall()[0][0])
+
+
+def _counts_rows(node: Mapping[str, Any]) -> bool:
+    """Whether what is selected decides nothing: rows one by one, or groups by named columns."""
+    groups = node["group_expressions"]
+    if not groups:
+        return not _aggregates(node["select_list"])
+    given = {one.get("alias") for one in node["select_list"]} - {""}
+    return all(
+        one["class"] == "COLUMN_REF" and one["column_names"][-1] not in given for one in groups
+    )
+
+
+def _aggregates(expressions: Any) -> bool:
+    """Whether an expression is computed from many rows, as far as its function's name tells."""
+    if isinstance(expressions, list):
+        return any(map(_aggregates, expressions))
+    if not isinstance(expressions, dict) or expressions.get("class") in ("WINDOW", "SUBQUERY"):
+        return False
+    if expressions.get("class") == "FUNCTION" and expressions["function_name"] in _many_to_one():
+        return True
+    return any(map(_aggregates, expressions.values()))
+
+
+@lru_cache(maxsize=1)
+def _many_to_one() -> frozenset[str]:
+    """Names of DuckDB's aggregate functions."""
+    query = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    return frozenset(name for (name,) in duckdb.connect().execute(query).fetchall())
 
 
 def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -45,12 +99,14 @@ def _scanned(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _scanned(child)
 
 
-@lru_cache(maxsize=1)
-def _tables() -> duckdb.DuckDBPyConnection:
-    """The canonical tables without rows."""
+@lru_cache(maxsize=2)
+def _tables(beside: str) -> duckdb.DuckDBPyConnection:
+    """The canonical tables without rows, and what is created beside them."""
     connection = duckdb.connect()
     for contract in CONTRACTS.values():
         columns = ", ".join(f"{quoted(c.name)} {_TYPES[c.type]}" for c in contract.columns)
         connection.execute(f"CREATE TABLE {quoted(contract.name)} ({columns})")
+    if beside:
+        connection.execute(beside)
     connection.execute(f"SET disabled_optimizers = '{_DISABLED}'")
     return connection

@@ -324,10 +324,10 @@ def service_curve(curve: pd.DataFrame, *, finding: str, days: int, currency: str
             )
         )  # fmt: skip
         end = line.loc[line["stock_value"].idxmax()]
-        above = role == "ours"  # the others lie to the right of it and below
+        above = role != "attention"  # which ends beneath ours
         figure.add_annotation(
             text=name, x=end["stock_value"], y=end["fill_rate"] * 100, xanchor="right",
-            yanchor="bottom" if above else "top", yshift=8 if above else -10, showarrow=False,
+            yanchor="bottom" if above else "top", yshift=10 if above else -34, showarrow=False,
             font={"size": 12, "color": colour},
         )  # fmt: skip
     return figure
