@@ -30,7 +30,7 @@ def started(folder, *, workers=2):
         )
     ]  # fmt: skip
     try:
-        while not file.exists():
+        while not (file.exists() and file.read_text().endswith("}")):
             time.sleep(0.05)
             if processes[0].poll() is not None:
                 raise RuntimeError((folder / "dask.log").read_text())

@@ -6,7 +6,12 @@ import pytest
 from scipy import stats
 
 from workbench.errors import ContractError
-from workbench.forecasting.censoring import long_zero_runs, recover
+from workbench.forecasting.censoring import (
+    DELISTED_DAYS,
+    long_zero_runs,
+    recover,
+    zero_runs_so_far,
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +95,31 @@ def test_the_effect_is_listed_for_the_series_that_were_touched():
 def test_flags_of_another_shape_are_refused():
     with pytest.raises(ContractError, match=r"hidden: has shape \(1, 2\)"):
         recover(np.zeros((1, 3)), np.zeros((1, 2), dtype=bool))
+
+
+def test_a_run_is_told_from_the_days_up_to_each_alone(truth):
+    failed = truth.copy()
+    failed[:, 600:620] = 0
+    whole, until = zero_runs_so_far(failed), zero_runs_so_far(failed[:, :610])
+    assert np.array_equal(whole[:, :610], until)
+    found = whole[:, 600:620]
+    assert found.mean() > 0.7
+    fresh = truth[:, 599] > 0
+    assert not found[fresh, 0].any()  # one day without a sale may be chance
+    assert whole.sum() - found.sum() <= zero_runs_so_far(truth).sum()  # its own, real ones
+
+
+def test_an_item_that_stays_away_has_been_delisted(truth):
+    gone = truth[:5].copy()
+    gone[:, 500:] = 0
+    found = zero_runs_so_far(gone)
+    assert found[:, 500 : 500 + DELISTED_DAYS].any(axis=1).all()
+    assert not found[:, 500 + DELISTED_DAYS :].any()
+
+
+def test_an_item_that_fades_out_with_its_season_has_not_run_out():
+    # it sells ever less often over ten weeks, then not at all
+    rng = np.random.default_rng(5)
+    chance = np.concatenate([np.full(200, 0.95), np.linspace(0.95, 0.05, 70), np.zeros(30)])
+    fading = (rng.random((50, 300)) < chance).astype(float)
+    assert zero_runs_so_far(fading)[:, 270:].mean() < 0.01

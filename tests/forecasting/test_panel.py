@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ContractError
-from workbench.forecasting.panel import beyond_plans, build_panel
+from workbench.forecasting import views
+from workbench.forecasting.panel import INFERRED, beyond_plans, build_panel
 
 
 def panel_of(shop, days_dc=5, days_store=5, **options):
@@ -138,3 +139,33 @@ def test_days_that_ran_out_are_recovered_and_listed(shop):
     assert set(panel.recovered["location_id"]) == {"7", "DC1"}
     assert (panel.units[:, 8] > 1).all()
     assert (panel.units[:, [7, 9]] == 2).all()
+
+
+def _steady(shop, days=120, missing=(), flags=""):
+    """Item 1 at store 7 on every day but some, two units each; `flags` adds the column in_stock."""
+    shop.execute("DELETE FROM sales")
+    for day in range(days):
+        if day not in missing:
+            shop.execute("INSERT INTO sales SELECT '1', '7', DATE '2017-01-01' + ?::INTEGER, 2, 5",
+                         [day])  # fmt: skip
+    if flags:
+        shop.execute(f"ALTER TABLE sales ADD COLUMN in_stock BOOLEAN DEFAULT {flags}")
+    return shop
+
+
+def _store_panel(shop):
+    return build_panel(shop, dc="", minimum_days_dc=99, minimum_days_store=10)
+
+
+def test_without_flags_a_long_zero_run_of_a_fast_mover_is_recovered(shop):
+    panel = _store_panel(_steady(shop, missing=range(80, 95)))
+    assert panel.recovered["told_by"].tolist() == [INFERRED]
+    assert panel.units[0, 94] == pytest.approx(2, rel=0.2)
+    assert "What sold is" in views.recovered_reading(panel)
+
+
+def test_where_sales_carry_flags_nothing_is_inferred(shop):
+    panel = _store_panel(_steady(shop, missing=range(80, 95), flags="true"))
+    assert panel.recovered.empty
+    assert panel.units[0, 80:95].max() == 0
+    assert "what sold stands for demand" in views.recovered_reading(panel)

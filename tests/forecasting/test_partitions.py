@@ -51,8 +51,9 @@ def test_forecasts_by_workers_are_those_of_one_machine(panel, parts, family):
     assert np.array_equal(here.quantiles, there.quantiles)
 
 
-def test_models_of_single_series_are_fitted_where_these_lie(panel, parts):
-    family = Statistical("arima")
+def test_models_of_single_series_are_fitted_where_these_lie(make_panel, workers):
+    family, panel = Statistical("arima"), make_panel(series=6)
+    parts = partitions.spread(panel, workers)
     here = family.fit(known_by(panel, 300), TASK).mean(known_by(panel, 350))
     there = partitions.ask(family.fit(known_by(parts, 300), TASK), "mean", known_by(parts, 350))
     assert np.array_equal(here, there)

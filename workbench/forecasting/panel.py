@@ -219,6 +219,31 @@ def _select(
     return frame
 
 
+def too_seldom(connection: Connection, *, dc: str, minimum_days: int) -> pd.DataFrame:
+    """Items of demand that are in the sales and sold on too few days for a forecast of their own.
+
+    Args:
+        connection: A view per table.
+        dc: Location that stands for all stores of an item; empty: shops stand alone.
+        minimum_days: Selling days that a series needs there.
+
+    Returns:
+        item_id, location_id, reason; most days first.
+    """
+    frame: pd.DataFrame = connection.execute(
+        """
+        SELECT s.item_id, CASE WHEN $dc <> '' THEN $dc ELSE s.location_id END AS location_id,
+               count(DISTINCT s.date) FILTER (s.quantity > 0) AS days
+        FROM sales s JOIN items i USING (item_id) WHERE i.is_demand
+        GROUP BY ALL HAVING days < $least ORDER BY days DESC, 1, 2
+        """,
+        {"dc": dc, "least": minimum_days},
+    ).df()
+    few = f"; expected {minimum_days} or more"
+    reasons = [f"sold on {days} days{few}" if days else "never sold" for days in frame["days"]]
+    return frame[SERIES].assign(reason=reasons)
+
+
 def choose_series(connection: Connection, series: pd.DataFrame) -> int:
     """Put the keys of the series into a temporary table that queries join; returns their number."""
     connection.execute("CREATE OR REPLACE TEMP TABLE chosen (series INTEGER, item_id VARCHAR,"

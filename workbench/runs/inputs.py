@@ -37,8 +37,13 @@ def pin_inputs(
     return pinned
 
 
-def business_date(store: TableStore, inputs: Mapping[str, TableVersion]) -> date:
+def business_date(
+    store: TableStore, inputs: Mapping[str, TableVersion], *, today: date | None = None
+) -> date:
     """Last date observed in the inputs; without dated inputs, in any current table.
+
+    Never later than today: a row that lies in the future, by a slip of the pen, is not known yet,
+    and reads as of a day leave it out.
 
     Raises:
         RunError: No table has dates.
@@ -46,7 +51,7 @@ def business_date(store: TableStore, inputs: Mapping[str, TableVersion]) -> date
     for versions in (inputs.values(), map(store.current, store.tables())):
         days = [version.last_observed for version in versions if version.last_observed]
         if days:
-            return max(days)
+            return min(max(days), today or date.today())
     raise RunError("as-of date: no table has dated rows; give --as-of, or run the ingest first.")
 
 
