@@ -47,7 +47,10 @@ def forecasts_of(mean, cutoffs):
     ]  # fmt: skip
     names = ["item_id", "location_id", "cutoff", "horizon_start", "horizon_end", "quantile",
              "value"]  # fmt: skip
-    return pd.DataFrame(rows, columns=names)
+    windows = pd.DataFrame(rows, columns=names).assign(serves="replenishment")
+    shorter = windows.assign(serves="operational", value=0.0)  # whoever plans by the week reads it
+    shorter["horizon_end"] -= pd.Timedelta(days=1)
+    return pd.concat([windows, shorter], ignore_index=True)
 
 
 def connected(**frames):

@@ -299,6 +299,7 @@ def _forecasts(
         WITH windows AS (
           SELECT *, date_diff('day', cutoff, horizon_end) AS days FROM forecasts
           WHERE horizon_end > horizon_start AND date_diff('day', cutoff, horizon_start) = 1
+            AND serves = 'replenishment'
         )
         SELECT item_id, location_id, cutoff, days, quantile, value FROM windows
         WHERE days = (SELECT min(days) FROM windows) AND horizon_end <= ?
