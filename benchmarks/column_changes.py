@@ -74,7 +74,7 @@ def _kinds(values: pd.Series, random: np.random.Generator) -> Made:
     yield "shuffled", shuffled, None
     kind = values.dropna().iloc[0]
     if isinstance(kind, bool | np.bool_):
-        yield "flipped", _partly(values, random, ~values.astype(bool), 0.4), None
+        yield "flipped", _partly(values, random, ~values.astype("boolean"), 0.4), None
         yield "some swapped", _partly(values, random, shuffled, 0.3), None
         return
     if pd.api.types.is_datetime64_any_dtype(values) or hasattr(kind, "toordinal"):
