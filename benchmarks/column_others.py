@@ -64,7 +64,7 @@ def near_alarm(inputs: Tables) -> Tables:
 def planted_faults(inputs: Tables) -> Tables:
     """Another chain of shops, whose every column is filled, with each fault that keeps contracts.
 
-    Its tables of the demo are taken; what is known of loads and of rows set aside stays.
+    Its tables of the demo are taken, and rows set aside by loads of the versions at hand.
     """
     tables = clean_tables(items=_ITEMS, days=_DAYS)
     random = np.random.default_rng(3)
@@ -77,6 +77,13 @@ def planted_faults(inputs: Tables) -> Tables:
         if not any(_is_broken(name, damaged[name]) for name in inputs if name in damaged):
             tables = damaged
     tables["items"] = _poor_items(tables["items"])
+    if "loads" in inputs:
+        at_hand = inputs["loads"].set_index("loaded_table")["loaded_version"]
+        for name in ("loads", "quarantine"):
+            version = (
+                tables[name]["loaded_table"].map(at_hand).fillna(tables[name]["loaded_version"])
+            )
+            tables[name] = tables[name].assign(loaded_version=version)
     return {name: _whole(name, tables[name]) for name in inputs if name in tables}
 
 
