@@ -16,7 +16,8 @@ from benchmarks.column_others import others
 from workbench.adapters import completejourney
 from workbench.adapters.ingest import DEMO_SOURCES
 from workbench.resources import resource
-from workbench.runs.run import all_notebooks, run_notebook
+from workbench.runs.notebooks import all_notebooks
+from workbench.runs.run import run_notebook
 from workbench.runs.steps import governed_step, ingest_step, twin_step
 from workbench.workspace import Workspace, open_workspace
 

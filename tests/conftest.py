@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from dask_processes import started
+from benchmarks.dask_processes import started
 
 settings.register_profile("workbench", deadline=None)  # a busy machine is no failure
 settings.load_profile("workbench")
@@ -41,5 +41,5 @@ def shared() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def scheduler(tmp_path_factory):
     """Address of a real dask scheduler with two worker processes."""
-    with started(tmp_path_factory.mktemp("dask")) as address:
+    with started(tmp_path_factory.mktemp("dask"), memory="768MiB") as address:
         yield address

@@ -10,22 +10,17 @@ those of the worker; memory is the peak of its process.
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from distributed import Client
 
+from benchmarks.dask_processes import started
 from workbench.adapters.dask_cluster import DaskWorkers
 from workbench.forecasting.calibrated import CountsFitted, expected, setting_of
 from workbench.forecasting.families import learn, stack
@@ -40,36 +35,6 @@ OUT = Path(__file__).parents[1] / "results" / "forecasting_scale.md"
 SERIES, DAYS, TREES, ROWS, MEMORY = 5_000, 400, 120, 250_000, "1GiB"
 LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99])
 TASK = Task(tuple(Window(1, n) for n in (9, 10, 14, 21)), LEVELS)
-
-
-@contextmanager
-def scheduler(folder: Path, workers: int) -> Iterator[str]:
-    """Address of a scheduler of this machine alone, and its worker processes."""
-    file = folder / "scheduler.json"
-    common = ["--scheduler-file", str(file), "--no-dashboard"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
-    commands = (
-        ["scheduler", "--host", "127.0.0.1", "--port", "0"],
-        ["worker", "--nworkers", str(workers), "--nthreads", "1", "--memory-limit", MEMORY,
-         "--local-directory", str(folder)],
-    )  # fmt: skip
-    with (folder / "log").open("w") as log:
-        started = [
-            subprocess.Popen([sys.executable, "-m", "dask", *command, *common], env=environment,
-                             stdout=log, stderr=log)
-            for command in commands
-        ]  # fmt: skip
-        try:
-            while not (file.exists() and file.read_text().endswith("}")):
-                time.sleep(0.1)
-            address = json.loads(file.read_text())["address"]
-            with Client(address, set_as_default=False) as client:
-                client.wait_for_workers(workers, timeout=60)
-            yield address
-        finally:
-            for process in reversed(started):
-                process.terminate()
-                process.wait()
 
 
 def simulated(number: int) -> Panel:
@@ -186,7 +151,7 @@ def main() -> None:
     for parts in chosen.parts:
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            scheduler(Path(folder), 2) as address,
+            started(Path(folder), memory=MEMORY) as address,
         ):
             workers = DaskWorkers.connect(address, timeout=60)
             found.append(measure(workers, parts, Path(folder)))

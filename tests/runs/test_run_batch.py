@@ -6,8 +6,8 @@ from small_notebooks import OPEN
 from workbench.errors import ParameterError, RunError
 from workbench.runs.batch import run_notebooks
 from workbench.runs.ledger import Ledger
+from workbench.runs.notebooks import in_order
 from workbench.runs.parameters import declared
-from workbench.runs.run import in_order
 
 SEGMENT = """import pandas as pd
 frame = pd.DataFrame({

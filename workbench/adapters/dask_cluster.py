@@ -16,25 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from workbench.errors import ConfigError, RunError
+from workbench.lineage.facts import ClusterUse
 
 _TIMES: Final = 3  # a part that was lost with its worker is placed again so many times
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What computes, as it goes on record.
-
-    Attributes:
-        scheduler: Address that was given.
-        workers: Processes.
-        threads: Of all workers together.
-        memory_bytes: Limit of the worker that has least; 0 where a worker has none.
-    """
-
-    scheduler: str
-    workers: int
-    threads: int
-    memory_bytes: int
 
 
 class DaskWorkers:
@@ -259,11 +243,11 @@ def _reach(address: str, timeout: float) -> None:
         ) from error
 
 
-def _described(client: Any, address: str) -> tuple[Cluster, int]:
+def _described(client: Any, address: str) -> tuple[ClusterUse, int]:
     """What the scheduler says of its workers, and the least memory of a thread."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     limits = [(int(one["memory_limit"] or 0), int(one["nthreads"])) for one in workers]
-    cluster = Cluster(
+    cluster = ClusterUse(
         scheduler=address,
         workers=len(limits),
         threads=sum(threads for _, threads in limits),

@@ -42,10 +42,10 @@ def run(
 ) -> None:
     """Run notebooks, in the order that their declared reads and writes give."""
     from workbench.runs.batch import run_notebooks
+    from workbench.runs.notebooks import all_notebooks
     from workbench.runs.parameters import parse_assignment
     from workbench.runs.progress import notebook_progress
     from workbench.runs.recover import recover
-    from workbench.runs.run import all_notebooks
 
     if bool(notebooks) == everything:
         raise typer.BadParameter("name notebooks, or give --all.")

@@ -1,15 +1,12 @@
 """Appending decision records: idempotent by id, in canonical form, acknowledged when durable."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Final, Protocol
 
-from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
-from workbench.decision_log import rotation
 from workbench.decision_log.checkpoint import Checkpoint
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.index_file import open_index
@@ -17,12 +14,13 @@ from workbench.decision_log.keys import KeptCheckpoint, ensure_key
 from workbench.decision_log.note import Signer
 from workbench.decision_log.privacy.sealing import Sealer, has_open_value
 from workbench.decision_log.privacy.vault import open_vault
+from workbench.decision_log.published import Memory
+from workbench.decision_log.requests import Entries, Plan, checked_id, free_id
 from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tree import TreeReader
-from workbench.decision_log.writer import LogWriter, Memory
-from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchError
-from workbench.merkle import leaf_hash
+from workbench.decision_log.writer import LogWriter
+from workbench.errors import LogError, WorkbenchError
 from workbench.workspace import Workspace
 
 _PATIENCE_SECONDS: Final = 30.0
@@ -68,72 +66,6 @@ class LogClient(Protocol):
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]: ...
 
 
-_Entries = list[tuple[str, bytes]]
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """Ids of a request's entries, and of those that the log lacked."""
-
-    names: tuple[str, ...]
-    new: tuple[str, ...]
-
-
-class _Plan:
-    """What a group of requests adds to the log: each id once, always with the same content.
-
-    Args:
-        places: Of ids that are in the log.
-        entry: Reads the entry at a place.
-        leaf: Its hash, also where the entry was pruned.
-    """
-
-    def __init__(
-        self,
-        places: Mapping[str, int],
-        entry: Callable[[int], bytes],
-        leaf: Callable[[int], bytes],
-    ) -> None:
-        self.fresh: dict[str, bytes] = {}
-        self._places = places
-        self._entry = entry
-        self._leaf = leaf
-
-    def take(self, request: _Entries | WorkbenchError) -> _Taken | WorkbenchError:
-        """Plan a request, or say why it cannot be taken; then it leaves no trace.
-
-        The index only says where an entry is: it is compared with the log itself.
-        """
-        if isinstance(request, WorkbenchError):
-            return request
-        new: dict[str, bytes] = {}
-        for name, entry in request:
-            try:
-                present = self._present(name) or new.setdefault(name, entry)
-            except PrunedError:
-                if not self._has_hash(name, entry):
-                    return ImmutableError(
-                        f"decision {name!r}: is in the log and was pruned, so that it cannot be"
-                        " compared; expected a new id."
-                    )
-                present = entry
-            if present != entry and _content(present) != _content(entry):
-                return ImmutableError(
-                    f"decision {name!r}: is in the log with other content; expected the same"
-                    " record or a new id. A decision is changed by a record that supersedes it."
-                )
-        self.fresh |= new
-        return _Taken(tuple(name for name, _ in request), tuple(new))
-
-    def _has_hash(self, name: str, entry: bytes) -> bool:
-        return self._leaf(self._places[name]) == leaf_hash(entry)
-
-    def _present(self, name: str) -> bytes | None:
-        if name in self._places:
-            return self._entry(self._places[name])
-        return self.fresh.get(name)
-
-
 class DecisionLog:
     """A log in a storage, appended to by this process.
 
@@ -173,11 +105,11 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(_free_id(record), record.unsealed()) for record in records])
+        return self._one([(free_id(record), record.unsealed()) for record in records])
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
-        return self._one([(_checked_id(entry), entry) for entry in entries])
+        return self._one([(checked_id(entry), entry) for entry in entries])
 
     def append_group(self, requests: Sequence[Sequence[bytes]]) -> list[Appended | WorkbenchError]:
         """Add the entries of several requests under one checkpoint.
@@ -187,15 +119,15 @@ class DecisionLog:
         Raises:
             LogError: The storage refused; nothing was acknowledged.
         """
-        checked: list[_Entries | WorkbenchError] = []
+        checked: list[Entries | WorkbenchError] = []
         for request in requests:
             try:
-                checked.append([(_checked_id(entry), entry) for entry in request])
+                checked.append([(checked_id(entry), entry) for entry in request])
             except WorkbenchError as error:
                 checked.append(error)
         return self._append(checked)
 
-    def _one(self, entries: _Entries) -> Appended:
+    def _one(self, entries: Entries) -> Appended:
         (outcome,) = self._append([entries])
         if isinstance(outcome, WorkbenchError):
             raise outcome
@@ -248,7 +180,7 @@ class DecisionLog:
                 self._index_published()
 
     def _append(
-        self, requests: Sequence[_Entries | WorkbenchError]
+        self, requests: Sequence[Entries | WorkbenchError]
     ) -> list[Appended | WorkbenchError]:
         if not self._holding:
             with self.held():
@@ -257,7 +189,7 @@ class DecisionLog:
         before = self._writer.recover()
         places = self._look_up([name for request in taken for name, _ in request])
         requests = [self._sealed(request, places) for request in requests]
-        plan = _Plan(places, self._entry, self._leaf)
+        plan = Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
         after = self._writer.extend(list(plan.fresh.values()))
         signed = self._told(after, new=bool(plan.fresh))
@@ -315,8 +247,8 @@ class DecisionLog:
         self._recent = {n: place for n, place in self._recent.items() if place >= published.size}
 
     def _sealed(
-        self, request: _Entries | WorkbenchError, places: Mapping[str, int]
-    ) -> _Entries | WorkbenchError:
+        self, request: Entries | WorkbenchError, places: Mapping[str, int]
+    ) -> Entries | WorkbenchError:
         """The request with private values sealed, durably; or why that cannot be."""
         if isinstance(request, WorkbenchError) or not any(has_open_value(e) for _, e in request):
             return request
@@ -349,39 +281,6 @@ class DecisionLog:
 
 def _signed(checkpoint: Checkpoint, signer: Signer) -> str:
     return checkpoint.sign(signer).decode()
-
-
-def _content(entry: bytes) -> str:
-    """A record apart from when it was recorded: what makes it the same decision."""
-    record = json.loads(entry)
-    record.pop("recorded_at", None)
-    return json.dumps(record, sort_keys=True)
-
-
-def _checked_id(entry: bytes) -> str:
-    try:
-        record = parse_canonical(entry)
-    except ValueError as error:
-        raise LogError(f"entry {entry[:40]!r}: {error}; expected canonical JSON.") from error
-    if not isinstance(record, dict) or not isinstance(record.get("id"), str) or not record["id"]:
-        raise LogError(f"entry {entry[:40]!r}: no decision record; expected an object with an id.")
-    if not isinstance(record.get("kind"), str):
-        raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
-    _refuse_rotation(record["kind"], record["id"])
-    return str(record["id"])
-
-
-def _free_id(record: DecisionRecord) -> str:
-    _refuse_rotation(record.kind, record.id)
-    return record.id
-
-
-def _refuse_rotation(kind: str, name: str) -> None:
-    """A rotation that its keys did not sign would make the log unverifiable for ever."""
-    if kind == rotation.KIND:
-        raise LogError(
-            f"decision {name!r}: kind is {kind!r}, which only 'workbench log rotate-key' enters."
-        )
 
 
 def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:

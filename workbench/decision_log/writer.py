@@ -10,32 +10,26 @@ different content; what is not in the journal was never begun.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
-from workbench.decision_log.journal import JOURNAL, Batch, parse_batch, sealed_batch
+from workbench.decision_log.checkpoint import Checkpoint
+from workbench.decision_log.journal import Batch, sealed_batch
 from workbench.decision_log.note import Signer
-from workbench.decision_log.rotation import RotatedError, countersigned, rotated_to
+from workbench.decision_log.published import RESTORE, Memory, Published
+from workbench.decision_log.recovery import Recovery
+from workbench.decision_log.rotation import countersigned
 from workbench.decision_log.storage import Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
     MAXIMUM_ENTRY,
-    TILE_WIDTH,
-    bundle_path,
-    parse_path,
-    tile_path,
-    widths,
 )
-from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
-from workbench.errors import LogError, VerificationError, WorkbenchError
-from workbench.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from workbench.decision_log.tree import Edge, grow
+from workbench.errors import LogError, WorkbenchError
+from workbench.merkle import Frontier, leaf_hash
 
-_RESTORE: Final = "Run 'workbench log verify', and restore the log from a backup."
 _SETTLE_BYTES: Final = 8 << 20
 _SETTLE_BATCHES: Final = 4096
 _PUBLISH_BYTES: Final = 1 << 20
@@ -78,15 +72,6 @@ class _State:
         return bool(self.pending) and (late or self.bytes > _PUBLISH_BYTES)
 
 
-class Memory(Protocol):
-    """Remembers a checkpoint outside the log's storage."""
-
-    path: Path
-
-    def read(self) -> bytes | None: ...
-    def keep(self, note: bytes) -> None: ...
-
-
 class LogWriter:
     """The writer of one log.
 
@@ -100,7 +85,8 @@ class LogWriter:
     def __init__(self, storage: Storage, signer: Signer, memory: Memory | None = None) -> None:
         self._storage = storage
         self._signer = signer
-        self._memory = memory
+        self._files = Published(storage, memory)
+        self._recovery = Recovery(self._files, signer)
         self._holding = False
         self._state: _State | None = None
 
@@ -169,14 +155,11 @@ class LogWriter:
         """
         if self._state is not None:
             return self._state.checkpoint
-        batches = [parse_batch(record) for record in self._storage.journal()]
-        checkpoint = self._current(torn=bool(batches))
-        superseded: list[str] = []
-        if batches:
-            checkpoint = self._replay(batches, checkpoint)
-            superseded = self._superseded(batches[0].start, checkpoint.size)
-        self._storage.settle(superseded)  # a journal without a whole batch goes too
-        self._state = self._opened(checkpoint)
+        found = self._recovery.run()
+        self._state = _State(
+            found.checkpoint, found.note, found.frontier, found.checkpoint, found.edge,
+            settled=found.checkpoint.size,
+        )  # fmt: skip
         return self._state.checkpoint
 
     def extend(self, entries: Sequence[bytes], *, successor: Signer | None = None) -> Checkpoint:
@@ -250,22 +233,13 @@ class LogWriter:
         if (state.edge.size, state.edge.root()) != (state.checkpoint.size, state.checkpoint.root):
             raise LogError(
                 f"log {state.checkpoint.origin!r}: two computations of its next root differ;"
-                f" nothing was published. Check the machine's memory. {_RESTORE}"
+                f" nothing was published. Check the machine's memory. {RESTORE}"
             )
         self._storage.create(objects)
-        self._read_back(objects)
-        self._show(self._signed(state))
+        self._files.read_back(objects)
+        self._files.show(self._signed(state))
         state.published, state.pending, state.bytes = state.checkpoint, [], 0
         self._state = state
-
-    def _show(self, note: bytes) -> None:
-        """Replace the published checkpoint; what readers may have seen is remembered before."""
-        self._remember(note)
-        self._storage.replace(CHECKPOINT, note)
-
-    def _remember(self, note: bytes) -> None:
-        if self._memory is not None and self._memory.read() != note:
-            self._memory.keep(note)
 
     def settle(self) -> None:
         """Publish, and let the log's files stand without the journal: all is durable in them.
@@ -276,162 +250,14 @@ class LogWriter:
         self.publish()
         self._settle(last=True)
 
-    def _current(self, *, torn: bool) -> Checkpoint | None:
-        """The published checkpoint; None where there is none yet, or a crash took its bytes."""
-        note = self._storage.read(CHECKPOINT)
-        if torn and note is not None and not note.strip(b"\0"):
-            return None
-        if note is not None:
-            try:
-                return open_checkpoint(note, self._signer.verifier)
-            except VerificationError as error:
-                raise LogError(
-                    f"{CHECKPOINT}: {error} Nothing was appended: restore the log or its signing"
-                    " key from a backup."
-                ) from error
-        if not torn and next(self._storage.paths("tile/"), None) is not None:
-            raise LogError(
-                f"{CHECKPOINT}: missing, though the log has tiles; nothing was appended. {_RESTORE}"
-            )
-        return None
-
-    def _replay(self, batches: Sequence[Batch], published: Checkpoint | None) -> Checkpoint:
-        """Put in place what the batches of a journal lead to."""
-        first, last = batches[0], batches[-1]
-        if published and not first.start <= published.size <= last.end:
-            raise LogError(
-                f"{JOURNAL}: continues a log of {first.start} entries, the checkpoint has"
-                f" {published.size}; nothing was appended. {_RESTORE}"
-            )
-        edge = read_edge(self._storage, first.start)
-        reached = {(first.start, first.root)}
-        objects: dict[str, bytes] = {}
-        for batch in batches:
-            if (batch.start, batch.root) != (edge.size, edge.root()):
-                raise self._differing(batch.start)
-            objects |= grow(edge, batch.entries)
-            after = self._led_to(batch)
-            if (after.size, after.root) != (edge.size, edge.root()):
-                raise self._differing(after.size)
-            reached.add((after.size, after.root))
-        if published and (published.size, published.root) not in reached:
-            raise self._differing(published.size)
-        # before anything is signed or written: who holds the folder may have put back an older
-        # checkpoint with the batches that followed it once
-        self._check_remembered(after, partial(self._root_within, batches))
-        self._mend(objects, last.end)
-        current = published is not None and published.size == last.end
-        note = self._storage.read(CHECKPOINT) if current else None  # it may carry cosignatures
-        self._show(note or last.note or after.sign(self._signer))
-        return after
-
-    def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
-        """Root of the first `size` entries of what the batches lead to."""
-        start = batches[0].start
-        tree = TreeReader(self._storage, start)
-        if size <= start:
-            return tree.root(0, size)
-        frontier = Frontier(start, [tree.root(*span) for span in Frontier.spans(start)])
-        entries = [entry for batch in batches for entry in batch.entries]
-        frontier.extend(map(leaf_hash, entries[: size - start]))
-        return frontier.root()
-
-    def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
-        """Put in place what a tree of this size has, and what was published on the way to it."""
-        wanted = {
-            path: data
-            for path, data in objects.items()
-            if _belongs(path, size) or self._storage.read(path) is not None
-        }
-        self._storage.restore(wanted)
-        self._read_back(wanted)
-
-    def _led_to(self, batch: Batch) -> Checkpoint:
-        try:
-            return batch.checkpoint(self._signer)
-        except VerificationError as error:
-            raise LogError(f"{JOURNAL}: {error} Nothing was appended. {_RESTORE}") from error
-
-    def _opened(self, checkpoint: Checkpoint | None) -> _State:
-        """The state of a log whose files are all in place."""
-        if checkpoint is None:
-            checkpoint = Checkpoint(self._signer.verifier.name, 0, EMPTY_ROOT)
-            self._storage.publish(CHECKPOINT, checkpoint.sign(self._signer))  # no journal has it
-        note = self._storage.read(CHECKPOINT) or b""
-        size = checkpoint.size
-        edge = read_edge(self._storage, size)
-        tree = TreeReader(self._storage, size)
-        frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
-        self._check_remembered(checkpoint, partial(tree.root, 0))
-        self._refuse_rotated(tree, size)
-        if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:
-            raise self._differing(size)
-        return _State(checkpoint, note, frontier, checkpoint, edge, settled=size)
-
-    def _check_remembered(self, checkpoint: Checkpoint, root: Callable[[int], bytes]) -> None:
-        note = self._memory.read() if self._memory else None
-        if self._memory is None or note is None:
-            return
-        try:
-            kept = open_checkpoint(note, self._signer.verifier)
-        except VerificationError as error:
-            raise LogError(f"{self._memory.path}: {error} Restore it from a backup.") from error
-        if kept.size > checkpoint.size or root(kept.size) != kept.root:
-            raise LogError(
-                f"log {checkpoint.origin!r}: has {checkpoint.size} entries and does not extend the"
-                f" checkpoint of {kept.size} that this machine saw; an older or another log was"
-                " put back, nothing was appended. Restore the newest backup; to go on from this"
-                f" state knowingly, move {self._memory.path} away."
-            )
-
-    def _refuse_rotated(self, tree: TreeReader, size: int) -> None:
-        """Right after a rotation the old key's signature still stands on the checkpoint."""
-        key = rotated_to(tree.entry(size - 1)) if size else None
-        if key not in (None, self._signer.verifier.encode()):
-            raise RotatedError(
-                f"log {self._signer.verifier.name!r}: its key was rotated at entry {size - 1}, this"
-                " process read an older one; nothing was appended, run again."
-            )
-
-    def _differing(self, size: int) -> LogError:
-        return LogError(
-            f"log {self._signer.verifier.name!r}: its tiles do not have the root that the"
-            f" checkpoint of size {size} signs; nothing was appended. {_RESTORE}"
-        )
-
-    def _read_back(self, objects: Mapping[str, bytes]) -> None:
-        """Before a checkpoint is published its files must read as they were written."""
-        for path, data in objects.items():
-            if self._storage.read(path) != data:
-                raise LogError(
-                    f"{path}: what is read back is not what was written; no checkpoint was"
-                    f" published. Check the disk. {_RESTORE}"
-                )
-
     def _settle(self, *, last: bool) -> None:
         """Let the log's files stand without the journal."""
         state, self._state = self._state, None  # unknown until the journal is empty
         if state is None:
             return
-        self._storage.settle(self._superseded(state.settled, state.checkpoint.size), last=last)
+        self._storage.settle(
+            self._files.superseded(state.settled, state.checkpoint.size), last=last
+        )
         state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
         self._state = state
-        self._remember(self._storage.read(CHECKPOINT) or b"")
-
-    def _superseded(self, before: int, after: int) -> list[str]:
-        """Partial tiles and bundles whose full one exists since (tlog-tiles lets them go)."""
-        folders: list[str] = []
-        for level, (first, _) in enumerate(widths(before)):
-            for number in range(first, after // TILE_WIDTH ** (level + 1)):
-                folders.append(f"{tile_path(level, number, TILE_WIDTH)}.p/")
-                if level == 0:
-                    folders.append(f"{bundle_path(number, TILE_WIDTH)}.p/")
-        return [path for folder in folders for path in self._storage.paths(folder)]
-
-
-def _belongs(path: str, size: int) -> bool:
-    """Whether a tree of `size` entries has this very tile or bundle."""
-    parsed = parse_path(path)
-    if parsed is None or parsed.width == TILE_WIDTH:
-        return parsed is not None
-    return widths(size)[parsed.level or 0] == (parsed.index, parsed.width)
+        self._files.remember(self._storage.read(CHECKPOINT) or b"")

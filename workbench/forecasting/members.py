@@ -26,6 +26,14 @@ from workbench.forecasting.slow_movers import CountForecaster, Plan, fit_counts,
 Array = npt.NDArray[np.float64]
 
 
+class EachAlone:
+    """What is fitted serves any part of a panel as it is: a series needs no other."""
+
+    def part(self, rows: slice) -> Self:
+        """What these series need of it: all."""
+        return self
+
+
 @dataclass(frozen=True)
 class Naive:
     """Demand repeats itself, with the spread of its own past errors.
@@ -49,15 +57,11 @@ class Naive:
 
 
 @dataclass(frozen=True)
-class NaiveFitted:
+class NaiveFitted(EachAlone):
     """Knows how long a season is."""
 
     season: int
     task: Task
-
-    def part(self, rows: slice) -> Self:
-        """All of it: a series needs no other."""
-        return self
 
     def forecast(self, history: Panel) -> Forecast:
         known, levels = history.units.astype(float), self.task.levels.tolist()
@@ -103,15 +107,11 @@ class SlowMovers:
 
 
 @dataclass(frozen=True)
-class SlowMoversFitted:
+class SlowMoversFitted(EachAlone):
     """Smoothing constant, spread and levels that past windows suggest."""
 
     counts: CountForecaster
     task: Task
-
-    def part(self, rows: slice) -> Self:
-        """All of it: a series needs no other."""
-        return self
 
     def forecast(self, history: Panel) -> Forecast:
         ahead = self.counts.forecast(history.units.astype(float))
@@ -140,15 +140,11 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class RateFitted:
+class RateFitted(EachAlone):
     """Has nothing to learn: the rate follows from the history."""
 
     method: str
     task: Task
-
-    def part(self, rows: slice) -> Self:
-        """All of it: a series needs no other."""
-        return self
 
     def mean(self, history: Panel) -> Array:
         units = history.units.astype(float)
@@ -179,7 +175,7 @@ class LightGBMMean:
 
 
 @dataclass(frozen=True)
-class LightGBMFitted:
+class LightGBMFitted(EachAlone):
     """The model, whose bytes go on record."""
 
     model: GlobalModel
@@ -188,10 +184,6 @@ class LightGBMFitted:
     @property
     def serialised(self) -> bytes:
         return self.model.serialised
-
-    def part(self, rows: slice) -> Self:
-        """All of it: a series needs no other."""
-        return self
 
     def mean(self, history: Panel) -> Array:
         cutoff = history.units.shape[1] - 1
@@ -217,15 +209,11 @@ class LightGBMQuantiles:
 
 
 @dataclass(frozen=True)
-class QuantilesFitted:
+class QuantilesFitted(EachAlone):
     """A model per level."""
 
     models: QuantileModels
     task: Task
-
-    def part(self, rows: slice) -> Self:
-        """All of it: a series needs no other."""
-        return self
 
     def ratios(self, history: Panel) -> tuple[Array, Array]:
         cutoff = history.units.shape[1] - 1

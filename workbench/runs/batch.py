@@ -13,9 +13,10 @@ from workbench.runs.execute import NotebookError
 from workbench.runs.governed import Governed, Parent, governed
 from workbench.runs.inputs import MissingInputError
 from workbench.runs.ledger import Ledger
+from workbench.runs.notebooks import find_notebook, in_order
 from workbench.runs.parameters import Declaration
 from workbench.runs.progress import Watch, no_progress
-from workbench.runs.run import RunResult, find_notebook, in_order, run_notebook
+from workbench.runs.run import RunResult, run_notebook
 from workbench.runs.steps import step_row
 from workbench.workspace import Workspace
 

@@ -11,10 +11,11 @@ from workbench.decision_log.service.access import log_client
 from workbench.decision_log.verify import verify_log
 from workbench.resources import resource
 from workbench.runs.batch import parent_run
+from workbench.runs.notebooks import all_notebooks, in_order
 from workbench.runs.parameters import declared
 from workbench.runs.progress import notebook_progress
 from workbench.runs.recover import recover
-from workbench.runs.run import RunResult, all_notebooks, in_order, run_notebook
+from workbench.runs.run import RunResult, run_notebook
 from workbench.runs.steps import governed_step, ingest_step, twin_step
 from workbench.workspace import Workspace
 

@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.contracts.made_from import MadeFrom
-from workbench.errors import ParameterError, RunError, WorkbenchError
+from workbench.errors import RunError, WorkbenchError
 from workbench.lineage.facts import JobDescription
 from workbench.lineage.redaction import Redactor
 from workbench.readiness.checks import CHECKS_FOLDER
@@ -22,6 +22,7 @@ from workbench.runs.governed import Governed, Parent, governed, keep_partial, no
 from workbench.runs.inputs import business_date, check_business_date, pin_inputs
 from workbench.runs.ledger import Ledger, RunRow
 from workbench.runs.manifest import read_manifest, write_manifest
+from workbench.runs.notebooks import find_notebook, with_folders
 from workbench.runs.outputs import still_there
 from workbench.runs.parameters import Declaration
 from workbench.runs.progress import Progress
@@ -112,7 +113,7 @@ def run_notebook(
     recover(workspace)
     declaration = declarations.declared(find_notebook(workspace, notebook))
     values = declarations.resolved(declaration, parameters or {})
-    values = _with_folders(workspace, declaration, values)
+    values = with_folders(workspace, declaration, values)
     plan = _plan(workspace, declaration, values, as_of, cluster if declaration.cluster else "")
     done = Ledger(workspace.ledger).completed(plan.key)
     if done and not force and still_there(workspace, TableStore(workspace.tables), done):
@@ -120,47 +121,6 @@ def run_notebook(
         return _result(workspace, done, "cached", began, 0)
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     return _execute(workspace, plan, began, _Manner(force, threads, parent, progress, step))
-
-
-def find_notebook(workspace: Workspace, notebook: Path | str) -> Path:
-    """Path of a notebook given by path or by name."""
-    for candidate in (
-        Path(notebook),
-        workspace.notebooks / notebook,
-        workspace.notebooks / f"{notebook}.ipynb",
-    ):
-        if candidate.is_file():
-            return candidate.resolve()
-    known = ", ".join(p.stem for p in all_notebooks(workspace)) or "none"
-    raise RunError(f"{notebook}: no such notebook; expected a path or one of {known}.")
-
-
-def all_notebooks(workspace: Workspace) -> list[Path]:
-    """Numbered notebooks of the workspace, by number."""
-    return sorted(workspace.notebooks.glob("[0-9][0-9]-*.ipynb"))
-
-
-def _with_folders(
-    workspace: Workspace, declaration: Declaration, values: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Parameters whose `_folder` is a whole path: the kernel works elsewhere.
-
-    Raises:
-        ParameterError: There is no such folder.
-    """
-    found = dict(values)
-    for name, value in values.items():
-        if not name.endswith("_folder") or not isinstance(value, str) or not value:
-            continue
-        folders = [place / value for place in (Path.cwd(), workspace.root)]
-        existing = [folder for folder in folders if folder.is_dir()]
-        if not existing:
-            raise ParameterError(
-                f"{declaration.name}: parameter {name!r}: {value!r} is no folder; expected one that"
-                f" exists, as a whole path or below {workspace.root}."
-            )
-        found[name] = str(existing[0].resolve())
-    return found
 
 
 def _plan(
@@ -380,24 +340,3 @@ def _result(
         headline = read_manifest(report)["headline"]
     seconds = time.monotonic() - began
     return RunResult(row.job, row.run_id, status, report, headline, seconds, decisions)
-
-
-def in_order(notebooks: Sequence[Declaration]) -> list[Declaration]:
-    """Writers before readers, otherwise as given.
-
-    Raises:
-        RunError: Notebooks wait for each other in a circle.
-    """
-    waiting, ordered = list(notebooks), []
-    while waiting:
-        for notebook in waiting:
-            others = [other for other in waiting if other is not notebook]
-            wanted = {*notebook.reads, *notebook.reads_if_present}
-            if not any(set(other.writes) & wanted for other in others):
-                break
-        else:
-            names = ", ".join(n.name for n in waiting)
-            raise RunError(f"notebooks {names}: each reads what another writes; break the circle.")
-        waiting.remove(notebook)
-        ordered.append(notebook)
-    return ordered

@@ -11,8 +11,8 @@ from workbench.lineage.facts import Feed, JobDescription
 from workbench.lineage.journal import Journal
 from workbench.lineage.names import namespace
 from workbench.runs.feeds import stated, table_feed
+from workbench.runs.notebooks import all_notebooks, in_order
 from workbench.runs.parameters import declared
-from workbench.runs.run import all_notebooks, in_order
 from workbench.workspace import CONFIG_FILE, Workspace
 
 
