@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
 from typing import Any, Final, Protocol
 
 from workbench.contracts.records import DecisionRecord
@@ -15,7 +14,7 @@ from workbench.decision_log.note import Signer
 from workbench.decision_log.privacy.sealing import Sealer, has_open_value
 from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.published import Memory
-from workbench.decision_log.requests import Entries, Plan, checked_id, free_id
+from workbench.decision_log.requests import Entries, Plan, Taken, checked_id, free_id
 from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
 from workbench.decision_log.tree import TreeReader
@@ -191,28 +190,14 @@ class DecisionLog:
         requests = [self._sealed(request, places) for request in requests]
         plan = Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
+        known = None if plan.fresh else self._writer.note  # with all signatures that it has
         after = self._writer.extend(list(plan.fresh.values()))
-        signed = self._told(after, new=bool(plan.fresh))
         fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
         self._recent |= fresh
         self._known = after.size
         places |= fresh
-        return [
-            outcome if isinstance(outcome, WorkbenchError)
-            else Appended(
-                tuple(places[name] for name in outcome.names), len(outcome.new),
-                places[outcome.new[0]] if outcome.new else None,
-                after.size, after.root.hex(), signed,
-            )
-            for outcome in outcomes
-        ]  # fmt: skip
-
-    def _told(self, checkpoint: Checkpoint, *, new: bool) -> Callable[[], str]:
-        """Gives the signed checkpoint; where nothing is new, with all signatures that it has."""
-        if new:
-            return cache(partial(_signed, checkpoint, self._signer))
-        note = self._writer.note.decode()
-        return lambda: note
+        told = _Told(after, self._signer, known)
+        return [_appended(outcome, places, told) for outcome in outcomes]
 
     def _look_up(self, ids: Sequence[str]) -> dict[str, int]:
         """Places of those ids that are in the log.
@@ -279,8 +264,31 @@ class DecisionLog:
             return self._writer.recover()
 
 
-def _signed(checkpoint: Checkpoint, signer: Signer) -> str:
-    return checkpoint.sign(signer).decode()
+@dataclass
+class _Told:
+    """Gives a signed checkpoint, which is signed at the first call."""
+
+    checkpoint: Checkpoint
+    signer: Signer
+    note: bytes | None
+
+    def __call__(self) -> str:
+        if self.note is None:
+            self.note = self.checkpoint.sign(self.signer)
+        return self.note.decode()
+
+
+def _appended(
+    outcome: Taken | WorkbenchError, places: Mapping[str, int], told: _Told
+) -> Appended | WorkbenchError:
+    if isinstance(outcome, WorkbenchError):
+        return outcome
+    after = told.checkpoint
+    return Appended(
+        tuple([places[name] for name in outcome.names]), len(outcome.new),
+        places[outcome.new[0]] if outcome.new else None,
+        after.size, after.root.hex(), told,
+    )  # fmt: skip
 
 
 def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:

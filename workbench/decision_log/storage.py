@@ -117,7 +117,8 @@ class FolderStorage:
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
-        self._lock: int | None = None  # descriptor of the lock, while it is held
+        self._path_of_lock = str(root / LOCK)
+        self._lock: tuple[int, int] | None = None  # inode and device of the lock, while it is held
         self._unsettled: dict[str, None] = {}
 
     @contextmanager
@@ -137,7 +138,8 @@ class FolderStorage:
                 if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            self._lock = descriptor
+            facts = os.fstat(descriptor)
+            self._lock = facts.st_ino, facts.st_dev
             self._check_lock()
             yield
         finally:
@@ -159,7 +161,8 @@ class FolderStorage:
         if self._lock is None:
             return
         try:
-            alone = os.path.samestat(os.lstat(self.root / LOCK), os.fstat(self._lock))
+            facts = os.lstat(self._path_of_lock)
+            alone = (facts.st_ino, facts.st_dev) == self._lock  # of a file that is open: not reused
         except OSError:
             alone = False
         if not alone:
