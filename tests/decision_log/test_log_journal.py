@@ -92,7 +92,7 @@ def test_a_batch_spelt_in_another_way_is_refused():
     for record in (signed, sealed):
         batch = parse_batch(record)
         assert (batch.start, batch.end, batch.entries) == (1, 2, (b"entry",))
-        assert batch.checkpoint(signer) == after
+        assert batch.checkpoint(signer, bytes(32)) == after
         assert batch.encode() == record
     others = [sealed.replace(b"sealed 1", spelt) for spelt in (b"sealed +1", b"sealed 01", b"1")]
     for other in (b"+" + signed, b"0" + signed, b" " + sealed, sealed.upper(), *others):
@@ -117,7 +117,7 @@ def test_a_seal_holds_for_one_claim_of_one_key():
     altered = record.replace(b" 2 00", b" 2 10")
     for batch, key in ((parse_batch(record), other), (parse_batch(altered), signer)):
         with pytest.raises(VerificationError, match="not sealed by the log's key"):
-            batch.checkpoint(key)
+            batch.checkpoint(key, bytes(32))
 
 
 def test_a_file_that_is_no_journal_is_told():

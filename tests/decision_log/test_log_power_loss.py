@@ -22,7 +22,7 @@ from workbench.decision_log.keys import KeptCheckpoint, ensure_key, verifier_key
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.prove import ProvingReader, verify_bundle
 from workbench.decision_log.rotating import finish_rotation, rotate_key
-from workbench.decision_log.storage import FolderStorage, MemoryStorage
+from workbench.decision_log.storage import FolderStorage, MemoryStorage, always
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_storage
@@ -107,7 +107,7 @@ class Disk(MemoryStorage):
             self.dirty.discard(path)
             self.durable[path] = self.objects[path]
 
-    def record(self, data):
+    def record(self, data, accept=always):
         before = self.file
         if not before:
             self.epoch += 1
@@ -116,6 +116,7 @@ class Disk(MemoryStorage):
         self.file = whole + framed[: len(framed) // 2]
         self._do(lambda: setattr(self, "file", whole + framed))
         self.durable_file = self.file
+        return accept()
 
     def journal(self):
         return list(frames(self.file))

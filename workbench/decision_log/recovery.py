@@ -13,6 +13,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, parse_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.published import RESTORE, Published
+from workbench.decision_log.requests import is_admitted
 from workbench.decision_log.rotation import RotatedError, rotated_to
 from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH, parse_path, widths
 from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
@@ -56,7 +57,7 @@ class Recovery:
         Raises:
             LogError: The log is not this key's, is damaged, or was put back to an older state.
         """
-        batches = [parse_batch(record) for record in self._storage.journal()]
+        batches = self._admitted([parse_batch(record) for record in self._storage.journal()])
         checkpoint = self._current(torn=bool(batches))
         superseded: list[str] = []
         if batches:
@@ -64,6 +65,13 @@ class Recovery:
             superseded = self._files.superseded(batches[0].start, checkpoint.size)
         self._storage.settle(superseded)  # a journal without a whole batch goes too
         return self._opened(checkpoint)
+
+    def _admitted(self, batches: list[Batch]) -> list[Batch]:
+        """All but a last one whose entry was refused, or was to be: nobody was told otherwise."""
+        if not batches or not batches[-1].asked:
+            return batches
+        self._led_to(batches[-1], b"")
+        return batches if is_admitted(batches[-1].entries[0]) else batches[:-1]
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -99,7 +107,7 @@ class Recovery:
             if (batch.start, batch.root) != (edge.size, edge.root()):
                 raise self._differing(batch.start)
             objects |= grow(edge, batch.entries)
-            after = self._led_to(batch)
+            after = self._led_to(batch, edge.root())
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
             reached.add((after.size, after.root))
@@ -135,9 +143,9 @@ class Recovery:
         self._storage.restore(wanted)
         self._files.read_back(wanted)
 
-    def _led_to(self, batch: Batch) -> Checkpoint:
+    def _led_to(self, batch: Batch, root: bytes) -> Checkpoint:
         try:
-            return batch.checkpoint(self._signer)
+            return batch.checkpoint(self._signer, root)
         except VerificationError as error:
             raise LogError(f"{JOURNAL}: {error} Nothing was appended. {RESTORE}") from error
 

@@ -1,8 +1,10 @@
 """What is asked of the log: entries checked one by one, and what a group of them adds to it."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
@@ -11,6 +13,7 @@ from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchErr
 from workbench.merkle import leaf_hash
 
 Entries = list[tuple[str, bytes]]
+_LIKELY_ID: Final = re.compile(rb'[{,]"id":"([0-9A-Za-z._:-]+)"')
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,24 @@ def checked_id(entry: bytes) -> str:
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
     _refuse_rotation(record["kind"], record["id"])
     return str(record["id"])
+
+
+def likely_id(entry: bytes) -> str | None:
+    """What looks like the id of an entry that was not read; only `is_admitted` tells."""
+    found = _LIKELY_ID.search(entry)
+    return found[1].decode("ascii") if found else None
+
+
+def is_admitted(entry: bytes) -> bool:
+    """Whether an entry is in a log whose journal had it before it was read.
+
+    Follows from the entry alone, for ever: it is a record in canonical JSON under its likely id,
+    which was looked up before. All others take the way on which they are read first.
+    """
+    try:
+        return checked_id(entry) == likely_id(entry)
+    except LogError:
+        return False
 
 
 def free_id(record: DecisionRecord) -> str:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
@@ -24,14 +24,23 @@ _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+def always() -> bool:
+    """Accepts every record."""
+    return True
+
+
 class Storage(Protocol):
     """Create-once objects by relative path, a checkpoint that is replaced, and a journal.
 
-    A record is durable when `record` returns. Everything else is visible at once to readers and
-    durable after `settle`, which then empties the journal: until then the journal must suffice to
-    rebuild what a crash takes.
+    A record is durable when `record` returns True. `accept` is called meanwhile, which saves time
+    where the storage `overlaps`; a record that it refuses is taken back: the next one replaces it,
+    and until then whoever opens the log after a crash finds it. Everything else is visible at once
+    to readers and durable after `settle`, which then empties the journal: until then the journal
+    must suffice to rebuild what a crash takes.
     """
 
+    @property
+    def overlaps(self) -> bool: ...
     def lock(self) -> AbstractContextManager[None]: ...
     def read(self, path: str) -> bytes | None: ...
     def create(self, objects: Mapping[str, bytes]) -> None: ...
@@ -40,7 +49,7 @@ class Storage(Protocol):
     def publish(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
     def paths(self, under: str = "") -> Iterator[str]: ...
-    def record(self, data: bytes) -> None: ...
+    def record(self, data: bytes, accept: Callable[[], bool] = ...) -> bool: ...
     def journal(self) -> list[bytes]: ...
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None: ...
 
@@ -58,6 +67,7 @@ class MemoryStorage:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.records: list[bytes] = []
+        self.overlaps = False
 
     def lock(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -85,8 +95,9 @@ class MemoryStorage:
     def paths(self, under: str = "") -> Iterator[str]:
         yield from sorted(path for path in self.objects if path.startswith(under))
 
-    def record(self, data: bytes) -> None:
+    def record(self, data: bytes, accept: Callable[[], bool] = always) -> bool:
         self.records.append(data)
+        return accept() or not self.records.pop()
 
     def journal(self) -> list[bytes]:
         return list(self.records)
@@ -262,18 +273,39 @@ class FolderStorage:
             for name in sorted(files):
                 yield (Path(folder) / name).relative_to(self.root).as_posix()
 
-    def record(self, data: bytes) -> None:
-        if self._journal is None:
-            with _named(self.root / JOURNAL):
-                self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
+    @property
+    def overlaps(self) -> bool:
+        """Whether the disk writes a record while `accept` is called."""
+        return self._journal is not None and self._journal.overlaps
+
+    def record(self, data: bytes, accept: Callable[[], bool] = always) -> bool:
+        journal = self._journal or self._new_journal()
         try:
-            self._journal.write(data)
+            journal.begin(data)
         except OSError as error:
             raise _refused(self.root / JOURNAL, error) from error
+        try:
+            accepted = accept()
+        finally:
+            try:
+                journal.end()
+            except OSError as error:
+                raise _refused(self.root / JOURNAL, error) from error
         self._check_lock()  # who took the log over since has read this record, or it is refused
+        if accepted:
+            journal.keep()
+        return accepted
+
+    def _new_journal(self) -> JournalFile:
+        with _named(self.root / JOURNAL):
+            self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
+        return self._journal
 
     def journal(self) -> list[bytes]:
         self._check_lock()
+        if self._journal is not None:
+            with suppress(OSError):  # an interrupted writer may not have waited
+                self._journal.end()
         return list(frames(self.read(JOURNAL) or b"", alone=self._lock is not None))
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
