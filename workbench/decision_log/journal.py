@@ -28,6 +28,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.note import Signer
 from workbench.decision_log.tiles import decode_bundle, encode_bundle
 from workbench.errors import LogError, VerificationError
+from workbench.merkle import Frontier
 
 JOURNAL: Final = ".journal"
 EPOCH_BYTES: Final = 16
@@ -109,7 +110,7 @@ class Batch:
 
     Attributes:
         start: Size of the tree that it continues.
-        root: Root of that tree.
+        root: Root of that tree; `Frontier.digest` of it where `asked`.
         entries: The entries, in order.
         note: Signed checkpoint of the tree with these entries; empty where the batch is sealed.
         after: Root of that tree, of a sealed batch.
@@ -163,14 +164,14 @@ class Batch:
         return Checkpoint(signer.verifier.name, self.end, root if self.asked else self.after)
 
 
-def asked_batch(before: Checkpoint, entry: bytes, signer: Signer) -> bytes:
+def asked_batch(before: Frontier, entry: bytes, signer: Signer) -> bytes:
     """The record of an entry that is asked for, with its seal."""
-    claim = _asked_claim(before.size, before.root)
+    claim = _asked_claim(before.size, before.digest())
     return _sealed_record(claim, signer.seal(claim + entry), (entry,))
 
 
-def _asked_claim(start: int, root: bytes) -> bytes:
-    return f"{_ASKED} {start} {root.hex()}".encode()
+def _asked_claim(start: int, digest: bytes) -> bytes:
+    return f"{_ASKED} {start} {digest.hex()}".encode()
 
 
 def sealed_batch(

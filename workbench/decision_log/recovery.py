@@ -100,13 +100,15 @@ class Recovery:
                 f"{JOURNAL}: continues a log of {first.start} entries, the checkpoint has"
                 f" {published.size}; nothing was appended. {RESTORE}"
             )
-        edge = read_edge(self._storage, first.start)
-        reached = {(first.start, first.root)}
+        edge, frontier = read_edge(self._storage, first.start), self._frontier(first.start)
+        reached = {(first.start, frontier.root())}
         objects: dict[str, bytes] = {}
         for batch in batches:
-            if (batch.start, batch.root) != (edge.size, edge.root()):
+            known = frontier.digest() if batch.asked else edge.root()
+            if (batch.start, batch.root) != (edge.size, known):
                 raise self._differing(batch.start)
             objects |= grow(edge, batch.entries)
+            frontier.extend(map(leaf_hash, batch.entries))
             after = self._led_to(batch, edge.root())
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
@@ -125,13 +127,16 @@ class Recovery:
     def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
         """Root of the first `size` entries of what the batches lead to."""
         start = batches[0].start
-        tree = TreeReader(self._storage, start)
         if size <= start:
-            return tree.root(0, size)
-        frontier = Frontier(start, [tree.root(*span) for span in Frontier.spans(start)])
+            return TreeReader(self._storage, start).root(0, size)
+        frontier = self._frontier(start)
         entries = [entry for batch in batches for entry in batch.entries]
         frontier.extend(map(leaf_hash, entries[: size - start]))
         return frontier.root()
+
+    def _frontier(self, size: int) -> Frontier:
+        tree = TreeReader(self._storage, size)
+        return Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
         """Put in place what a tree of this size has, and what was published on the way to it."""
@@ -157,7 +162,7 @@ class Recovery:
         size = checkpoint.size
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
-        frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
+        frontier = self._frontier(size)
         self._check_remembered(checkpoint, partial(tree.root, 0))
         self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:

@@ -1,7 +1,6 @@
 """What is asked of the log: entries checked one by one, and what a group of them adds to it."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchErr
 from workbench.merkle import leaf_hash
 
 Entries = list[tuple[str, bytes]]
-_LIKELY_ID: Final = re.compile(rb'[{,]"id":"([0-9A-Za-z._:-]+)"')
+_ID: Final = b'"id":"'
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,9 @@ def checked_id(entry: bytes) -> str:
 
 def likely_id(entry: bytes) -> str | None:
     """What looks like the id of an entry that was not read; only `is_admitted` tells."""
-    found = _LIKELY_ID.search(entry)
-    return found[1].decode("ascii") if found else None
+    start = entry.find(_ID) + len(_ID)
+    name = entry[start : entry.find(b'"', start)]
+    return name.decode("ascii") if name.isascii() else None
 
 
 def is_admitted(entry: bytes) -> bool:

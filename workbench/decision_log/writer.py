@@ -42,9 +42,9 @@ class _State:
     """What a writer knows while it holds the lock.
 
     Attributes:
-        checkpoint: Of all entries that are durable.
-        note: It, signed; None until somebody needs it.
-        frontier: Right edge of its tree, from the entries alone.
+        origin: Of the log.
+        frontier: Right edge of the tree of all entries that are durable, from these alone.
+        note: The checkpoint of that tree, signed; None until somebody needs it.
         published: The checkpoint that readers see.
         edge: Right edge as tiles, between the two: a second computation.
         filled: Tiles and bundles that were filled since the last publishing, by path.
@@ -56,9 +56,9 @@ class _State:
         journalled: Their bytes.
     """
 
-    checkpoint: Checkpoint
-    note: bytes | None
+    origin: str
     frontier: Frontier
+    note: bytes | None
     published: Checkpoint
     edge: Edge
     settled: int
@@ -69,17 +69,16 @@ class _State:
     batches: int = 0
     journalled: int = 0
 
-    def reached(self) -> Checkpoint:
-        """Of the tree that the right edge is of."""
-        return Checkpoint(self.checkpoint.origin, self.frontier.size, self.frontier.root())
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Of all entries that are durable."""
+        return Checkpoint(self.origin, self.frontier.size, self.frontier.root())
 
-    def take(
-        self, entries: Sequence[bytes], after: Checkpoint, note: bytes | None, length: int
-    ) -> None:
+    def take(self, entries: Sequence[bytes], note: bytes | None, length: int) -> None:
         """Count in a batch whose record in the journal has this length."""
         if not self.pending:
             self.since = time.monotonic()
-        self.checkpoint, self.note = after, note
+        self.note = note
         self.pending += entries
         self.waiting += length
         self.batches += 1
@@ -159,7 +158,7 @@ class LogWriter:
     @property
     def size(self) -> int:
         """How many entries are durable, once `recover` was called."""
-        return self._known().checkpoint.size
+        return self._known().frontier.size
 
     @property
     def unpublished(self) -> Sequence[bytes]:
@@ -181,7 +180,7 @@ class LogWriter:
             return self._state.checkpoint
         found = self._recovery.run()
         self._state = _State(
-            found.checkpoint, found.note, found.frontier, found.checkpoint, found.edge,
+            found.checkpoint.origin, found.frontier, found.note, found.checkpoint, found.edge,
             settled=found.checkpoint.size,
         )  # fmt: skip
         return self._state.checkpoint
@@ -213,10 +212,10 @@ class LogWriter:
         state = self._known()
         self._state = None  # unknown until the batch is through
         state.frontier.extend(map(leaf_hash, entries))
-        after = state.reached()
+        after = state.checkpoint
         record, note = self._record(before, after, entries, successor)
         self._storage.record(record)
-        state.take(entries, after, note, len(record))
+        state.take(entries, note, len(record))
         self._went_through(state)
         return after
 
@@ -226,14 +225,15 @@ class LogWriter:
         return self._storage.overlaps
 
     def ask(
-        self, entry: bytes, admit: Callable[[], bool], answer: Callable[[Checkpoint], _Answer]
+        self, entry: bytes, admit: Callable[[], bool], answer: Callable[[Frontier], _Answer]
     ) -> _Answer | None:
         """Append one entry that is read while it is written; durable on return.
 
         Args:
             entry: No larger than entries may be.
             admit: Whether it may be appended, by `requests.is_admitted`; called once.
-            answer: Makes what is returned of its checkpoint.
+            answer: Makes what is returned of the log with it; from its right edge, which grows on:
+                not even the root is computed unless somebody asks for it.
 
         Returns:
             The answer; None where it was not admitted: then the log is as before.
@@ -241,20 +241,20 @@ class LogWriter:
         Raises:
             LogError: As of `extend`.
         """
-        before = self.recover()
+        if self._state is None:
+            self.recover()
         state = self._known()
         self._state = None  # unknown until it is through
-        record = asked_batch(before, entry, self._signer)
+        record = asked_batch(state.frontier, entry, self._signer)
         answers: list[_Answer] = []
 
         def accept() -> bool:
             if not admit():
                 return False
             state.frontier.extend((leaf_hash(entry),))
-            after = state.reached()
-            answers.append(answer(after))
-            state.take((entry,), after, None, len(record))
+            state.take((entry,), None, len(record))
             state.grow()
+            answers.append(answer(state.frontier))
             return True
 
         self._storage.record(record, accept)
@@ -295,15 +295,16 @@ class LogWriter:
         self._state = None  # unknown until all is in place
         state.grow()
         objects = state.filled | partials(state.edge)
-        if (state.edge.size, state.edge.root()) != (state.checkpoint.size, state.checkpoint.root):
+        reached = state.checkpoint
+        if (state.edge.size, state.edge.root()) != (reached.size, reached.root):
             raise LogError(
-                f"log {state.checkpoint.origin!r}: two computations of its next root differ;"
+                f"log {state.origin!r}: two computations of its next root differ;"
                 f" nothing was published. Check the machine's memory. {RESTORE}"
             )
         self._storage.create(objects)
         self._files.read_back(objects)
         self._files.show(self._signed(state))
-        state.published, state.pending, state.waiting = state.checkpoint, [], 0
+        state.published, state.pending, state.waiting = reached, [], 0
         state.filled = {}
         self._state = state
 
@@ -321,9 +322,7 @@ class LogWriter:
         state, self._state = self._state, None  # unknown until the journal is empty
         if state is None:
             return
-        self._storage.settle(
-            self._files.superseded(state.settled, state.checkpoint.size), last=last
-        )
-        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
+        self._storage.settle(self._files.superseded(state.settled, state.frontier.size), last=last)
+        state.settled, state.batches, state.journalled = state.frontier.size, 0, 0
         self._state = state
         self._files.remember(self._storage.read(CHECKPOINT) or b"")
