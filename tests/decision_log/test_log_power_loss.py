@@ -49,8 +49,9 @@ class Disk(MemoryStorage):
     def __init__(self):
         super().__init__()
         self.durable, self.dirty, self.unsettled = {}, set(), {}
-        self.file = self.durable_file = b""
+        self.file = self.durable_file = self.kept = b""
         self.epoch = self.fail = 0
+        self.overlaps = True
         self.how = "before"
 
     @contextmanager
@@ -108,15 +109,18 @@ class Disk(MemoryStorage):
             self.durable[path] = self.objects[path]
 
     def record(self, data, accept=always):
-        before = self.file
-        if not before:
+        if not self.kept:
             self.epoch += 1
-        whole = before or header(self.epoch.to_bytes(16, "big"))
-        framed = frame(self.epoch.to_bytes(16, "big"), len(whole), data)
+        epoch = self.epoch.to_bytes(16, "big")
+        whole = self.kept or header(epoch)
+        framed = frame(epoch, len(whole), data)
         self.file = whole + framed[: len(framed) // 2]
         self._do(lambda: setattr(self, "file", whole + framed))
-        self.durable_file = self.file
-        return accept()
+        self.durable_file = self.file  # also what is not accepted, until it is written over
+        if accept():
+            self.kept = self.file
+            return True
+        return False
 
     def journal(self):
         return list(frames(self.file))
@@ -137,7 +141,7 @@ class Disk(MemoryStorage):
         self._do(self._empty_journal)
 
     def _empty_journal(self):
-        self.file = self.durable_file = b""
+        self.file = self.durable_file = self.kept = b""
 
     def remove(self, path):
         self.objects.pop(path, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.decision_log.direct_file import DirectFile, direct_file, write_at
+from workbench.decision_log.durable import flush
 from workbench.decision_log.journal import BLOCK_BYTES, EPOCH_BYTES, frame, header
 
 _AT_ONCE: Final = 1 << 20
@@ -107,12 +108,3 @@ class JournalFile:
         else:
             write_at(self._descriptor, data, place)
             os.fdatasync(self._descriptor)
-
-
-def flush(path: Path) -> None:
-    """Make a file's bytes, or a folder's entries, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

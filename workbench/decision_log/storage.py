@@ -10,9 +10,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from workbench.decision_log.durable import replace_durably
+from workbench.decision_log.durable import (
+    create_file,
+    flush,
+    make_durably,
+    read_whole,
+    replace_durably,
+)
 from workbench.decision_log.journal import JOURNAL, frames
-from workbench.decision_log.journal_file import JournalFile, flush
+from workbench.decision_log.journal_file import JournalFile
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
@@ -141,7 +147,7 @@ class FolderStorage:
             LogError: The lock's file was removed or replaced meanwhile.
         """
         with _named(self.root):
-            _make_durably(self.root)
+            make_durably(self.root)
             descriptor = os.open(self.root / LOCK, _LOCK_FLAGS, 0o600)
         try:
             self._acquire(descriptor)
@@ -215,7 +221,7 @@ class FolderStorage:
                 raise _unreadable(self.root / path, "no regular file")
             if facts.st_size > MAXIMUM_FILE and path != JOURNAL:
                 raise _unreadable(self.root / path, f"{facts.st_size} bytes, too large for a log")
-            return _whole(descriptor)
+            return read_whole(descriptor)
         except OSError as error:
             raise _unreadable(self.root / path, str(error.strerror)) from error
         finally:
@@ -227,7 +233,7 @@ class FolderStorage:
         self._check_lock()
         for path, data in objects.items():
             with _named(self.root / path):
-                created = _create(f"{self.root}/{path}", data)
+                created = create_file(f"{self.root}/{path}", data)
             if not created and self.read(path) != data:
                 raise _immutable(str(self.root / path))
             self._unsettled[path] = None
@@ -249,7 +255,7 @@ class FolderStorage:
         with _named(target):
             try:
                 staged.unlink(missing_ok=True)
-                _create(str(staged), data, allocate=True)
+                create_file(str(staged), data, allocate=True)
                 staged.replace(target)
             except OSError:
                 staged.unlink(missing_ok=True)
@@ -342,58 +348,8 @@ class FolderStorage:
                 flush(self.root)
 
 
-def _create(path: str, data: bytes, *, allocate: bool = False) -> bool:
-    """Write a new file; False where there is one. An attempt that fails leaves none.
-
-    Args:
-        path: Of the file; its folder is made.
-        data: Its content.
-        allocate: Give it its blocks at once: ext4 would flush a file without them when it is
-            renamed over another.
-    """
-    try:
-        descriptor = _exclusive(path)
-    except FileExistsError:
-        return False
-    try:
-        if allocate:
-            os.posix_fallocate(descriptor, 0, len(data))
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError:
-        Path(path).unlink()
-        raise
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _exclusive(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o644)
-
-
-def _whole(descriptor: int) -> bytes:
-    parts = []
-    while part := os.read(descriptor, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
 def _unreadable(path: Path, why: str) -> LogError:
     return LogError(f"{path}: cannot be read ({why}); restore it from a backup.")
-
-
-def _make_durably(folder: Path) -> None:
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        flush(made.parent)
 
 
 @contextmanager
