@@ -139,7 +139,7 @@ class DecisionLog:
         Raises:
             LogError: The storage refused; nothing was acknowledged.
         """
-        if len(requests) == len(requests[0]) == 1 and (done := self._asked(requests[0][0])):
+        if [*map(len, requests)] == [1] and (done := self._asked(requests[0][0])):
             return [done]
         checked: list[Entries | WorkbenchError] = []
         for request in requests:

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 BLOCK_BYTES: Final = 4096
 _AT_ONCE: Final = 1 << 20
-_FLAGS: Final = os.O_WRONLY | os.O_DIRECT | os.O_DSYNC | os.O_CLOEXEC
+_DIRECT: Final = getattr(os, "O_DIRECT", 0)  # Linux
+_FLAGS: Final = os.O_WRONLY | _DIRECT | os.O_DSYNC | os.O_CLOEXEC
 _UNABLE: Final = (errno.EINVAL, errno.EOPNOTSUPP)  # a file system without O_DIRECT
 # io_setup, io_destroy, io_getevents, io_submit of <asm/unistd.h>
 _CALLS: Final = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
@@ -97,6 +98,8 @@ class DirectFile:
 def direct_file(path: Path) -> DirectFile | None:
     """A way past the page cache to a file whose first block is zeros; None: there is none."""
     direct: DirectFile | None = None
+    if not _DIRECT:
+        return None
     try:
         direct = DirectFile(path)
         direct.begin(bytes(BLOCK_BYTES), 0)
@@ -178,7 +181,7 @@ class _Queue:
 
 
 def _queue(descriptor: int, buffer: mmap.mmap) -> _Queue | None:
-    if platform.machine() not in _CALLS or sys.byteorder != "little":
+    if platform.machine() not in _CALLS or ctypes.sizeof(_LONG) != 8 or sys.platform != "linux":
         return None
     try:
         return _Queue(descriptor, buffer)

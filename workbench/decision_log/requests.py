@@ -101,7 +101,10 @@ def checked_id(entry: bytes) -> str:
 
 def likely_id(entry: bytes) -> str | None:
     """What looks like the id of an entry that was not read; only `is_admitted` tells."""
-    start = entry.find(_ID) + len(_ID)
+    start = entry.find(_ID)
+    if start < 0:
+        return None
+    start += len(_ID)
     name = entry[start : entry.find(b'"', start)]
     return name.decode("ascii") if name.isascii() else None
 
