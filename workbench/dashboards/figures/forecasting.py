@@ -24,6 +24,8 @@ _NAMES = {
     "lightgbm_days": "LightGBM days",
     "hybrid_imapa": "IMAPA + LightGBM",
     "hybrid_ets": "smoothing + LightGBM",
+    "stacked": "stacking",
+    "deep": "sequence model",
 }
 _GOOD_POINTS = 3  # a randomised PIT this close to its level counts as calibrated
 
