@@ -166,7 +166,9 @@ def pit_of_quantiles(actual: Array, quantiles: Array, levels: Array, *, seed: in
     """Randomised PIT of whole-number demand of which only quantiles were forecast, shape (n,).
 
     On which side of a level an outcome lies is certain, but for outcomes that are a quantile: the
-    probability of a count is taken to lie midway between what its neighbours allow.
+    probability of a count is taken to lie midway between what its neighbours allow. Where all
+    series sell alike, and few units, that can miss by some points; families that know their whole
+    distribution say it themselves (`protocol.Distributed`).
 
     Args:
         actual: Shape (n,).

@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
+
 from workbench.forecasting.calibrated import expected, stacked
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.families import Judged, Setting, Stack, count_family, learn, stack
@@ -18,7 +21,16 @@ from workbench.forecasting.global_model import GlobalModel, fit_mean_model
 from workbench.forecasting.losses import pit_of_quantiles
 from workbench.forecasting.members import LightGBMFitted, threads
 from workbench.forecasting.periods import HISTORY_DAYS, STEP_DAYS, Periods
-from workbench.forecasting.protocol import Cost, Family, Task, checked, known_by, measured
+from workbench.forecasting.protocol import (
+    Cost,
+    Distributed,
+    Family,
+    Fitted,
+    Task,
+    checked,
+    known_by,
+    measured,
+)
 
 
 @dataclass(frozen=True)
@@ -83,13 +95,29 @@ def roll_family(
         cost += fitting
         if ended:
             (case, quantiles), spent = measured(partial(stacked, setting, ended, fitted))
-            pit = pit_of_quantiles(case.actual, quantiles, setting.levels, seed=setting.seed + 1)
             cases.append(case)
+            pit = _pit(setting, fitted, case, quantiles)
             parts.append(Judged(case.mean, quantiles, pit))
             cost += spent
     latest, fitting = measured(partial(family.fit, panel, task))
     final = FamilyForecaster(name, latest, task)
     return Rolled(forecasters, final, Stack.of(cases), Judged.of(parts), cost + fitting)
+
+
+def _pit(
+    setting: Setting, fitted: Fitted, case: Stack, quantiles: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Randomised PIT in the order of the stack, from quantiles where the family knows no more."""
+    seed = setting.seed + 1
+    if not isinstance(fitted, Distributed):
+        return pit_of_quantiles(case.actual, quantiles, setting.levels, seed=seed)
+    cutoffs = np.unique(case.cutoff)
+    actual = case.actual.reshape(len(cutoffs), len(setting.windows), -1)
+    each = [
+        fitted.pit(known_by(setting.panel, int(cutoff)), came.T, seed=seed + place).T
+        for place, (cutoff, came) in enumerate(zip(cutoffs, actual, strict=True))
+    ]
+    return np.stack(each).ravel()
 
 
 def _batches(periods: Periods, config: ForecastConfig) -> list[tuple[int, ...]]:
