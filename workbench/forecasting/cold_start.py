@@ -25,6 +25,7 @@ from workbench.contracts import columns as c
 from workbench.errors import ContractError
 from workbench.forecasting import losses
 from workbench.forecasting.added_value import share_saved
+from workbench.forecasting.members import threads
 from workbench.forecasting.panel import SERIES, Connection
 
 Array = npt.NDArray[np.float64]
@@ -207,7 +208,7 @@ def fit_similar(
         )
     learned = past.sample(min(len(past), _ROWS), random_state=seed).sort_index(ignore_index=True)
     forest = RandomForestRegressor(
-        _TREES, min_samples_leaf=_LEAF, max_features=0.4, random_state=seed, n_jobs=1
+        _TREES, min_samples_leaf=_LEAF, max_features=0.4, random_state=seed, n_jobs=threads()
     )
     x = _features(learned, numbers)
     forest.fit(x, np.log1p(learned[_window(longest)].to_numpy(float)))

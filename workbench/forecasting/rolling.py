@@ -156,16 +156,20 @@ def _roll(
         periods: Cutoffs.
         past: Forecasts from the calibration cutoffs and their outcomes.
     """
-    forecasters: dict[int, Forecaster] = {}
-    cases, judged = [], []
-    used = [(cutoff, model) for batch, model in zip(batches, models, strict=True)
-            for cutoff in batch]  # fmt: skip
-    for cutoff, model in used:
-        learned = learn(setting, past.where(past.ends <= cutoff))
-        forecasters[cutoff] = GlobalForecaster(model, learned, setting.windows)
-        if cutoff in periods.judged:
-            case = _stack(setting, [cutoff], model, periods)
-            past = past.joined(case)
-            cases.append(case)
-            judged.append(count_family(learned, case, seed=setting.seed + 1))
-    return forecasters, Stack.of(cases), Judged.of(judged)
+    used = {cutoff: model for batch, model in zip(batches, models, strict=True)
+            for cutoff in batch}  # fmt: skip
+    cases = {k: _stack(setting, [k], used[k], periods) for k in used if k in periods.judged}
+    every = past.joined(Stack.of(list(cases.values())))
+
+    def calibrated(cutoff: int) -> tuple[Forecaster, Judged | None]:
+        learned = learn(setting, every.where(every.ends <= cutoff))
+        made = GlobalForecaster(used[cutoff], learned, setting.windows)
+        if cutoff not in cases:
+            return made, None
+        return made, count_family(learned, cases[cutoff], seed=setting.seed + 1)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        weekly = list(pool.map(calibrated, used))
+    forecasters = {cutoff: made for cutoff, (made, _) in zip(used, weekly, strict=True)}
+    judged = [judged for _, judged in weekly if judged is not None]
+    return forecasters, Stack.of(list(cases.values())), Judged.of(judged)
