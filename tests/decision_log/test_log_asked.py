@@ -191,6 +191,36 @@ def test_an_entry_in_the_journal_that_the_key_did_not_seal_there_is_refused(forg
     assert left.objects == objects
 
 
+def test_a_refused_entry_that_was_put_before_others_in_the_journal_is_refused():
+    """Its seal is right, and who holds the folder may repeat it without the key."""
+    storage = Overlapping()
+    log = opened(storage)
+    with log.held():
+        log.append_entries([entry(0)])
+        with pytest.raises(LogError, match="not in canonical form"):
+            log.append_entries([b'{"id":"d1","kind":"fact" }'])
+    left = storage.crashed[-1]
+    left.records.append(left.records[-1])
+    objects = dict(left.objects)
+    with pytest.raises(LogError, match="was refused"):
+        opened(left).checkpoint()
+    assert left.objects == objects
+
+
+@pytest.mark.parametrize(("asked", "waiting"), [(entry(1), 1), (b'{"id":"d1","kind":"fact" }', 0)])
+def test_verify_does_not_say_that_a_refused_entry_waits(asked, waiting):
+    storage = Overlapping()
+    log = opened(storage)
+    with log.held():
+        log.append_entries([entry(0)])
+        log.publish()
+        with suppress(LogError):
+            log.append_entries([asked])
+    left = storage.crashed[-1]
+    assert verify_storage(left, KEY).files.pending == waiting
+    assert opened(left).checkpoint().size == 1 + waiting
+
+
 def test_an_interrupted_writer_goes_on(monkeypatch):
     storage = Overlapping()
     log = opened(storage)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from workbench.contracts.printable import one_line
 from workbench.decision_log.journal import JOURNAL, parse_batch
 from workbench.decision_log.pruned import is_ids_path
+from workbench.decision_log.requests import is_in_log
 from workbench.decision_log.storage import LOCK, SERVICE, UNFINISHED, Storage
 from workbench.decision_log.tiles import (
     CHECKPOINT,
@@ -64,7 +65,8 @@ def other_files(storage: Storage, size: int) -> OtherFiles:
             groups[group].append(path)
     for path in groups["leftover"]:
         _check_leftover(storage, path, size)
-    ends = [parse_batch(record).end for record in storage.journal()]
+    batches = map(parse_batch, storage.journal())
+    ends = [batch.end for batch in batches if is_in_log(batch)]
     pending = max([size, *ends]) - size
     return OtherFiles(
         tuple(groups["leftover"]),

@@ -13,7 +13,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, parse_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.published import RESTORE, Published
-from workbench.decision_log.requests import is_admitted
+from workbench.decision_log.requests import is_in_log
 from workbench.decision_log.rotation import RotatedError, rotated_to
 from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH, parse_path, widths
 from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
@@ -68,10 +68,16 @@ class Recovery:
 
     def _admitted(self, batches: list[Batch]) -> list[Batch]:
         """All but a last one whose entry was refused, or was to be: nobody was told otherwise."""
-        if not batches or not batches[-1].asked:
-            return batches
-        self._led_to(batches[-1], b"")
-        return batches if is_admitted(batches[-1].entries[0]) else batches[:-1]
+        if batches and not is_in_log(batches[-1]):
+            self._led_to(batches[-1], b"")
+            batches = batches[:-1]
+        for batch in batches:  # a refused one is written over: who repeats it has the seal only
+            if not is_in_log(batch):
+                raise LogError(
+                    f"{JOURNAL}: holds an entry that was refused as entry {batch.start}, and others"
+                    f" after it; nothing was appended. {RESTORE}"
+                )
+        return batches
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""

@@ -8,6 +8,7 @@ from typing import Final
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log import rotation
+from workbench.decision_log.journal import Batch
 from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchError
 from workbench.merkle import leaf_hash
 
@@ -129,6 +130,11 @@ def is_admitted(entry: bytes) -> bool:
         if isinstance(reason, RecursionError):
             raise reason from error
         return False
+
+
+def is_in_log(batch: Batch) -> bool:
+    """Whether a batch of a journal counts: all do but an entry that was asked for and refused."""
+    return not batch.asked or is_admitted(batch.entries[0])
 
 
 def free_id(record: DecisionRecord) -> str:
