@@ -86,7 +86,7 @@ class LogClient(Protocol):
 
 
 class DecisionLog:
-    """A log in a storage, appended to by this process.
+    """A log in a storage, appended to by one thread of this process; not by a fork of it.
 
     Args:
         storage: Where tiles and checkpoint are.
