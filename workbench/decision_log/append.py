@@ -22,6 +22,7 @@ from workbench.decision_log.requests import (
     free_id,
     is_admitted,
     likely_id,
+    refuse_deep,
 )
 from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
@@ -124,7 +125,10 @@ class DecisionLog:
             LockedError: Another process is writing.
             LogError: The storage refused; nothing was acknowledged.
         """
-        return self._one([(free_id(record), record.unsealed()) for record in records])
+        entries = [(free_id(record), record.unsealed()) for record in records]
+        for _, entry in entries:
+            refuse_deep(entry)
+        return self._one(entries)
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""

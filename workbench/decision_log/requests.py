@@ -1,6 +1,7 @@
 """What is asked of the log: entries checked one by one, and what a group of them adds to it."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,9 @@ from workbench.merkle import leaf_hash
 
 Entries = list[tuple[str, bytes]]
 _ID: Final = b'"id":"'
-_MOST_OPENED: Final = 200  # brackets of an entry that may be written before it is read
+_MOST_LEVELS: Final = 100
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def _content(entry: bytes) -> str:
 
 def checked_id(entry: bytes) -> str:
     """The id of an entry; raises `LogError` where it is no record in canonical JSON."""
+    refuse_deep(entry)
     try:
         record = parse_canonical(entry)
     except ValueError as error:
@@ -99,6 +103,26 @@ def checked_id(entry: bytes) -> str:
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
     _refuse_rotation(record["kind"], record["id"])
     return str(record["id"])
+
+
+def refuse_deep(entry: bytes) -> None:
+    """Refuse what is nested so deeply that not every reader's stack has room for it.
+
+    How deep Python's parsers go depends on the stack that their caller left them: an entry that its
+    writer can read and the next reader cannot would make the log unreadable for ever.
+
+    Raises:
+        LogError: It has more than 100 levels.
+    """
+    if len(entry.translate(None, _NO_BRACKETS)) <= 2 * _MOST_LEVELS:  # in half a microsecond
+        return
+    level = 0
+    for byte in _TEXT.sub(b"", entry):
+        level += (byte in b"{[") - (byte in b"}]")
+        if level > _MOST_LEVELS:
+            raise LogError(
+                f"entry {entry[:40]!r}: nested too deeply; expected at most {_MOST_LEVELS} levels."
+            )
 
 
 def likely_id(entry: bytes) -> str | None:
@@ -115,14 +139,11 @@ def is_admitted(entry: bytes) -> bool:
     """Whether an entry is in a log whose journal had it before it was read.
 
     Follows from the entry alone, for ever: it is a record in canonical JSON under its likely id,
-    which was looked up before. All others take the way on which they are read first, among them
-    those that may be nested too deeply for some callers of Python's parsers and not for others.
+    which was looked up before. All others take the way on which they are read first.
 
     Raises:
         RecursionError: The caller left too little of the stack to tell.
     """
-    if entry.count(b"{") + entry.count(b"[") > _MOST_OPENED:
-        return False
     try:
         return checked_id(entry) == likely_id(entry)
     except LogError as error:
