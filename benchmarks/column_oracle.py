@@ -43,6 +43,7 @@ def experiment(
     *,
     only: Sequence[Column] | None = None,
     seen: Observed | None = None,
+    seed: int = 1,
     told: Callable[[Observed], None] = lambda _: None,
 ) -> Observed:
     """Change each column of each input in turn.
@@ -53,6 +54,7 @@ def experiment(
             seen, all changes are tried; else until several show nothing new.
         only: Columns to change; default all.
         seen: What was observed before; its columns are not changed again.
+        seed: Of what is changed by chance.
         told: Called after each column with all that was observed.
     """
     bases = [_Base(inputs, step.run(inputs)) for inputs in step.others]
@@ -66,7 +68,7 @@ def experiment(
             wanted = said.get(column, set())
             seen.pairs[column], seen.tried[column] = set(), 0
             for base in bases:
-                _try(step, base, column, wanted, seen)
+                _try(step, base, column, wanted, seen, seed)
                 if wanted and wanted <= _judged(seen.pairs[column]):
                     break
             told(seen)
@@ -90,12 +92,14 @@ def _steady(step: Step, inputs: Tables) -> Tables:
     return made
 
 
-def _try(step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed) -> None:
+def _try(
+    step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed, seed: int
+) -> None:
     source, name = column
     found, quiet = seen.pairs[column], 0
     enough = ENOUGH if wanted else FEW
     earlier: Tables = {}
-    for change in changes(base.inputs[source], name, table=source):
+    for change in changes(base.inputs[source], name, table=source, seed=seed):
         try:
             if source in CONTRACTS:
                 refuse_broken(contract(source), change.frame, only=name)
