@@ -136,11 +136,13 @@ def _newest(versions: Iterable[Version]) -> set[int]:
 
 
 def _box(one: Version, *, is_newest: bool, is_used: bool) -> dict[str, Any]:
-    kind = "file" if is_used else _WORDS.get(one.kind, "table")
-    note = f"{kind} · {one.job or 'from outside'}"
+    word = _WORDS.get(one.kind, "table")
+    note = f"{word} · {one.job or 'from outside'}"
     return {
-        "id": one.node, "label": _short(one), "name": one.name, "kind": kind,
-        "note": note if is_newest else f"earlier {note}", "digest": one.digest,
+        "id": one.node, "label": _short(one), "name": one.name,
+        "kind": "file" if is_used else word,
+        "note": note if is_newest else f"earlier {note}",
+        "digest": "" if one.kind == REPORT else one.digest,
         "job": one.job, "run": one.run_id, "at": f"{one.moment:%Y-%m-%d %H:%M:%S} UTC",
     }  # fmt: skip
 
