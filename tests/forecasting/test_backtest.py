@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from workbench.errors import ContractError
-from workbench.forecasting import backtest, members, views
+from workbench.forecasting import backtest, catalogue, members, views
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
 from workbench.forecasting.leaks import check_no_leak
+from workbench.forecasting.protocol import Task, known_by
 
 
 def test_periods_do_not_overlap(make_panel):
@@ -143,3 +144,52 @@ def test_a_family_of_ones_own_is_tried_beside_the_others(make_panel):
     own = {"own": members.Naive(seasonal=False)}
     tried = backtest.backtest(panel, windows, config, families=(), own=own)
     assert set(tried.scores["model"]) == {backtest.CHOSEN, backtest.NAIVE, "own"}
+
+
+@pytest.mark.parametrize("family", ["tsb", "lightgbm_quantiles"])
+def test_any_family_makes_the_forecast(make_panel, family):
+    config = ForecastConfig(
+        family=family,
+        trees=10,
+        test_cutoffs=4,
+        calibration_weeks=6,
+        windows_days=[7],
+        refit_weeks=2,
+    )
+    panel, windows = make_panel(series=60, days=290), backtest.windows_of(config)
+    trial = backtest.backtest(panel, windows, config, families=(), choose=False)
+    assert set(trial.scores["model"]) == {family, backtest.CHOSEN, backtest.NAIVE}
+    assert trial.scores.set_index("model").loc[family, "vw_pinball_skill"] > 0.1
+    # calibrated on its own past, it is so on the test cutoffs; with 240 outcomes, which promotions
+    # move together, a share has a standard error of some four points
+    assert (trial.calibration["pit"] - trial.calibration["level"]).abs().max() < 0.15
+    assert len({id(trial.forecaster_at(cutoff).fitted) for cutoff in trial.cutoffs}) == 2
+    rows = backtest.forecast_rows(panel, trial.final, 289, windows, np.array(config.quantiles))
+    assert set(rows["model"]) == {family}
+    assert (rows["value"] == rows["value"].round()).all()
+    forecaster, day = trial.forecaster_at(trial.cutoffs[0]), trial.cutoffs[0]
+    levels = np.array(config.quantiles)
+    check_no_leak(lambda p, k: forecaster.quantiles_at(p, k, windows, levels)[:, 0], panel, day)
+
+
+@pytest.mark.parametrize("name", ["imapa", "ets"])
+def test_families_that_know_their_distribution_say_their_own_pit(make_panel, name):
+    history = make_panel(series=40, days=230, share=0.0)
+    task = Task(windows=(Window(1, 7),), levels=np.array([0.1, 0.5, 0.9]))
+    known = known_by(history, 222)
+    came = history.units[:, 223:230].sum(axis=1, keepdims=True).astype(float)
+    fitted = catalogue.FAMILIES[name].fit(known, task)
+    median = fitted.forecast(known).quantiles[:, 0, 1]
+    pit = fitted.pit(known, came, seed=3)[:, 0]
+    # what stays below the median has a PIT below one half, what exceeds it one above
+    assert (pit[came[:, 0] < median] <= 0.5 + 1e-9).all()
+    assert (pit[came[:, 0] > median] >= 0.5 - 1e-9).all()
+
+
+def test_the_sequence_model_is_known_where_it_can_be_trained():
+    if catalogue.can_train():
+        assert ForecastConfig(family="deep").family == "deep"
+    else:
+        with pytest.raises(ValidationError, match="torch, which is not installed: add extra"):
+            ForecastConfig(family="deep")
+    assert ForecastConfig(families=["deep"]).families == ["deep"]  # tried where it can be

@@ -137,9 +137,15 @@ def test_rows_keep_the_contracts_and_say_what_they_serve(panel, made):
     levels = final.distribution.levels
     windows = backtest.forecast_rows(panel, final, 364, [Window(1, 14)], levels)
     assert set(windows["serves"]) == {"replenishment"}
-    every = horizons.serving([windows, seen.rows, months], ["tactical", "strategic"])
+    asked = [windows, seen.rows, months]
+    every = horizons.serving(asked, ["tactical", "strategic"]).to_pandas()
     assert set(every["serves"]) == {"tactical", "strategic"}
-    checks.check_frame(every.assign(run_id="r"), tables.contract("forecasts"), where="here")
+    text = {name: every[name].astype(str) for name in ("model", "item_id", "location_id", "serves")}
+    every = every.assign(run_id="r", **text)
+    told = pd.concat(asked)[lambda rows: rows["serves"].isin(["tactical", "strategic"])]
+    pd.testing.assert_frame_equal(every[told.columns], told.reset_index(drop=True))
+    assert horizons.serving([windows], ["tactical"]).num_rows == 0
+    checks.check_frame(every, tables.contract("forecasts"), where="here")
     checks.check_frame(
         seen.paths.assign(run_id="r"), tables.contract("forecast_paths"), where="here"
     )

@@ -104,7 +104,14 @@ def test_the_trial_beats_the_mean_of_categories_that_are_mixed(connect):
     assert scores.loc["category mean", "saved"] == 0
     assert found.rows["model"].eq("similar_items").all()
     assert set(found.evidence["item_id"]) <= set(found.rows["item_id"])
-    assert found.evidence["share"].between(0, 1).all()
+    # the forest puts items of a brand together, which says what sells; the category says nothing
+    new = cold_start.examples(connection, dc="", windows=WINDOWS).set_index("item_id")["brand"]
+    brand = found.evidence[found.evidence["rests_on"].str.startswith("brand")]
+    own = "brand " + new[~new.index.duplicated()].loc[brand["item_id"]].to_numpy() + ", its own"
+    assert brand["rests_on"].tolist() == own.tolist()
+    assert (brand["weight"] > 0.9).all()
+    every = found.evidence[found.evidence["rests_on"] == "category x, its own"]
+    assert every["weight"].tolist() == pytest.approx([1.0] * len(every))
 
 
 def test_too_few_new_items_are_said_and_nothing_is_forecast(connect):

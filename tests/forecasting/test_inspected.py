@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ContractError
-from workbench.forecasting import inspected
+from workbench.forecasting import backtest, inspected
+from workbench.forecasting.config import ForecastConfig
 
 
 def with_weekly_demand(make_panel, days=200):
@@ -41,8 +42,10 @@ def test_a_series_shorter_than_four_weeks_is_refused(make_panel):
         inspected.exponential_smoothing(panel, 1, days=7)
 
 
-def test_both_methods_are_set_beside_what_sold(result):
-    panel, _, trial = result
+def test_both_methods_are_set_beside_what_sold(make_panel):
+    config = ForecastConfig(trees=10, test_cutoffs=4, calibration_weeks=6, horizon_days=7)
+    panel, days = make_panel(series=20, days=260), backtest.sampled_days(config)
+    trial = backtest.backtest(panel, days, config, families=(), choose=False)
     start = trial.cutoffs[0]
     table = inspected.compare(panel, [1, 3], trial.forecaster_at(start), start, days=7)
     assert table["sold"].tolist() == panel.units[[1, 3], start + 1 : start + 8].sum(axis=1).tolist()

@@ -114,3 +114,18 @@ def test_randomised_pit_of_true_poisson_forecasts_is_uniform():
     demand = np.random.default_rng(5).poisson(0.7, 20_000)
     below, at = stats.poisson.cdf(demand - 1, 0.7), stats.poisson.cdf(demand, 0.7)
     assert stats.kstest(losses.randomised_pit(below, at, seed=1), "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("rate", [0.4, 2.3, 40.0])
+def test_the_pit_of_quantiles_is_that_of_the_distribution_behind_them(rate):
+    # quantiles of a Poisson distribution, whole numbers many of which are alike
+    levels = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99])
+    actual = np.random.default_rng(5).poisson(rate, 40_000).astype(float)
+    quantiles = np.tile(stats.poisson.ppf(levels, rate), (len(actual), 1))
+    pit = losses.pit_of_quantiles(actual, quantiles, levels, seed=6)
+    exact = losses.randomised_pit(
+        stats.poisson.cdf(actual - 1, rate), stats.poisson.cdf(actual, rate), seed=6
+    )
+    assert [(pit <= one).mean() for one in levels] == pytest.approx(
+        [(exact <= one).mean() for one in levels], abs=0.02 if rate > 30 else 0.07
+    )

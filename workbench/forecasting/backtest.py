@@ -7,14 +7,13 @@ In time, without overlap:
 A first model is trained before the calibration period, on which spread, bias and levels are learned
 from its errors. Over the test cutoffs the model is refitted every few weeks, as it would be in use,
 and calibrated every week on all errors known by then. The last, refitted on all history, makes the
-forecast, calibrated on the test cutoffs. The families were compared, and one was chosen, on the
-last weeks of the calibration period only.
+forecast, calibrated on the test cutoffs (`rolling.py`, for any other family too). The families were
+compared, and one was chosen, on the last weeks of the calibration period only.
 
 Nothing after a cutoff is seen from it, apart from promotions that were planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,24 +23,12 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.contracts.tables import REPLENISHMENT
 from workbench.forecasting import catalogue
-from workbench.forecasting.calibrated import Counts, count_forecast, expected, groups_of
+from workbench.forecasting.calibrated import Counts
 from workbench.forecasting.config import ForecastConfig
-from workbench.forecasting.distribution import CountDistribution
-from workbench.forecasting.families import (
-    CHOSEN,
-    NAIVE,
-    QUANTILES,
-    RATES,
-    Judged,
-    Setting,
-    Stack,
-    count_family,
-    learn,
-    stack,
-)
-from workbench.forecasting.features import Known, known_at
-from workbench.forecasting.global_model import GlobalModel, Window, fit_mean_model
-from workbench.forecasting.members import LightGBMFitted, LightGBMMean, threads
+from workbench.forecasting.families import CHOSEN, NAIVE, QUANTILES, RATES, Setting
+from workbench.forecasting.forecaster import Forecaster
+from workbench.forecasting.global_model import Window
+from workbench.forecasting.members import LightGBMMean
 from workbench.forecasting.panel import Panel
 from workbench.forecasting.periods import (
     HISTORY_DAYS,
@@ -53,7 +40,8 @@ from workbench.forecasting.periods import (
     windows_of,
     within_history,
 )
-from workbench.forecasting.protocol import Family, Forecast, Task, measured
+from workbench.forecasting.protocol import Family
+from workbench.forecasting.rolling import roll_counts, roll_family, task_of
 from workbench.forecasting.scores import (
     calibration_table,
     error_rows,
@@ -66,47 +54,9 @@ from workbench.forecasting.trial import cost_table, try_families
 Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
 FAMILIES = (QUANTILES, *RATES)  # tried besides the chosen family and seasonal naive
-__all__ = ["CHOSEN", "FAMILIES", "NAIVE", "RATES", "Backtest", "Forecaster", "backtest",
-           "days_of", "forecast_rows", "periods_of", "sampled_days", "windows_of",
-           "within_history"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Forecaster:
-    """Expected demand by one model, made into quantiles by one calibration."""
-
-    model: GlobalModel
-    distribution: CountDistribution
-    windows: tuple[Window, ...]
-
-    def quantiles(self, panel: Panel, cutoff: int, window: Window) -> Array:
-        """Whole-number quantiles of a window, shape (series, levels)."""
-        return self.quantiles_of(panel, cutoff, [window])[0]
-
-    def quantiles_of(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> list[Array]:
-        """Whole-number quantiles of several windows from one cutoff."""
-        return list(self.forecast(panel, cutoff, windows).quantiles.swapaxes(0, 1))
-
-    def forecast(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Forecast:
-        """Expected demand, past bias removed, and quantiles of several windows from one cutoff."""
-        setting, known = self._setting(panel), known_at(panel, cutoff)
-        mean = self._mean(panel, windows, known)
-        return count_forecast(self.distribution, setting, mean, windows=windows, known=known)
-
-    def expected(
-        self, panel: Panel, cutoff: int, windows: Sequence[Window]
-    ) -> tuple[Array, npt.NDArray[np.int64]]:
-        """What the model expects, bias and all, and calibration groups, (series, windows) each."""
-        known = known_at(panel, cutoff)
-        mean = self._mean(panel, windows, known)
-        return mean, groups_of(self._setting(panel), mean, windows, known)
-
-    def _mean(self, panel: Panel, windows: Sequence[Window], known: Known) -> Array:
-        each = [self.model.mean(panel, known.cutoff, window, known) for window in windows]
-        return np.stack(each, axis=1)
-
-    def _setting(self, panel: Panel) -> Setting:
-        return Setting(panel, self.windows, self.distribution.levels, seed=0)
+__all__ = ["CHOSEN", "FAMILIES", "HISTORY_DAYS", "NAIVE", "RATES", "STEP_DAYS", "Backtest",
+           "Forecaster", "backtest", "days_of", "forecast_rows", "periods_of", "sampled_days",
+           "windows_of", "within_history"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,6 +64,7 @@ class Backtest:
     """What the trial on past cutoffs showed.
 
     Attributes:
+        family: The family that makes the forecast.
         scores: Per family, on the test cutoffs: see `scores.score_table`.
         choice: The same on the weeks before the test, from which the family was chosen; empty
             where the calibration period is too short for it.
@@ -128,6 +79,7 @@ class Backtest:
         cutoffs: Columns of the test cutoffs.
     """
 
+    family: str
     scores: pd.DataFrame
     choice: pd.DataFrame
     cost: pd.DataFrame
@@ -151,54 +103,58 @@ def backtest(
     *,
     families: Sequence[str] = FAMILIES,
     own: Mapping[str, Family] | None = None,
+    choose: bool = True,
     say: Say = lambda text: None,
 ) -> Backtest:
-    """Try the families on past cutoffs and fit the one that makes the forecast.
+    """Try the families on past cutoffs and fit the one that makes the forecast, `config.family`.
 
     Args:
         panel: All history up to the as-of date.
         windows: What is forecast from each cutoff.
-        config: Cutoffs, levels, size of the model.
-        families: What to try besides the chosen family and seasonal naive.
+        config: Family, cutoffs, levels, size of the model.
+        families: What to try besides the chosen family, LightGBM with counts and seasonal naive.
         own: Families that do not ship, by name, to try beside them.
+        choose: Compare the families on the weeks before the test as well.
         say: Told what is being done.
 
     Raises:
         ContractError: The history is too short for training, calibration and test.
     """
-    tried = {**catalogue.families((NAIVE, *families)), **(own or {})}
+    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **_tried(families, own or {}, config)}
     setting = Setting(panel, tuple(windows), np.asarray(config.quantiles), config.seed)
     periods = periods_of(panel, setting.windows, config)
-    batches = [
-        periods.test[place : place + config.refit_weeks]
-        for place in range(0, len(periods.test), config.refit_weeks)
-    ]
-    last = panel.units.shape[1] - 1
     say("training")
-    known = [periods.calibrate[0], *(batch[0] for batch in batches), last]
-    with ThreadPoolExecutor(threads()) as pool:
-        (early, *middle, latest), training = measured(
-            lambda: list(pool.map(lambda day: _fit(setting, config, day, periods.reach), known))
-        )
-    say("trying the families")
-    past = _stack(setting, periods.calibrate, early, periods)
-    (forecasters, case, judged), rolling = measured(
-        lambda: _roll(setting, batches, middle, periods, past)
+    rolled = (
+        roll_counts(setting, config, periods)
+        if config.family == CHOSEN
+        else roll_family(config.family, every[config.family], setting, config, periods)
     )
-    rivals = try_families(panel, tried, periods.judged, _task(setting, periods))
-    every = {CHOSEN: judged, **rivals.judged}
+    say("trying the families")
+    rivals = {name: family for name, family in every.items() if name != config.family}
+    tried = try_families(panel, rivals, periods.judged, task_of(setting, periods))
+    case, judged = rolled.case, {config.family: rolled.judged, **tried.judged}
     return Backtest(
-        scores=score_table(setting, case, every),
-        choice=_choice(setting, tried, periods, config),
-        cost=cost_table({CHOSEN: training + rolling, **rivals.cost}),
-        segments=segment_table(setting, case, every),
-        calibration=calibration_table(setting, case, judged),
-        segment_calibration=segment_calibration(setting, case, judged),
-        errors=error_rows(setting, case, every),
-        forecasters=forecasters,
-        final=Forecaster(latest, learn(setting, case), setting.windows),
+        family=config.family,
+        scores=score_table(setting, case, judged),
+        choice=_choice(setting, every, periods) if choose else pd.DataFrame(),
+        cost=cost_table({config.family: rolled.cost, **tried.cost}),
+        segments=segment_table(setting, case, judged, chosen=config.family),
+        calibration=calibration_table(setting, case, rolled.judged),
+        segment_calibration=segment_calibration(setting, case, rolled.judged),
+        errors=error_rows(setting, case, judged, chosen=config.family),
+        forecasters=rolled.forecasters,
+        final=rolled.final,
         cutoffs=periods.test,
     )
+
+
+def _tried(
+    families: Sequence[str], own: Mapping[str, Family], config: ForecastConfig
+) -> dict[str, Family]:
+    """The families by name; the sequence model only where it is among one's own."""
+    names = dict.fromkeys((NAIVE, *families, config.family))
+    shipped = [name for name in names if name not in {CHOSEN, catalogue.DEEP, *own}]
+    return {**catalogue.families(shipped), **own}
 
 
 def forecast_rows(
@@ -206,10 +162,12 @@ def forecast_rows(
 ) -> pd.DataFrame:
     """Rows of the `forecasts` table from one cutoff, without run_id."""
     day = panel.first_day + pd.Timedelta(days=cutoff)
-    if panel.parts is None:
-        found = _quantiles(panel, forecaster, cutoff, windows)
+    if panel.parts is None or forecaster.name != CHOSEN:
+        found = _quantiles(panel, forecaster, cutoff, windows, levels)
     else:
-        found = np.concatenate(panel.parts.map(_quantiles, forecaster, cutoff, tuple(windows)))
+        found = np.concatenate(
+            panel.parts.map(_quantiles, forecaster, cutoff, tuple(windows), levels)
+        )
     values = found.swapaxes(0, 1)  # (windows, series, levels)
     each, count, width = values.shape
     starts = [day + pd.Timedelta(days=w.start) for w in windows]
@@ -220,7 +178,7 @@ def forecast_rows(
     }
     return pd.DataFrame(
         {
-            c.MODEL: CHOSEN,
+            c.MODEL: forecaster.name,
             **keys,
             c.CUTOFF: day,
             c.HORIZON_START: np.repeat(pd.DatetimeIndex(starts), count * width),
@@ -233,74 +191,15 @@ def forecast_rows(
 
 
 def _quantiles(
-    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window]
+    panel: Panel, forecaster: Forecaster, cutoff: int, windows: Sequence[Window], levels: Array
 ) -> Array:
     """Shape (series, windows, levels)."""
-    return np.stack(forecaster.quantiles_of(panel, cutoff, windows), axis=1)
+    return forecaster.quantiles_at(panel, cutoff, windows, levels)
 
 
-def _fit(setting: Setting, config: ForecastConfig, known: int, reach: int) -> GlobalModel:
-    """The mean model, as it could be trained at column `known`."""
-    return fit_mean_model(
-        setting.panel, _steps(known - reach), setting.windows, trees=config.trees, seed=config.seed
-    )
-
-
-def _stack(setting: Setting, cutoffs: Sequence[int], model: GlobalModel, periods: Periods) -> Stack:
-    """What a model expected from past cutoffs beside what occurred."""
-    fitted = LightGBMFitted(model, _task(setting, periods))
-    return stack(setting, cutoffs, expected(setting, fitted))
-
-
-def _roll(
-    setting: Setting,
-    batches: Sequence[Sequence[int]],
-    models: Sequence[GlobalModel],
-    periods: Periods,
-    past: Stack,
-) -> tuple[dict[int, Forecaster], Stack, Judged]:
-    """Calibrate every week on all windows that have ended by then, and judge.
-
-    Args:
-        setting: History, windows and levels.
-        batches: Test cutoffs from one refit to the next.
-        models: Fitted as of the first cutoff of each batch.
-        periods: Cutoffs.
-        past: Forecasts from the calibration cutoffs and their outcomes.
-    """
-    forecasters, cases, judged = {}, [], []
-    used = [(cutoff, model) for batch, model in zip(batches, models, strict=True)
-            for cutoff in batch]  # fmt: skip
-    for cutoff, model in used:
-        learned = learn(setting, past.where(past.ends <= cutoff))
-        forecasters[cutoff] = Forecaster(model, learned, setting.windows)
-        if cutoff in periods.judged:
-            case = _stack(setting, [cutoff], model, periods)
-            past = past.joined(case)
-            cases.append(case)
-            judged.append(count_family(learned, case, seed=setting.seed + 1))
-    return forecasters, Stack.of(cases), Judged.of(judged)
-
-
-def _choice(
-    setting: Setting, tried: Mapping[str, Family], periods: Periods, config: ForecastConfig
-) -> pd.DataFrame:
+def _choice(setting: Setting, every: Mapping[str, Family], periods: Periods) -> pd.DataFrame:
     """Score the families, the chosen one too, on the last calibration cutoffs."""
     if not (periods.learn and periods.choose):
         return pd.DataFrame()
-    task = _task(setting, periods)
-    every = {CHOSEN: Counts(LightGBMMean(config.trees)), **tried}
-    trial = try_families(setting.panel, every, periods.choose, task)
+    trial = try_families(setting.panel, every, periods.choose, task_of(setting, periods))
     return score_table(setting, trial.case, trial.judged)
-
-
-def _task(setting: Setting, periods: Periods) -> Task:
-    """What is asked of the families that are tried."""
-    return Task(
-        setting.windows, setting.levels, setting.seed, spacing=STEP_DAYS,
-        cutoffs=len(periods.calibrate), start=HISTORY_DAYS,
-    )  # fmt: skip
-
-
-def _steps(last: int) -> list[int]:
-    return list(range(HISTORY_DAYS, last + 1, STEP_DAYS))

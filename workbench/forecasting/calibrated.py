@@ -140,6 +140,20 @@ class CountsFitted:
         mean = np.maximum(self.latest.mean(history), _LEAST_MEAN)
         return count_forecast(self.distribution, setting_of(history, self.task), mean)
 
+    def pit(self, history: Panel, actual: Array, *, seed: int) -> Array:
+        """Randomised PIT of what the windows brought, shape (series, windows)."""
+        cutoff = history.units.shape[1] - 1
+        mean = np.maximum(self.latest.mean(history), _LEAST_MEAN)
+        setting, kind = setting_of(history, self.task), segment(history, cutoff)
+        groups = groups_of(setting, mean, self.task.windows, known_at(history, cutoff))
+        each = [
+            self.distribution.randomised_pit(
+                actual[:, place], mean[:, place], group, kind, seed=seed + place
+            )
+            for place, group in enumerate(groups.T)
+        ]
+        return np.stack(each, axis=1)
+
 
 _LEAST_MEAN = 1e-3  # units a window: what never sold is not impossible
 

@@ -2,15 +2,21 @@
 
     fitted, cost = measured(lambda: FAMILIES["ets"].fit(history, task))
 
-What they cost and how they do on real data stands in `benchmarks/results/forecasting_families.md`.
+The sequence model is one more: it is trained where torch is installed, and whoever calls brings
+what serves its network (`networks`). What they cost and how they do on real data stands in
+`benchmarks/results/forecasting_families.md`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Final
 
 import pandas as pd
 
 from workbench.errors import ContractError
 from workbench.forecasting.calibrated import Conformal, Counts
+from workbench.forecasting.deep import Deep, Serve
+from workbench.forecasting.deep_training import train
 from workbench.forecasting.hybrid import Hybrid
 from workbench.forecasting.intermittent import METHODS
 from workbench.forecasting.members import (
@@ -41,6 +47,25 @@ def _all() -> dict[str, Family]:
 
 
 FAMILIES: Mapping[str, Family] = _all()
+DEEP: Final = Deep.name
+NAMES: Final = (*FAMILIES, DEEP)
+
+
+def can_train() -> bool:
+    """Whether the sequence model can be trained here."""
+    return find_spec("torch") is not None
+
+
+def networks(names: Collection[str], *, serve: Serve) -> dict[str, Family]:
+    """The sequence model by name, where it is asked for and can be trained.
+
+    Args:
+        names: Of the families that are wanted.
+        serve: Opens a network: `adapters.onnx_runtime.SequenceNetwork`.
+    """
+    if DEEP not in names or not can_train():
+        return {}
+    return {DEEP: Conformal(Deep(train, serve))}
 
 
 def families(names: Sequence[str]) -> dict[str, Family]:
@@ -61,4 +86,5 @@ def families(names: Sequence[str]) -> dict[str, Family]:
 def table() -> pd.DataFrame:
     """Name and purpose of each family: model, good_for."""
     rows = [(name, family.good_for) for name, family in FAMILIES.items()]
+    rows.append((DEEP, Deep.good_for))
     return pd.DataFrame(rows, columns=["model", "good_for"])

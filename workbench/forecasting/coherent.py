@@ -22,11 +22,11 @@ import pandas as pd
 
 from workbench.contracts import columns as c
 from workbench.forecasting import paths, structural, temporal
-from workbench.forecasting.backtest import Backtest, Forecaster
+from workbench.forecasting.backtest import Backtest
+from workbench.forecasting.forecaster import Forecaster
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.hierarchy import Codes, Hierarchy, hierarchy
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.patterns import segment
 from workbench.forecasting.reconcile import reconcile_weighted
 
 Array = npt.NDArray[np.float64]
@@ -154,21 +154,12 @@ class Coherent:
 
     def _samples(self, count: int) -> paths.SamplesOf:
         """Ascending samples of a block of bottom series, as their own days are distributed."""
-        cutoff, levels = self.panel.units.shape[1] - 1, paths.path_levels(count)
+        cutoff = self.panel.units.shape[1] - 1
         windows = [Window(day, 1) for day in range(1, self.days + 1)]
-        mean, group = self.forecaster.expected(self.panel, cutoff, windows)
-        kind = segment(self.panel, cutoff)
-        distribution = self.forecaster.distribution.at_levels(levels)
-        wanted = np.searchsorted(distribution.levels, levels)
-
-        def samples_of(rows: slice) -> Array:
-            row = self.sites.source[rows]
-            found = distribution.quantiles(
-                mean[row].ravel(), group[row].ravel(), np.repeat(kind[row], self.days)
-            )
-            return found[:, wanted].reshape(len(row), self.days, count)
-
-        return samples_of
+        of_rows = self.forecaster.quantiles_by_rows(
+            self.panel, cutoff, windows, paths.path_levels(count)
+        )
+        return lambda rows: of_rows(self.sites.source[rows])
 
 
 @dataclass(frozen=True)
@@ -205,9 +196,9 @@ def before(
     cutoff, sites = panel.units.shape[1] - 1, sites_of(panel)
     each = [Window(day, 1) for day in range(1, days + 1)]
     cumulative = [Window(1, n) for n in sorted(set(lengths)) if n < days]
-    own = daily.forecast(panel, cutoff, each).mean
+    own = daily.mean(panel, cutoff, each)
     if cumulative:
-        sums = windows.forecast(panel, cutoff, cumulative).mean
+        sums = windows.mean(panel, cutoff, cumulative)
         own = temporal.reconcile_windows(own, cumulative, sums)
     return Before(sites, _base(panel, sites, own), _variance(sites, panel, days), panel, daily)
 

@@ -25,6 +25,7 @@ from workbench.contracts import columns as c
 from workbench.errors import ContractError
 from workbench.forecasting import losses
 from workbench.forecasting.added_value import share_saved
+from workbench.forecasting.members import threads
 from workbench.forecasting.panel import SERIES, Connection
 
 Array = npt.NDArray[np.float64]
@@ -33,10 +34,8 @@ QUIET_DAYS: Final = 56  # at the start of the history: what sells there first ma
 GROUPS: Final = ("category", "department", "brand", "manufacturer")
 ATTRIBUTES: Final = ("price", "size")  # known before a single sale
 NUMBERS: Final = ("age", "days", "units", "stores", *ATTRIBUTES)
-_SHOWN: Final = [
-    c.ITEM_ID, "category", "price", "units", "similar", "similar_category", "similar_price",
-    "similar_units", "share", "demand",
-]  # fmt: skip
+_SHOWN: Final = [c.ITEM_ID, "rests_on", "weight", "demand"]
+_SHOWN_GROUPS: Final = ("department", "category", "brand")
 _ROWS_OF: Final = [
     c.MODEL, *SERIES, c.CUTOFF, c.HORIZON_START, c.HORIZON_END, c.QUANTILE, c.VALUE,
 ]  # fmt: skip
@@ -150,33 +149,32 @@ class SimilarItems:
         below = np.cumsum(share, axis=1) / self.leaves.shape[1]
         return np.stack([values[(below < level - 1e-9).sum(axis=1)] for level in levels], axis=1)
 
-    def evidence(self, asked: pd.DataFrame, window: int, *, most: int = 3) -> pd.DataFrame:
-        """The items that count most in each forecast.
+    def evidence(self, asked: pd.DataFrame, window: int) -> pd.DataFrame:
+        """Which groups of items each forecast rests on.
+
+        Single items weigh little, some hundredths each; together they are of a kind. Of each kind
+        of group the one that weighs most is named.
 
         Returns:
-            item_id, category, price and units so far; similar: the item_id of another, with its
-            similar_category, similar_price and similar_units at that stage; share of the forecast
-            that rests on it, and demand: what it went on to sell in the window.
+            item_id; rests_on: kind and name of a group, and whether it is the item's own; weight:
+            share of the forecast that rests on the group's items; demand: what they went on to sell
+            in the window, weighted.
         """
         asked_leaves = self.forest.apply(_features(asked, self.numbers))
         shown = []
-        for row, item in enumerate(asked[c.ITEM_ID]):
+        for row, item in asked.reset_index(drop=True).iterrows():
             together = self.leaves == asked_leaves[row]
             share = (together / np.maximum(together.sum(axis=0), 1)).mean(axis=1)
-            found = self.learned.assign(share=share, demand=self.learned[_window(window)])
-            table = found.groupby(c.ITEM_ID, sort=False).agg(
-                share=("share", "sum"), similar_category=("category", "first"),
-                similar_price=("price", "mean"),
-            )  # fmt: skip
-            for name, of in (("similar_units", "units"), ("demand", "demand")):
-                whole = (found["share"] * found[of]).groupby(found[c.ITEM_ID]).sum()
-                table[name] = whole / table["share"].where(table["share"] > 0)
-            best = table.nlargest(most, "share").rename_axis("similar").reset_index()
-            own = asked.iloc[row]
-            shown.append(best.assign(item_id=item, **own[["category", "price", "units"]]))
-        return (
-            pd.concat(shown, ignore_index=True)[_SHOWN] if shown else pd.DataFrame(columns=_SHOWN)
-        )
+            demand = share * self.learned[_window(window)].to_numpy(float)
+            for kind in _SHOWN_GROUPS:
+                weight, sold = (
+                    pd.Series(v).groupby(self.learned[kind]).sum() for v in (share, demand)
+                )
+                name = weight.idxmax()
+                own = ", its own" if name == item[kind] else ""
+                told = f"{kind} {name}{own}"
+                shown.append((item[c.ITEM_ID], told, weight[name], sold[name] / weight[name]))
+        return pd.DataFrame(shown, columns=_SHOWN)
 
 
 def fit_similar(
@@ -210,7 +208,7 @@ def fit_similar(
         )
     learned = past.sample(min(len(past), _ROWS), random_state=seed).sort_index(ignore_index=True)
     forest = RandomForestRegressor(
-        _TREES, min_samples_leaf=_LEAF, max_features=0.4, random_state=seed, n_jobs=1
+        _TREES, min_samples_leaf=_LEAF, max_features=0.4, random_state=seed, n_jobs=threads()
     )
     x = _features(learned, numbers)
     forest.fit(x, np.log1p(learned[_window(longest)].to_numpy(float)))
@@ -297,7 +295,7 @@ class ColdStart:
         scores: method, pinball (units a window), saved (share of the loss of the category's mean),
             low, high (90% interval by item), and coverage of the second highest level.
         rows: New items of the as-of date, in the columns of `forecasts`.
-        evidence: The similar items of those with most money at stake.
+        evidence: What the forecasts with most money at stake rest on: see `SimilarItems.evidence`.
         reading: In one sentence.
     """
 
@@ -329,7 +327,7 @@ def cold_start(
         levels: Quantile levels, ascending.
         test_weeks: Weeks before the as-of date that judge.
         seed: Of sampling, forests and draws.
-        shown: New items whose similar items are listed.
+        shown: New items of which is said what their forecast rests on.
     """
     windows = sorted(windows)
     known = examples(connection, dc=dc, windows=windows)

@@ -21,8 +21,8 @@ class ForecastConfig(BaseModel):
         test_cutoffs: Weekly cutoffs before the as-of date at which the model is tried.
         calibration_weeks: Weeks before the first test cutoff on which calibration is learned.
         refit_weeks: Weeks between refits of the model over the test cutoffs.
-        families: What is tried besides LightGBM with counts and seasonal naive: names in
-            `catalogue.FAMILIES`.
+        family: What makes the forecast: a name in `catalogue.NAMES`.
+        families: What is tried besides it, LightGBM with counts and seasonal naive: the same names.
         trees: Boosting rounds.
         max_series: Forecast only so many series, those with most selling days; 0 takes all.
         seed: Of sampling and of randomised PIT.
@@ -45,6 +45,7 @@ class ForecastConfig(BaseModel):
     test_cutoffs: int = Field(default=12, ge=4, le=26)
     calibration_weeks: int = Field(default=9, ge=4, le=26)
     refit_weeks: int = Field(default=4, ge=1, le=26)
+    family: str = "lightgbm_counts"
     families: list[str] = ["lightgbm_quantiles", "croston", "sba", "tsb", "adida", "imapa"]
     trees: int = Field(default=120, ge=10, le=2_000)
     max_series: int = Field(default=0, ge=0)
@@ -58,15 +59,25 @@ class ForecastConfig(BaseModel):
     margin_share: float = Field(default=0.3, gt=0, lt=1)
     annual_holding_rate: float = Field(default=0.25, gt=0, le=5)
 
-    @field_validator("families")
+    @field_validator("family", "families")
     @classmethod
-    def _ship(cls, names: list[str]) -> list[str]:
-        from workbench.forecasting.catalogue import FAMILIES  # only where parameters are checked
+    def _ship(cls, given: str | list[str]) -> str | list[str]:
+        from workbench.forecasting.catalogue import NAMES  # only where parameters are checked
 
-        unknown = sorted(set(names) - set(FAMILIES))
+        names = [given] if isinstance(given, str) else given
+        unknown = sorted(set(names) - set(NAMES))
         if unknown:
-            raise ValueError(f"no family is called {unknown[0]!r}; known: {', '.join(FAMILIES)}")
-        return names
+            raise ValueError(f"no family is called {unknown[0]!r}; known: {', '.join(NAMES)}")
+        return given
+
+    @field_validator("family")
+    @classmethod
+    def _can_be_trained(cls, family: str) -> str:
+        from workbench.forecasting.catalogue import DEEP, can_train
+
+        if family == DEEP and not can_train():
+            raise ValueError("it is trained with torch, which is not installed: add extra `deep`")
+        return family
 
 
 class SenseConfig(BaseModel):

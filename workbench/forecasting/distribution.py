@@ -274,8 +274,19 @@ def _dispersion(actual: Array, mean: Array) -> float:
 
 def _pit(actual: Array, mean: Array, dispersion: Array | float, *, seed: int) -> Array:
     whole = np.round(actual)
-    at, below = (probability_below(count, mean, dispersion) for count in (whole + 1, whole))
+    at = probability_below(whole + 1, mean, dispersion)
+    below = np.maximum(at - _probability_of(whole, mean, dispersion), 0.0)
     return losses.randomised_pit(below, at, seed=seed)
+
+
+def _probability_of(count: Array, mean: Array, dispersion: Array | float) -> Array:
+    """Negative binomial probability of a count: a fifth of the work of `probability_below`."""
+    size = 1 / np.asarray(dispersion, dtype=float)
+    expected = np.maximum(mean, 1e-6)
+    logarithm = special.gammaln(count + size) - special.gammaln(size) - special.gammaln(count + 1)
+    logarithm -= size * np.log1p(expected / size)
+    logarithm += special.xlogy(count, expected / (size + expected))
+    return np.asarray(np.exp(logarithm))
 
 
 def probability_below(count: Array, mean: Array, dispersion: Array | float) -> Array:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from workbench.contracts import columns as c
 from workbench.contracts.tables import (
@@ -66,10 +67,24 @@ def decisions(serves: Sequence[str]) -> str:
     return f"This run serves {told}."
 
 
-def serving(rows: Sequence[pd.DataFrame], serves: Collection[str]) -> pd.DataFrame:
-    """The rows of `forecasts` that serve the decisions asked for."""
-    every = pd.concat([part for part in rows if len(part)], ignore_index=True)
-    return every[every[c.SERVES].isin(serves)].reset_index(drop=True)
+def serving(rows: Sequence[pd.DataFrame], serves: Collection[str]) -> pa.Table:
+    """The rows of `forecasts` that serve the decisions asked for.
+
+    An Arrow table that holds each text once and a number for it in each row: millions of rows take
+    a quarter of the memory of a frame.
+    """
+    parts = [part[part[c.SERVES].isin(serves)] for part in rows if len(part)]
+    some = [part for part in parts if len(part)] or parts[:1]
+    return pa.concat_tables([_compact(part) for part in some]).unify_dictionaries()
+
+
+def _compact(rows: pd.DataFrame) -> pa.Table:
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            coded = table.column(place).cast(pa.string()).dictionary_encode()
+            table = table.set_column(place, field.name, coded)
+    return table.replace_schema_metadata()
 
 
 def items_with_paths(panel: Panel, count: int) -> npt.NDArray[np.bool_]:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from workbench.errors import ContractError
 from workbench.forecasting import losses
-from workbench.forecasting.backtest import Forecaster
-from workbench.forecasting.features import known_at
+from workbench.forecasting.forecaster import Forecaster
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.naive import SEASON
 from workbench.forecasting.panel import Panel
@@ -72,9 +71,7 @@ def compare(
         item (empty, for the caller to name), sold, smoothing and global (units over the days),
         rmsse_smoothing and rmsse_global; one row per series.
     """
-    known = known_at(panel, cutoff)
-    ahead = [forecaster.model.mean(panel, cutoff, Window(d, 1), known) for d in range(1, days + 1)]
-    ours = np.stack(ahead, axis=1)
+    ours = forecaster.mean(panel, cutoff, [Window(day, 1) for day in range(1, days + 1)])
     past = panel.until(panel.first_day + pd.Timedelta(days=cutoff))
     table = []
     for row in rows:

@@ -160,3 +160,32 @@ def randomised_pit(below: Array, at: Array, *, seed: int) -> Array:
     """
     draw = np.random.default_rng(seed).random(len(below))
     return np.asarray(below + draw * (at - below), dtype=np.float64)
+
+
+def pit_of_quantiles(actual: Array, quantiles: Array, levels: Array, *, seed: int) -> Array:
+    """Randomised PIT of whole-number demand of which only quantiles were forecast, shape (n,).
+
+    On which side of a level an outcome lies is certain, but for outcomes that are a quantile: the
+    probability of a count is taken to lie midway between what its neighbours allow. Where all
+    series sell alike, and few units, that can miss by some points; families that know their whole
+    distribution say it themselves (`protocol.Distributed`).
+
+    Args:
+        actual: Shape (n,).
+        quantiles: Whole, ascending in level, shape (n, levels).
+        levels: Theirs.
+        seed: Of the draw.
+    """
+    below, at = (_probability(count, quantiles, levels) for count in (actual - 1, actual))
+    return randomised_pit(below, at, seed=seed)
+
+
+def _probability(count: Array, quantiles: Array, levels: Array) -> Array:
+    """Of at most `count`, straight between quantiles that differ, shape (n,)."""
+    rows, place = np.arange(len(count)), (quantiles <= count[:, None]).sum(axis=1)
+    first, last = place == 0, place == len(levels)
+    lower = np.where(first, 0.0, quantiles[rows, place - 1])
+    upper = np.where(last, count + 1, quantiles[rows, np.minimum(place, len(levels) - 1)])
+    known, next_one = np.append(levels, 0.0)[place - 1], np.append(levels, 1.0)[place]
+    share = (count - lower + 0.5) / np.maximum(upper - lower, 1)
+    return np.where(count < 0, 0.0, known + (next_one - known) * share)

@@ -120,6 +120,15 @@ class SlowMoversFitted(EachAlone):
         mean, quantiles = ([known[length][part] for length in lengths] for part in (0, 1))
         return Forecast(np.stack(mean, axis=1), np.stack(quantiles, axis=1))
 
+    def pit(self, history: Panel, actual: Array, *, seed: int) -> Array:
+        """Randomised PIT of what the windows brought, shape (series, windows)."""
+        ahead = self.counts.forecast(history.units.astype(float))
+        each = [
+            ahead.pit(window.length, actual[:, place], seed=seed + place)
+            for place, window in enumerate(self.task.windows)
+        ]
+        return np.stack(each, axis=1)
+
 
 @dataclass(frozen=True)
 class Rate:

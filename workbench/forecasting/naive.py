@@ -36,16 +36,27 @@ def seasonal_naive_quantiles(
     Returns:
         Shape (series, levels).
     """
-    days = known.shape[1]
-    last = days - start - length
-    origins = range(max(season, last - HISTORY_DAYS), last + 1)
-    errors = np.stack(
-        [
-            known[:, o + start - 1 : o + start - 1 + length].sum(axis=1)
-            - seasonal_naive(known[:, :o], start=start, length=length, season=season)
-            for o in origins
-        ]
-    )
+    last = known.shape[1] - start - length
+    first = max(season, last - HISTORY_DAYS)
+    errors = _past_errors(known[:, first - season :], start, length, season)
     point = seasonal_naive(known, start=start, length=length, season=season)
-    quantiles = np.quantile(errors, levels, axis=0, method="inverted_cdf").T
+    quantiles = np.quantile(errors, levels, axis=1, method="inverted_cdf").T
     return np.asarray(np.maximum(point[:, None] + quantiles, 0))
+
+
+def _past_errors(known: Array, start: int, length: int, season: int) -> Array:
+    """Of the forecast from every day after the first season, shape (series, origins).
+
+    From sums before each day: a window is whole seasons and a part of one, which may go round.
+    """
+    before = np.cumsum(np.pad(known, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    count = known.shape[1] - start - length + 1 - season
+    ends = np.arange(season, season + count)
+    sold = before[:, ends + start - 1 + length] - before[:, ends + start - 1]
+    whole, rest = divmod(length, season)
+    begin = ends - season + (start - 1) % season
+    stop = begin + rest
+    part = before[:, np.minimum(stop, ends)] - before[:, begin]
+    round_again = before[:, np.maximum(stop - season, ends - season)] - before[:, ends - season]
+    expected = whole * (before[:, ends] - before[:, ends - season]) + part + round_again
+    return np.asarray(sold - expected)

@@ -110,6 +110,15 @@ class Stored(Protocol):
     def serialised(self) -> bytes: ...
 
 
+@runtime_checkable
+class Distributed(Protocol):
+    """A fitted family that knows the whole distribution and not only quantiles."""
+
+    def pit(self, history: Panel, actual: Array, *, seed: int) -> Array:
+        """Randomised PIT of what the task's windows brought, shape (series, windows)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a piece of work took.

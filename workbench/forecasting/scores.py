@@ -34,7 +34,9 @@ def score_table(setting: Setting, case: Stack, judged: Mapping[str, Judged]) -> 
     return rows.sort_values("vw_pinball", ignore_index=True)
 
 
-def segment_table(setting: Setting, case: Stack, judged: Mapping[str, Judged]) -> pd.DataFrame:
+def segment_table(
+    setting: Setting, case: Stack, judged: Mapping[str, Judged], *, chosen: str = CHOSEN
+) -> pd.DataFrame:
     """The chosen family against seasonal naive, per kind of site and demand pattern.
 
     Columns: segment, series, value_share, vw_mape, bias (of expected demand), vw_mape_skill,
@@ -43,22 +45,22 @@ def segment_table(setting: Setting, case: Stack, judged: Mapping[str, Judged]) -
     """
     every = _segment_of(setting, case)
     money = case.actual * _value(setting, case)
-    pit = judged[CHOSEN].pit
+    pit = judged[chosen].pit
     rows = []
     for name in sorted(set(every)):
-        chosen = every == name
+        rows_of = every == name
         ours, naive = (
-            _scores(setting, case.where(chosen), f.where(chosen),
-                    value=_value(setting, case)[chosen])
-            for f in (judged[CHOSEN], judged[NAIVE])
+            _scores(setting, case.where(rows_of), f.where(rows_of),
+                    value=_value(setting, case)[rows_of])
+            for f in (judged[chosen], judged[NAIVE])
         )  # fmt: skip
-        below = np.array([(pit[chosen] <= level).mean() for level in setting.levels])
-        raw = losses.coverage(case.actual[chosen], judged[CHOSEN].quantiles[chosen])
+        below = np.array([(pit[rows_of] <= level).mean() for level in setting.levels])
+        raw = losses.coverage(case.actual[rows_of], judged[chosen].quantiles[rows_of])
         rows.append(
             {
                 "segment": name,
-                "series": int(chosen[: len(setting.panel.series)].sum()),
-                "value_share": float(money[chosen].sum() / money.sum()),
+                "series": int(rows_of[: len(setting.panel.series)].sum()),
+                "value_share": float(money[rows_of].sum() / money.sum()),
                 "vw_mape": ours["vw_mape"],
                 "bias": ours["bias"],
                 "vw_mape_skill": 1 - ours["vw_mape"] / naive["vw_mape"],
@@ -93,21 +95,23 @@ def calibration_table(setting: Setting, case: Stack, chosen: Judged) -> pd.DataF
     )
 
 
-def error_rows(setting: Setting, case: Stack, judged: Mapping[str, Judged]) -> pd.DataFrame:
+def error_rows(
+    setting: Setting, case: Stack, judged: Mapping[str, Judged], *, chosen: str = CHOSEN
+) -> pd.DataFrame:
     """Errors of one window length (14 days or the nearest) per cutoff and series.
 
     Columns: item_id, location_id, price, cutoff, window_days, actual, median, naive,
     absolute_error, pinball, naive_pinball.
     """
     lengths = np.unique(case.length)
-    chosen = case.length == lengths[np.abs(lengths - 14).argmin()]
-    actual, values = case.actual[chosen], judged[CHOSEN].quantiles[chosen]
-    naive, median = judged[NAIVE].quantiles[chosen], _median(setting)
+    shown = case.length == lengths[np.abs(lengths - 14).argmin()]
+    actual, values = case.actual[shown], judged[chosen].quantiles[shown]
+    naive, median = judged[NAIVE].quantiles[shown], _median(setting)
     panel = setting.panel
     keys = [panel.series[[c.ITEM_ID, c.LOCATION_ID, "price"]]] * (len(actual) // len(panel.series))
     return pd.concat(keys, ignore_index=True).assign(
-        cutoff=panel.first_day + pd.to_timedelta(case.cutoff[chosen], unit="D"),
-        window_days=case.length[chosen],
+        cutoff=panel.first_day + pd.to_timedelta(case.cutoff[shown], unit="D"),
+        window_days=case.length[shown],
         actual=actual,
         median=values[:, median],
         naive=naive[:, median],

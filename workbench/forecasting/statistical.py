@@ -45,6 +45,11 @@ MODELS: Mapping[str, tuple[Callable[[int], Any], str]] = {
     "theta": (_theta, "steady sellers with a slow trend, seen alone; aggregates"),
     "arima": (_arima, "single series whose days follow from the days before"),
 }
+_STATE: Mapping[str, tuple[str, ...]] = {  # of a fitted model, what `forward` looks at
+    "ets": ("par", "components", "m", "n_params"),
+    "theta": ("par", "modeltype", "m"),
+    "arima": ("coef", "arma", "sigma2", "lambda", "xreg"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,9 @@ class Statistical:
 
     def fit(self, history: Panel, task: Task) -> "StatisticalFitted":
         if history.parts is None:
-            return StatisticalFitted(_models(history, self.kind, task.season), task)
+            return StatisticalFitted(_models(history, self.kind, task.season), self.kind, task)
         found = history.parts.map(_models, self.kind, task.season)
-        return StatisticalFitted(list(chain.from_iterable(found)), task)
+        return StatisticalFitted(list(chain.from_iterable(found)), self.kind, task)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class StatisticalFitted:
     """A model per series, None where the mean of its latest seasons stands in."""
 
     models: list[Any]
+    kind: str
     task: Task
 
     def part(self, rows: slice) -> Self:
@@ -97,6 +103,20 @@ class StatisticalFitted:
         )
         spans = [slice(w.start - 1, w.start - 1 + w.length) for w in self.task.windows]
         return np.stack([np.maximum(each, 0)[:, span].sum(axis=1) for span in spans], axis=1)
+
+
+def state_of(model: Any, kind: str) -> dict[str, Any] | None:
+    """What a fitted model needs to be applied to another history; None of none."""
+    return None if model is None else {name: model.model_[name] for name in _STATE[kind]}
+
+
+def with_state(state: Mapping[str, Any] | None, kind: str, season: int) -> Any:
+    """The model that gave `state_of`."""
+    if state is None:
+        return None
+    model = MODELS[kind][0](season)
+    model.model_ = {"fit": None, **state}
+    return model
 
 
 def _models(history: Panel, kind: str, season: int) -> list[Any]:

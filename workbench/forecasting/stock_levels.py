@@ -1,12 +1,11 @@
 """Quantiles at service targets from every test cutoff: what a policy would act on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from workbench.forecasting.backtest import CHOSEN, NAIVE, Backtest
+from workbench.forecasting.backtest import NAIVE, Backtest
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.naive import seasonal_naive_quantiles
 from workbench.forecasting.panel import Panel
@@ -41,8 +40,8 @@ def levels_by_family(
     """
     cutoffs = result.cutoffs
     return {
-        CHOSEN: np.stack([_ours(panel, result, k, targets, days) for k in cutoffs], axis=1),
         NAIVE: np.stack([_naive(panel, k, targets, days) for k in cutoffs], axis=1),
+        result.family: np.stack([_ours(panel, result, k, targets, days) for k in cutoffs], axis=1),
     }
 
 
@@ -59,12 +58,10 @@ def _ours(
     panel: Panel, result: Backtest, cutoff: int, targets: Sequence[float], days: int
 ) -> Array:
     forecaster = result.forecaster_at(cutoff)
-    distribution = forecaster.distribution.at_levels(np.asarray(targets))
-    found = replace(forecaster, distribution=distribution)
     lengths = [window.length for window in forecaster.windows]
     length = days if days in lengths else max(lengths)
-    values = found.quantiles(panel, cutoff, Window(1, length))
-    wanted = values[:, np.searchsorted(distribution.levels, targets)]
+    windows = [Window(1, length)]
+    wanted = forecaster.quantiles_at(panel, cutoff, windows, np.asarray(targets))[:, 0]
     return wanted if length == days else np.ceil(wanted * days / length)
 
 

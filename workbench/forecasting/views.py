@@ -1,6 +1,6 @@
 """Small tables that the forecast notebook shows, cut out of panel and forecasts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from workbench.forecasting.backtest import Backtest
 from workbench.forecasting.config import ForecastConfig
 from workbench.forecasting.families import CHOSEN, QUANTILES
 from workbench.forecasting.features import level, targets_at
-from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Connection, Panel, build_panel
 
 CALIBRATED = 0.03  # miss of a level below which it counts as kept
@@ -48,17 +47,38 @@ def median_of(fan: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"date": fan["date"], "value": fan[0.5]})
 
 
-def choice_reading(choice: pd.DataFrame) -> str:
-    """What the weeks before the test say about the two uses of LightGBM, in one sentence."""
+def families_reading(names: Collection[str], networks: Collection[str]) -> str:
+    """Which family makes the forecast, and what cannot be tried here.
+
+    Args:
+        names: Of the families asked for, first the one that makes the forecast.
+        networks: Names of the sequence models that can be trained.
+    """
+    made = next(iter(names))
+    text = f"The forecast is made by {made}."
+    if catalogue.DEEP in names and catalogue.DEEP not in networks:
+        text += (
+            f" Not tried: {catalogue.DEEP}, which is trained with torch, and torch is not installed"
+            " here."
+        )
+    return text
+
+
+def choice_reading(choice: pd.DataFrame, family: str = CHOSEN) -> str:
+    """What the weeks before the test say in one sentence.
+
+    Of the two uses of LightGBM where one of them makes the forecast, else of the family that does.
+    """
     if choice.empty:
         return (
             "Too few weeks before the test to compare families there: nothing was chosen on them."
         )
     gain = choice.set_index("model")["vw_pinball_skill"]
-    if QUANTILES not in gain:
+    if QUANTILES not in gain or family != CHOSEN:
+        ours = "counts lose" if family == CHOSEN else f"{family} loses"
         return (
-            f"Before the test, counts lose {gain[CHOSEN]:.1%} less than seasonal naive; the family"
-            f" that loses least is {choice['model'].iloc[0]}."
+            f"Before the test, {ours} {gain[family]:.1%} less than seasonal naive; the family that"
+            f" loses least is {choice['model'].iloc[0]}."
         )
     counts, quantiles = gain[CHOSEN], gain[QUANTILES]
     verdict = (
@@ -140,9 +160,9 @@ def calibration_reading(calibration: pd.DataFrame, segments: pd.DataFrame) -> st
     )
 
 
-def headline(panel: Panel, scores: pd.DataFrame) -> str:
+def headline(panel: Panel, result: Backtest) -> str:
     """What was forecast, and how much better than seasonal naive on the test cutoffs."""
-    best = scores.set_index("model").loc[CHOSEN]
+    best = result.scores.set_index("model").loc[result.family]
     centre, shops = int(panel.is_dc.sum()), int((~panel.is_dc).sum())
     forecast = f"{shops:,} items in single stores"
     if centre:
@@ -160,6 +180,8 @@ def _less(skill: float) -> str:
 def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -> pd.DataFrame:
     """Demand over the recent level by kind of promotion ahead: observed and forecast.
 
+    On windows of so many days, or the nearest that was forecast.
+
     Only the distribution centre, or all where there is none; a promotion counts when it runs in a
     quarter of stores or more.
 
@@ -167,14 +189,14 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
         promotion, observed, forecast (demand over the recent level), forecasts (number); only the
         kinds that ran, no row where no window has ended yet.
     """
-    window = Window(1, window_days)
-    rows = []
+    window = min(result.final.windows, key=lambda one: abs(one.length - window_days))
+    window_days, rows = window.length, []
     for cutoff in result.cutoffs:
         if cutoff + window_days >= panel.units.shape[1]:
             continue
         base = level(panel, cutoff)[panel.widest] * window_days
         actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.widest]
-        mean = result.forecaster_at(cutoff).model.mean(panel, cutoff, window)[panel.widest]
+        mean = result.forecaster_at(cutoff).mean(panel, cutoff, [window])[panel.widest, 0]
         shares = panel.promoted[:, panel.widest, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
         display, mailer = shares[0] >= 0.25, shares[1] >= 0.25
         kind = np.select(

@@ -13,7 +13,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from workbench.contracts import columns as c
 from workbench.contracts.made_from import MadeFrom
@@ -74,6 +76,16 @@ def _interactive() -> "Run":
     )
     print(f"Interactive: a draft under {folder}; no decision is logged, {told}.")
     return Run(context, workspace, governed=False)
+
+
+def _of_run(rows: pd.DataFrame | pa.Table, run_id: str) -> pd.DataFrame | pa.Table:
+    """The rows, each with the run that made it unless it says so already."""
+    if isinstance(rows, pd.DataFrame):
+        return rows if c.RUN_ID in rows else rows.assign(**{c.RUN_ID: run_id})
+    if c.RUN_ID in rows.column_names:
+        return rows
+    place = pa.array(np.zeros(rows.num_rows, dtype=np.int8))
+    return rows.append_column(c.RUN_ID, pa.DictionaryArray.from_arrays(place, pa.array([run_id])))
 
 
 class Run(Report):
@@ -190,7 +202,7 @@ class Run(Report):
     def write(
         self,
         table: str,
-        rows: pd.DataFrame,
+        rows: pd.DataFrame | pa.Table,
         *,
         provenance: Origin | Mapping[str, Origin] = "derived",
         made_from: MadeFrom | None = None,
@@ -199,7 +211,7 @@ class Run(Report):
 
         Args:
             table: One that the notebook declares.
-            rows: By its contract.
+            rows: By its contract; an Arrow table where there are millions.
             provenance: Of all columns, or by column.
             made_from: Columns that it is made from beside those that the notebook's metadata
                 states, where only the run can know.
@@ -213,8 +225,8 @@ class Run(Report):
                 f"{self._context.notebook}: writes table {table!r} without declaring it; add it to"
                 " 'writes' in the notebook's metadata."
             )
-        if c.RUN_ID in contract(table).names and c.RUN_ID not in rows:
-            rows = rows.assign(**{c.RUN_ID: self.run_id})
+        if c.RUN_ID in contract(table).names:
+            rows = _of_run(rows, self.run_id)
         version = self._store.stage(
             self._folder / STAGED_FOLDER,
             table,

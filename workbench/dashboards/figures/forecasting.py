@@ -24,6 +24,8 @@ _NAMES = {
     "lightgbm_days": "LightGBM days",
     "hybrid_imapa": "IMAPA + LightGBM",
     "hybrid_ets": "smoothing + LightGBM",
+    "stacked": "stacking",
+    "deep": "sequence model",
 }
 _GOOD_POINTS = 3  # a randomised PIT this close to its level counts as calibrated
 
@@ -53,7 +55,8 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
             y=names, x=table["vw_pinball_skill"] * 100, orientation="h",
             marker={"color": [theme.COLOURS["ours" if o else "reference"] for o in ours]},
             text=[f"{v:.1%}" for v in table["vw_pinball_skill"]], textposition="inside",
-            insidetextanchor="start",
+            insidetextanchor="start", textangle=0,
+            insidetextfont={"color": [theme.PAGE if o else theme.INK for o in ours]},
             hovertemplate="%{y}: %{x:.1f}% less pinball loss<extra></extra>",
         )
     )  # fmt: skip

@@ -303,7 +303,7 @@ def service_curve(curve: pd.DataFrame, *, finding: str, days: int, currency: str
         y="fill rate, %",
     )
     for family, line in curve.groupby("family", sort=False):
-        name, role = _FAMILIES.get(str(family), (str(family), "good"))
+        name, role = _FAMILIES.get(str(family), (str(family).replace("_", " "), "ours"))
         colour = theme.COLOURS[role]
         figure.add_trace(
             go.Scatter(
