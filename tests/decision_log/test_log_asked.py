@@ -1,7 +1,9 @@
 """Single entries that are written before they are read: the same log, whatever comes between."""
 
+import inspect
 import json
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -205,6 +207,55 @@ def test_an_interrupted_writer_goes_on(monkeypatch):
         done = log.append_entries([entry(2)])
         assert done.indexes in ((1,), (2,))
     assert verify_storage(storage, KEY).entries == done.size
+
+
+@pytest.mark.parametrize("entries", [[entry(1)], [entry(1), entry(2)]], ids=["alone", "batch"])
+def test_a_writer_interrupted_right_after_the_write_enters_no_id_twice(entries, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    storage = Overlapping()
+    log = opened(storage)
+    with log.held():
+        log.append_entries([entry(0)])
+        with monkeypatch.context() as patched:
+            patched.setattr("workbench.decision_log.writer._State.publishing_is_due", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                log.append_entries(entries)
+        again = log.append_entries(entries)
+        assert (again.new, again.indexes) == (0, tuple(range(1, 1 + len(entries))))
+    assert verify_storage(storage, KEY).entries == 1 + len(entries)
+
+
+def deep_in_the_stack(levels, work):
+    """Call a function when about this many levels are left of those that Python allows."""
+
+    def down(further):
+        return down(further - 1) if further else work()
+
+    return down(sys.getrecursionlimit() - len(inspect.stack(0)) - levels)
+
+
+@pytest.mark.parametrize("nested", [20, 150, 600])
+def test_an_entry_that_was_acknowledged_is_not_dropped_for_want_of_stack(nested):
+    storage = Overlapping()
+    log = opened(storage)
+    deep = b'{"detail":%s1%s,"id":"deep","kind":"fact"}' % (b'{"a":' * nested, b"}" * nested)
+    with log.held():
+        log.append_entries([entry(0)])
+        log.append_entries([deep])
+    asked = storage.crashed[-1]
+
+    def recovered():
+        left = MemoryStorage()
+        left.objects, left.records = dict(asked.objects), list(asked.records)
+        return opened(left).checkpoint().size
+
+    sizes = set()
+    for levels in (60, 100, 140, 180, 260, 700):
+        with suppress(RecursionError):
+            sizes.add(deep_in_the_stack(levels, recovered))
+    assert sizes == {2}
 
 
 def test_a_real_folder_writes_while_it_reads(tmp_path):

@@ -265,7 +265,8 @@ class DecisionLog:
         return self._recent[name] if name in self._recent else self._index.position(name)
 
     def _catch_up(self) -> None:
-        if self._known != self._writer.size:  # at first, or after a batch that failed
+        if self._known != self._writer.size:  # at first, or after a batch that was cut off
+            self._writer.publish()  # `_recent` may lack what was acknowledged to nobody
             self._index_published()
             self._known = self._writer.size
 

@@ -19,8 +19,9 @@ from typing import Any, Final
 BLOCK_BYTES: Final = 4096
 _AT_ONCE: Final = 1 << 20
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)  # Linux
-_FLAGS: Final = os.O_WRONLY | _DIRECT | os.O_DSYNC | os.O_CLOEXEC
-_UNABLE: Final = (errno.EINVAL, errno.EOPNOTSUPP)  # a file system without O_DIRECT
+_FLAGS: Final = os.O_WRONLY | _DIRECT | os.O_DSYNC | os.O_NOFOLLOW | os.O_CLOEXEC
+# A file system without O_DIRECT; asynchronous calls that are forbidden to this process.
+_UNABLE: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM)
 # io_setup, io_destroy, io_getevents, io_submit of <asm/unistd.h>
 _CALLS: Final = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 _WRITE: Final = 1  # IOCB_CMD_PWRITE of <linux/aio_abi.h>
@@ -39,8 +40,8 @@ class DirectFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, _FLAGS)
         self._mapped = mmap.mmap(-1, _AT_ONCE)  # begins at a page, as O_DIRECT demands
+        self._descriptor = os.open(path, _FLAGS)
         self._buffer = memoryview(self._mapped)
         self._queue = _queue(self._descriptor, self._mapped)
         self._begun: tuple[int, int] | None = None  # bytes and place of the write in flight
@@ -79,6 +80,10 @@ class DirectFile:
         if written < length:  # as write(2) may
             write_at(self._descriptor, self._buffer[written:length], place + written)
 
+    def is_same(self, descriptor: int) -> bool:
+        """Whether a descriptor is of this file: another may have taken its name."""
+        return os.path.sameopenfile(self._descriptor, descriptor)
+
     def close(self) -> None:
         """Let go of the file, after what is in flight."""
         queue, self._queue = self._queue, None
@@ -95,21 +100,31 @@ class DirectFile:
             write_at(self._descriptor, self._buffer[: len(part)], place + start)
 
 
-def direct_file(path: Path) -> DirectFile | None:
-    """A way past the page cache to a file whose first block is zeros; None: there is none."""
+def direct_file(path: Path, opened: int | None = None) -> DirectFile | None:
+    """A way past the page cache to a file whose first block is zeros; None: there is none.
+
+    Args:
+        path: Of the file.
+        opened: A descriptor of it; another file under that name is not written.
+
+    Raises:
+        OSError: The disk refused, or it is another file.
+    """
     direct: DirectFile | None = None
     if not _DIRECT:
         return None
     try:
         direct = DirectFile(path)
+        if opened is not None and not direct.is_same(opened):
+            raise OSError(errno.ESTALE, "replaced by another file while it was made")
         direct.begin(bytes(BLOCK_BYTES), 0)
         direct.end()
-    except OSError as error:
+    except BaseException as error:
         if direct is not None:
             direct.close()
-        if error.errno not in _UNABLE:
-            raise
-        return None
+        if isinstance(error, OSError) and error.errno in _UNABLE:
+            return None
+        raise
     return direct
 
 
@@ -166,13 +181,19 @@ class _Queue:
 
     def submit(self, length: int, place: int) -> None:
         self._control.length, self._control.offset = length, place
+        self._event.control = 0
         while self._submit(*self._submit_call) != 1:
             _retried()
 
     def wait(self) -> int:
-        """How many bytes were written, or the negative number of an error."""
-        while self._wait(*self._wait_call) != 1:
-            _retried()
+        """How many bytes were written, or the negative number of an error.
+
+        Called again by an interrupted caller it returns the same: what the kernel filled in tells,
+        not what the call returned, which an exception of a signal handler may have swallowed.
+        """
+        while not self._event.control:
+            if self._wait(*self._wait_call) != 1:
+                _retried()
         return int(self._event.result)
 
     def close(self) -> None:

@@ -39,9 +39,9 @@ class JournalFile:
         try:
             if reserve:
                 self._extend(reserve)
-                self._direct = direct_file(path)
+                self._direct = direct_file(path, self._descriptor)
             flush(path.parent)
-        except OSError:
+        except BaseException:
             self.close()
             raise
 

@@ -13,6 +13,7 @@ from workbench.merkle import leaf_hash
 
 Entries = list[tuple[str, bytes]]
 _ID: Final = b'"id":"'
+_MOST_OPENED: Final = 200  # brackets of an entry that may be written before it is read
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,20 @@ def is_admitted(entry: bytes) -> bool:
     """Whether an entry is in a log whose journal had it before it was read.
 
     Follows from the entry alone, for ever: it is a record in canonical JSON under its likely id,
-    which was looked up before. All others take the way on which they are read first.
+    which was looked up before. All others take the way on which they are read first, among them
+    those that may be nested too deeply for some callers of Python's parsers and not for others.
+
+    Raises:
+        RecursionError: The caller left too little of the stack to tell.
     """
+    if entry.count(b"{") + entry.count(b"[") > _MOST_OPENED:
+        return False
     try:
         return checked_id(entry) == likely_id(entry)
-    except LogError:
+    except LogError as error:
+        reason = error.__cause__ and error.__cause__.__cause__
+        if isinstance(reason, RecursionError):
+            raise reason from error
         return False
 
 
