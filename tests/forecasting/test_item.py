@@ -86,8 +86,8 @@ def test_opinions_are_scored_on_windows_that_have_passed(panel, ours):
         panel.units[1, k + 1 : k + 8].sum() for k in (last - 28, last - 14)
     ]
     scores = item.opinion_scores(past).set_index("model")
-    error = (past["LightGBM"] - past["sold"]).abs().mean()
-    assert scores.loc["LightGBM", "mean_absolute_error"] == pytest.approx(error)
+    error = (past[item.OURS] - past["sold"]).abs().mean()
+    assert scores.loc[item.OURS, "mean_absolute_error"] == pytest.approx(error)
     assert scores["closest"].sum() == 2
     ahead = item.opinions_ahead(panel, 1, ours[0], length=7)
     assert ahead["model"].tolist() == list(item.MODELS)

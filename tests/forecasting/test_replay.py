@@ -47,7 +47,7 @@ def forecasts_of(mean, cutoffs):
     ]  # fmt: skip
     names = ["item_id", "location_id", "cutoff", "horizon_start", "horizon_end", "quantile",
              "value"]  # fmt: skip
-    windows = pd.DataFrame(rows, columns=names).assign(serves="replenishment")
+    windows = pd.DataFrame(rows, columns=names).assign(serves="replenishment", model="ets")
     shorter = windows.assign(serves="operational", value=0.0)  # whoever plans by the week reads it
     shorter["horizon_end"] -= pd.Timedelta(days=1)
     return pd.concat([windows, shorter], ignore_index=True)
@@ -101,6 +101,7 @@ def test_rows_obey_the_contract_of_forecasts(made):
     rows = replay.replay(made[0], dc="DC", config=SenseConfig()).rows
     whole = rows.assign(run_id="run")
     checks.check_frame(whole, tables.contract("forecasts"), where="sensed")
+    assert set(whole["model"]) == {"ets_sensed"}  # by the family that made the forecast
     assert set(whole["horizon_end"] - whole["horizon_start"]) == {
         pd.Timedelta(0), pd.Timedelta(days=WINDOW - 1)
     }  # fmt: skip

@@ -1,8 +1,10 @@
 """What a notebook may read, keep, propose and record; in this process, without a kernel."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from workbench.contracts.private import Private
@@ -69,6 +71,31 @@ def test_undeclared_tables_are_refused(run):
         run.read("locations")
     with pytest.raises(RunError, match="writes table 'sales' without declaring it"):
         run.write("sales", run.read("sales"))
+
+
+def test_rows_in_an_arrow_table_make_the_same_version_as_in_a_frame(run):
+    writer = artefacts.Run(
+        replace(run._context, writes=("forecasts",)), run.workspace, governed=True
+    )
+    day = pd.Timestamp("2018-01-01")
+    frame = pd.DataFrame(
+        {
+            "model": "ets", "item_id": ["I2", "I1"], "location_id": "DC1", "cutoff": day,
+            "horizon_start": day, "horizon_end": day + pd.Timedelta(6, "D"), "quantile": 0.5,
+            "value": [3.0, 5.0], "serves": "replenishment",
+        }
+    )  # fmt: skip
+    compact = pa.Table.from_pandas(frame)
+    place = compact.column_names.index("item_id")
+    coded = compact.column("item_id").dictionary_encode()
+    versions = [
+        writer.write("forecasts", rows)
+        for rows in (frame, compact, compact.set_column(place, "item_id", coded))
+    ]
+    assert len({version.digest for version in versions}) == 1
+    assert TableStore(run.workspace.tables).read(versions[1])["run_id"].unique() == [run.run_id]
+    with pytest.raises(ContractError, match="quantile"):
+        writer.write("forecasts", compact.drop_columns(["quantile"]))
 
 
 def test_simulated_input_marks_the_run(run):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from own_business import write_exports
 
 from workbench.adapters.onnx_runtime import SequenceNetwork
-from workbench.forecasting import stored
+from workbench.forecasting import stored, surrogate
 from workbench.tables.store import TableStore
 from workbench.workspace import open_workspace
 
@@ -107,9 +107,9 @@ def test_another_family_writes_the_same_tables(shop, family):
 
 def _check_models(shop, report, manifest):
     """The models are kept whole, and lineage names them by their digest."""
-    names = {"demand-windows.zip", "demand-days.zip"}
-    assert {model["name"] for model in manifest["models"]} == names
-    for name in names:
+    kept = {"demand-windows.zip", "demand-days.zip"}
+    assert {model["name"] for model in manifest["models"]} == {*kept, surrogate.FILE}
+    for name in kept:
         fitted = stored.restored((report / "models" / name).read_bytes(), serve=SequenceNetwork)
         assert fitted.forecast is not None
     events = "".join(path.read_text() for path in (shop / "lineage").rglob("*.json*"))

@@ -169,7 +169,9 @@ class DaskWorkers:
         from lightgbm import DaskLGBMRegressor
 
         x, y = self._array(made, 0, width=len(wanted.names)), self._array(made, 1)
-        chosen = {k: v for k, v in wanted.parameters.items() if k != "num_threads"}
+        own = ("num_threads", "force_row_wise")  # of one thread; workers have any number
+        chosen = {k: v for k, v in wanted.parameters.items() if k not in own}
+        chosen["force_col_wise"] = True
         learner = DaskLGBMRegressor(client=self._client, n_estimators=wanted.trees, **chosen)
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints of its ports
             warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")

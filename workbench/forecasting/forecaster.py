@@ -58,6 +58,10 @@ class Forecaster(Protocol):
         """Expected demand from a cutoff, shape (series, windows)."""
         ...
 
+    def point(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
+        """What the model alone expects, before a calibration moves it, shape (series, windows)."""
+        ...
+
     def quantiles_at(
         self, panel: Panel, cutoff: int, windows: Sequence[Window], levels: Array
     ) -> Array:
@@ -129,6 +133,9 @@ class GlobalForecaster:
         drift = self.distribution.drift[segment(panel, cutoff)]
         return np.asarray(mean * self.distribution.scale[groups] * drift[:, None])
 
+    def point(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
+        return self._mean(panel, windows, known_at(panel, cutoff))
+
     def expected(
         self, panel: Panel, cutoff: int, windows: Sequence[Window]
     ) -> tuple[Array, Groups]:
@@ -174,6 +181,10 @@ class FamilyForecaster:
 
     def mean(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
         return self._forecast(panel, cutoff, windows).mean
+
+    def point(self, panel: Panel, cutoff: int, windows: Sequence[Window]) -> Array:
+        """The mean: a family says no more."""
+        return self.mean(panel, cutoff, windows)
 
     def quantiles_at(
         self, panel: Panel, cutoff: int, windows: Sequence[Window], levels: Array

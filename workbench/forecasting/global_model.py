@@ -22,8 +22,9 @@ PARAMETERS: dict[str, Any] = {
     "objective": "poisson", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 300,
     "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
     "max_bin": 127, "verbosity": -1,
-    # One thread a fit, several fits at once; column-wise, so that more threads give the same bytes.
-    "deterministic": True, "force_col_wise": True, "num_threads": 1,
+    # One thread a fit, several fits at once: the same bytes on any number of cores. Row-wise, which
+    # takes a third less time than column-wise.
+    "deterministic": True, "force_row_wise": True, "num_threads": 1,
 }  # fmt: skip
 
 

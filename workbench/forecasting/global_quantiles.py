@@ -55,6 +55,7 @@ def fit_quantile_models(
     levels: Sequence[float],
     seed: int,
     map_: Callable[..., Iterable[Any]] = map,
+    at_once: int = 1,
 ) -> QuantileModels:
     """Fit every level on the same past windows, weighed by their recent level.
 
@@ -66,7 +67,8 @@ def fit_quantile_models(
         windows: What was to be forecast from each.
         levels: Ascending.
         seed: Of row sampling.
-        map_: Applies the fit to the levels, for example a pool's.
+        map_: Applies the fit to groups of levels, for example a pool's.
+        at_once: How many groups; the levels of one share what is made of the rows.
     """
     import lightgbm
 
@@ -78,18 +80,21 @@ def fit_quantile_models(
         size = _usual_size(panel, cutoffs, windows)
         wanted = [Boosting(parameters(each), _TREES, NAMES, weighted=True) for each in levels]
         texts = panel.parts.boost(_part_rows, cutoffs, windows, share, seed, size, wanted=wanted)
-        boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
-        return QuantileModels(boosters, np.asarray(levels, dtype=float))
+        found = tuple(lightgbm.Booster(model_str=text) for text in texts)
+        return QuantileModels(found, np.asarray(levels, dtype=float))
     x, y, base = training_rows(panel, cutoffs, windows, rows=_ROWS, seed=seed)
 
-    def fit(each: float) -> Any:
-        chosen = parameters(each)
+    def fit(some: Sequence[float]) -> list[Any]:
         data = lightgbm.Dataset(
-            x, y / base, weight=base / base.mean(), feature_name=NAMES, params=chosen
+            x, y / base, weight=base / base.mean(), feature_name=NAMES, params=parameters(some[0])
         )
-        return lightgbm.train(chosen, data, _TREES)
+        return [lightgbm.train(parameters(each), data, _TREES) for each in some]
 
-    return QuantileModels(tuple(map_(fit, levels)), np.asarray(levels, dtype=float))
+    groups = [levels[place::at_once] for place in range(min(at_once, len(levels)))]
+    boosters: list[Any] = [None] * len(levels)
+    for place, fitted in enumerate(map_(fit, groups)):
+        boosters[place::at_once] = fitted
+    return QuantileModels(tuple(boosters), np.asarray(levels, dtype=float))
 
 
 def _usual_size(panel: Panel, cutoffs: Sequence[int], windows: Sequence[Window]) -> float:

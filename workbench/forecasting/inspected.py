@@ -71,7 +71,7 @@ def compare(
         item (empty, for the caller to name), sold, smoothing and global (units over the days),
         rmsse_smoothing and rmsse_global; one row per series.
     """
-    ours = forecaster.mean(panel, cutoff, [Window(day, 1) for day in range(1, days + 1)])
+    ours = forecaster.point(panel, cutoff, [Window(day, 1) for day in range(1, days + 1)])
     past = panel.until(panel.first_day + pd.Timedelta(days=cutoff))
     table = []
     for row in rows:

@@ -212,7 +212,7 @@ class LightGBMQuantiles:
         with ThreadPoolExecutor(threads()) as pool:
             models = fit_quantile_models(
                 history, training_cutoffs(history, task), task.windows,
-                levels=task.levels.tolist(), seed=task.seed, map_=pool.map,
+                levels=task.levels.tolist(), seed=task.seed, map_=pool.map, at_once=threads(),
             )  # fmt: skip
         return QuantilesFitted(models, task)
 

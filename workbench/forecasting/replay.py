@@ -20,7 +20,7 @@ from workbench.forecasting.panel import SERIES, Connection, choose_series, daily
 from workbench.forecasting.sensing import Belief, Sense, belief_of, learn_sense, update
 
 Array = npt.NDArray[np.float64]
-SENSED = "lightgbm_counts_sensed"
+SENSED = "_sensed"  # appended to the name of the family that made the forecast
 TODAY, WEEK = "today", "window"
 _HOURS = 48  # of a business day, by a clock that may be another zone's
 
@@ -30,6 +30,7 @@ class FirstSales:
     """Forecasts of windows that have passed, and what had sold by each clock of their first day.
 
     Attributes:
+        model: Family that made the forecast.
         series: item_id and location_id.
         cutoffs: Last known day of each forecast, ascending.
         days: Days in the window.
@@ -42,6 +43,7 @@ class FirstSales:
         total: Units of the window, shape (cutoffs, series).
     """
 
+    model: str
     series: pd.DataFrame
     cutoffs: tuple[pd.Timestamp, ...]
     days: int
@@ -56,8 +58,9 @@ class FirstSales:
     def at(self, chosen: slice) -> "FirstSales":
         """Some cutoffs."""
         return FirstSales(
-            self.series, self.cutoffs[chosen], self.days, self.levels, self.quantiles[chosen],
-            self.hours, self.shares, self.sold[:, chosen], self.today[chosen], self.total[chosen],
+            self.model, self.series, self.cutoffs[chosen], self.days, self.levels,
+            self.quantiles[chosen], self.hours, self.shares, self.sold[:, chosen],
+            self.today[chosen], self.total[chosen],
         )  # fmt: skip
 
 
@@ -165,7 +168,12 @@ def first_sales(connection: Connection, *, dc: str, shares: Sequence[float]) -> 
     total = np.stack([units[:, b : b + days].sum(axis=1) for b in begin]).astype(float)
     hours, usual = _clocks(connection, cutoffs[0], shares)
     sold = _sold_by(connection, [day + pd.Timedelta(days=1) for day in cutoffs], hours, count, dc)
-    return FirstSales(series, cutoffs, days, levels, quantiles, hours, usual, sold, today, total)
+    model = connection.execute(
+        "SELECT min(model) FROM forecasts WHERE serves = 'replenishment'"
+    ).fetchone()[0]
+    return FirstSales(
+        str(model), series, cutoffs, days, levels, quantiles, hours, usual, sold, today, total
+    )
 
 
 def learn_from(past: FirstSales, *, seed: int) -> Senses:
@@ -236,7 +244,7 @@ def sensed_rows(senses: Senses, day: FirstSales, clock: int) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    c.MODEL: SENSED,
+                    c.MODEL: day.model + SENSED,
                     **{name: keys[name].to_numpy() for name in SERIES},
                     c.CUTOFF: today, c.HORIZON_START: today,
                     c.HORIZON_END: today + pd.Timedelta(days=days - 1),

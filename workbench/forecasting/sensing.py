@@ -17,13 +17,12 @@ Chen 2000, "Power prior distributions", Statistical Science 15 (w).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from workbench.forecasting import count_kernels
 from workbench.forecasting.distribution import levels_needed, probability_below, through
 from workbench.forecasting.losses import mean_of_quantiles, randomised_pit
 
@@ -31,7 +30,6 @@ Array = npt.NDArray[np.float64]
 _SIZES = np.geomspace(0.1, 100, 31)  # sizes of the gamma that are tried
 WEIGHTS = tuple(float(w) for w in np.round(np.arange(0, 1.01, 0.1), 1))
 _LEAST_MEAN = 1e-3
-_SMALLEST_LOG = -600.0  # below it the chance of no demand is not a number that sums can start from
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,13 @@ class Belief:
 
     def quantiles(self, levels: Array) -> Array:
         """Whole-number quantiles of the whole target, shape (n, levels), never crossing."""
-        result = np.empty((len(self.mean), len(levels)))
-        z = special.ndtri(levels)
-        _compiled()(self.sold, self.mean, self.size, np.asarray(levels, float), z, result)
-        return result
+        result = count_kernels.short_quantiles(self.mean, self.size, levels)
+        large = np.isnan(result).any(axis=1)
+        if large.any():  # so large that the normal distribution stands in
+            mean, size = self.mean[large, None], self.size[large, None]
+            deviation = np.sqrt(mean + mean**2 / size)
+            result[large] = np.maximum(np.ceil(mean + special.ndtri(levels) * deviation - 0.5), 0)
+        return np.asarray(self.sold[:, None] + result)
 
     def pit(self, total: Array, *, seed: int) -> Array:
         """Randomised PIT of the whole target's demand, shape (n,)."""
@@ -167,39 +168,3 @@ def learn_sense(
         levels_needed(plain.pit(prior, sold[j], total, j, seed=seed + j), levels) for j in clocks
     ]
     return Sense(tuple(shares), weights, spread, np.stack(asked), levels)
-
-
-@lru_cache(maxsize=1)
-def _compiled() -> Any:
-    """The loop of quantiles as machine code; compiled in memory at first use."""
-    import numba
-
-    return numba.njit(_quantile_loop)
-
-
-def _quantile_loop(
-    sold: Array, mean: Array, size: Array, levels: Array, z: Array, result: Array
-) -> None:
-    """Sum the negative binomial's probabilities until each level is reached.
-
-    Where demand is so large that the sum cannot start, the normal distribution stands in.
-    """
-    for i in range(len(mean)):
-        k, m = size[i], mean[i]
-        start = k * np.log(k / (k + m))
-        if start < _SMALLEST_LOG:
-            deviation = np.sqrt(m + m * m / k)
-            for j in range(len(levels)):
-                result[i, j] = sold[i] + max(0.0, np.ceil(m + z[j] * deviation - 0.5))
-            continue
-        ratio = m / (k + m)
-        chance = np.exp(start)
-        below, count = chance, 0.0
-        for j in range(len(levels)):
-            while below < levels[j] and chance > 1e-300:
-                count += 1.0
-                chance *= ratio * (k + count - 1.0) / count
-                below += chance
-                if chance < 1e-14 and count > m:
-                    break
-            result[i, j] = sold[i] + count

@@ -40,8 +40,8 @@ def levels_by_family(
     """
     cutoffs = result.cutoffs
     return {
-        NAIVE: np.stack([_naive(panel, k, targets, days) for k in cutoffs], axis=1),
         result.family: np.stack([_ours(panel, result, k, targets, days) for k in cutoffs], axis=1),
+        NAIVE: np.stack([_naive(panel, k, targets, days) for k in cutoffs], axis=1),
     }
 
 

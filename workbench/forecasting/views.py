@@ -196,7 +196,7 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
             continue
         base = level(panel, cutoff)[panel.widest] * window_days
         actual = targets_at(panel, cutoff, start=1, length=window_days)[panel.widest]
-        mean = result.forecaster_at(cutoff).mean(panel, cutoff, [window])[panel.widest, 0]
+        mean = result.forecaster_at(cutoff).point(panel, cutoff, [window])[panel.widest, 0]
         shares = panel.promoted[:, panel.widest, cutoff + 1 : cutoff + 1 + window_days].mean(axis=2)
         display, mailer = shares[0] >= 0.25, shares[1] >= 0.25
         kind = np.select(

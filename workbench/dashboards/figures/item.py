@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _ACCIDENTS = 3  # of 28 correlations of noise so many lie outside their limits, at 95%
 _PARTS = (("units", "sold"), ("trend", "trend"), ("weekday", "weekday"), ("remainder", "rest"))
-_LINES = (("LightGBM", "ours", "solid"), ("exponential smoothing", "attention", "solid"),
+_LINES = (("our forecast", "ours", "solid"), ("exponential smoothing", "attention", "solid"),
           ("TSB", "good", "dash"), ("IMAPA", "extra", "dash"),
           ("seasonal naive", "reference", "dot"))  # fmt: skip
 
@@ -106,7 +106,7 @@ def opinions_over_time(past: pd.DataFrame, *, days: int, unit: str) -> "Figure":
     chart = theme.figure(
         title=f"What sold lay in our 80% band in {inside} of {len(past)} windows",
         subtitle=f"demand of {days} days, {unit}, by day of the forecast; dots: sold; band: 80% of"
-        " LightGBM counts",
+        " our forecast",
         y=f"{unit} in {days} days",
         height=440,
     )
@@ -157,13 +157,14 @@ def opinions_ahead(ahead: pd.DataFrame, *, days: int, unit: str) -> "Figure":
         x=unit,
         height=320,
     )
+    ours = table["model"] == _LINES[0][0]
     chart.add_trace(
         go.Bar(
             y=table["model"], x=table["expected"], orientation="h",
-            marker={"color": [theme.COLOURS["ours" if m == "LightGBM" else "reference"]
-                              for m in table["model"]]},
+            marker={"color": [theme.COLOURS["ours" if o else "reference"] for o in ours]},
             text=[f"{v:,.0f}" for v in table["expected"]], textposition="inside",
-            insidetextanchor="start",
+            insidetextanchor="start", textangle=0,
+            insidetextfont={"color": [theme.PAGE if o else theme.INK for o in ours]},
             hovertemplate="%{y}: %{x:,.1f}<extra></extra>",
         )
     )  # fmt: skip
