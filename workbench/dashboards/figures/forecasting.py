@@ -46,7 +46,7 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
         " seasonal naive on the test weeks",
         subtitle="value-weighted pinball loss (bars), value-weighted MAPE (circles)",
         x="% less than naive",
-        height=max(340, 100 + 34 * len(table)),
+        height=190 + 34 * len(table),
     )
     names = [_name(model) for model in table["model"]]
     ours = table["model"] == best["model"]
