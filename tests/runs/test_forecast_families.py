@@ -94,7 +94,7 @@ def test_another_family_writes_the_same_tables(shop, family):
     # windows from four test cutoffs and the as-of date, days and a week from the last alone
     assert orders["cutoff"].nunique() == 5
     assert set(forecasts["serves"]) == {"replenishment", "tactical", "operational"}
-    keys = ["item_id", "location_id", "cutoff", "horizon_start", "horizon_end"]
+    keys = ["model", "item_id", "location_id", "cutoff", "horizon_start", "horizon_end"]
     steps = forecasts.sort_values([*keys, "quantile"]).groupby(keys)["value"].diff().dropna()
     assert (steps >= 0).all()
     assert (forecasts["value"] >= 0).all()
