@@ -45,11 +45,11 @@ class Change:
     renames: Callable[[pd.Series], pd.Series | None] | None = None
 
 
-def changes(frame: pd.DataFrame, column: str, *, table: str) -> Iterator[Change]:
+def changes(frame: pd.DataFrame, column: str, *, table: str, seed: int = 1) -> Iterator[Change]:
     """Changes of one column that keep the key unique."""
     key = KEYS.get(table) or (list(CONTRACTS[table].key) if table in CONTRACTS else [])
-    seed = int.from_bytes(f"{table}.{column}".encode(), "little") % 2**32
-    random = np.random.default_rng(seed)
+    place = int.from_bytes(f"{table}.{column}".encode(), "little") % 2**32
+    random = np.random.default_rng((seed, place))
     values = frame[column]
     known = values.dropna()
     made = _filled(values, random) if known.empty else _kinds(values, random)
@@ -75,9 +75,7 @@ def _kinds(values: pd.Series, random: np.random.Generator) -> Made:
     kind = values.dropna().iloc[0]
     if isinstance(kind, bool | np.bool_):
         yield "flipped", _partly(values, random, ~values.astype("boolean"), 0.4), None
-        yield "some swapped", _partly(values, random, shuffled, 0.3), None
-        return
-    if pd.api.types.is_datetime64_any_dtype(values) or hasattr(kind, "toordinal"):
+    elif pd.api.types.is_datetime64_any_dtype(values) or hasattr(kind, "toordinal"):
         yield from _other_dates(pd.to_datetime(values), random)
     elif isinstance(kind, str):
         yield from _other_texts(values, random)
@@ -108,6 +106,9 @@ def _other_dates(dates: pd.Series, random: np.random.Generator) -> Made:
     yield "mirrored", first + (last - dates), None
     yield "exchanged", *_exchanged(dates, random)
     yield "some later", _partly(dates, random, dates + pd.Timedelta(days=9), 0.4), None
+    midnight, middle = dates.dt.floor("D"), first + (last - first) / 2
+    if (midnight != dates).any():
+        yield "without the time of day", dates.mask(dates < middle, midnight), None
 
 
 def _shifted(of: pd.Series, step: pd.Timedelta) -> pd.Series | None:

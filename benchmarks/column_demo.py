@@ -90,8 +90,8 @@ def notebook(workspace: Workspace, number: str) -> Path:
     return next(path for path in all_notebooks(workspace) if path.stem.startswith(number))
 
 
-def step_of(workspace: Workspace, name: str, folder: Path) -> column_steps.Step:
-    """A step to experiment on, by job name or number of a notebook."""
+def step_of(workspace: Workspace, name: str, folder: Path, *, seed: int) -> column_steps.Step:
+    """A step to experiment on, by job name or number of a notebook; the seed is of its others."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     if name == INGEST:
@@ -103,4 +103,4 @@ def step_of(workspace: Workspace, name: str, folder: Path) -> column_steps.Step:
             workspace, notebook(workspace, name), SMALL.get(name, {}), scratch,
             items=ITEMS.get(name, 0),
         )  # fmt: skip
-    return replace(step, others=others(name, step.inputs))
+    return replace(step, others=others(name, step.inputs, seed=seed))

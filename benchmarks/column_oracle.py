@@ -37,12 +37,26 @@ class Observed:
     seen_by: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Search:
+    """How hard is looked.
+
+    Attributes:
+        seed: Of what is changed by chance.
+        every: All changes from all inputs, whatever has been seen already.
+    """
+
+    seed: int = 1
+    every: bool = False
+
+
 def experiment(
     step: Step,
     said: Mapping[Column, set[Column]],
     *,
     only: Sequence[Column] | None = None,
     seen: Observed | None = None,
+    search: Search = Search(),
     told: Callable[[Observed], None] = lambda _: None,
 ) -> Observed:
     """Change each column of each input in turn.
@@ -53,6 +67,7 @@ def experiment(
             seen, all changes are tried; else until several show nothing new.
         only: Columns to change; default all.
         seen: What was observed before; its columns are not changed again.
+        search: How hard is looked.
         told: Called after each column with all that was observed.
     """
     bases = [_Base(inputs, step.run(inputs)) for inputs in step.others]
@@ -66,8 +81,8 @@ def experiment(
             wanted = said.get(column, set())
             seen.pairs[column], seen.tried[column] = set(), 0
             for base in bases:
-                _try(step, base, column, wanted, seen)
-                if wanted and wanted <= _judged(seen.pairs[column]):
+                _try(step, base, column, wanted, seen, search)
+                if not search.every and wanted and wanted <= _judged(seen.pairs[column]):
                     break
             told(seen)
     return seen
@@ -90,12 +105,14 @@ def _steady(step: Step, inputs: Tables) -> Tables:
     return made
 
 
-def _try(step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed) -> None:
+def _try(
+    step: Step, base: _Base, column: Column, wanted: set[Column], seen: Observed, search: Search
+) -> None:
     source, name = column
     found, quiet = seen.pairs[column], 0
     enough = ENOUGH if wanted else FEW
     earlier: Tables = {}
-    for change in changes(base.inputs[source], name, table=source):
+    for change in changes(base.inputs[source], name, table=source, seed=search.seed):
         try:
             if source in CONTRACTS:
                 refuse_broken(contract(source), change.frame, only=name)
@@ -113,7 +130,7 @@ def _try(step: Step, base: _Base, column: Column, wanted: set[Column], seen: Obs
             seen.seen_by[f"{source}.{name}>{table}.{other}"] = change.what
         quiet = 0 if shown - found else quiet + 1
         found |= shown
-        if quiet >= enough and wanted <= _judged(found):
+        if not search.every and quiet >= enough and wanted <= _judged(found):
             return
 
 

@@ -36,8 +36,9 @@ from workbench.decision_log.verify import verify_log
 from workbench.errors import WorkbenchError
 
 CALLS = (
-    "write pwrite64 fsync fdatasync rename renameat renameat2 link linkat unlink unlinkat openat"
-    " mkdir mkdirat ftruncate fallocate flock close read pread64 newfstatat fstat getdents64"
+    "write pwrite64 io_submit io_getevents fsync fdatasync rename renameat renameat2 link linkat"
+    " unlink unlinkat openat mkdir mkdirat ftruncate fallocate flock close read pread64 newfstatat"
+    " fstat getdents64 io_setup io_destroy"
 ).split()
 # What an append changes on the disk, tried first.
 CHANGES = set(CALLS[: CALLS.index("unlink")])

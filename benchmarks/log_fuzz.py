@@ -35,6 +35,7 @@ from workbench.decision_log.index import LogIndex
 from workbench.decision_log.prove import ProvingReader
 from workbench.decision_log.storage import MemoryStorage
 from workbench.errors import WorkbenchError
+from workbench.merkle import Frontier
 
 PATIENCE = 2  # seconds for one input
 MEMORY = 64 << 20
@@ -180,6 +181,7 @@ SEALED = journal.sealed_batch(
     checkpoint.Checkpoint(SIGNER.verifier.name, 0, bytes(32)),
     checkpoint.Checkpoint(SIGNER.verifier.name, 2, bytes(32)), ENTRIES[:2], SIGNER,
 )  # fmt: skip
+ASKED = journal.asked_batch(Frontier(), ENTRIES[0], SIGNER)
 EPOCH = bytes(range(16))
 MAGIC = journal.header(EPOCH).split(EPOCH)[0]
 JOURNAL = journal.header(EPOCH) + journal.frame(EPOCH, journal.BLOCK_BYTES, BATCH)
@@ -199,8 +201,8 @@ TARGETS = [
     Target("entry bundle", read_bundle,
            [tiles.encode_bundle(ENTRIES), b"\0\0\0\1x"], [tiles.decode_bundle]),
     Target("journal", read_journal, [JOURNAL, JOURNAL + bytes(50), bytes(40)], [journal.frames]),
-    Target("batch of the journal", read_batch, [BATCH, SEALED],
-           [journal.parse_batch, journal._sealed, journal._signed]),
+    Target("batch of the journal", read_batch, [BATCH, SEALED, ASKED],
+           [journal.parse_batch, journal._sealed, journal._asked, journal._signed]),
     Target("tlog-proof", read_proof,
            [*SEED_PROOFS, SEED_PROOFS[0].replace(SEED_NOTE, OTHER_NOTE)],
            [prove.verify_bundle, prove._canonical_base64, checkpoint.open_checkpoint]),

@@ -6,7 +6,7 @@ for script in benchmarks/*.py; do
   name=$(basename "$script" .py)
   [ "$name" = "__init__" ] || { echo "== $name"; .venv/bin/python -m "benchmarks.$name"; }
 done
-for name in intermittent censored growth scale m5_paths months; do  # those of forecasts that need no workspace
+for name in intermittent censored growth scale m5_families m5_paths months; do  # those of forecasts that need no workspace
   echo "== forecasting.$name"; .venv/bin/python -m "benchmarks.forecasting.$name"
 done
 echo "== a workspace that ran the demo, for those that replay its forecasts"

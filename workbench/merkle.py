@@ -180,6 +180,14 @@ class Frontier:
             self._roots.append(node)
             self.size += 1
 
+    def copy(self) -> "Frontier":
+        """The same, to be kept while this one grows."""
+        return Frontier(self.size, self._roots)
+
+    def digest(self) -> bytes:
+        """Commits to the same leaves as the root does, by one hash however many subtrees."""
+        return sha256(b"".join(self._roots)).digest()
+
     def root(self) -> bytes:
         """Root of the whole tree."""
         if not self._roots:

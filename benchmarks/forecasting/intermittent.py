@@ -3,14 +3,14 @@
 Run: python -m benchmarks.forecasting.intermittent [--shared ../shared] [--out FILE]
 
 Nothing of the test period is seen by what is judged on it: smoothing constant, spread, bias and
-levels come from windows that ended before each cutoff.
+levels come from windows that ended before each cutoff. M5 is judged from the last cutoff and, to
+show what one month's accident is, from four earlier ones whose windows do not overlap.
 """
 
 import argparse
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.forecasting import intermittent_page
+from benchmarks.forecasting.intermittent_page import JUDGED, LEVELS, PEER_SERIES, OnM5
 from benchmarks.forecasting.m5_data import CLOSED, STATES, read_calendar
 from benchmarks.forecasting.m5_model import M5Config, node_effects
 from workbench.forecasting import losses
@@ -29,45 +31,11 @@ from workbench.forecasting.slow_movers import CountForecast, Plan, fit_counts, p
 from workbench.forecasting.structural import forecast_structural
 
 Array = npt.NDArray[np.float64]
-LEVELS = np.array([0.5, 0.75, 0.833, 0.9, 0.95, 0.975, 0.99])
-JUDGED = (0.833, 0.95, 0.99)
 OUT = Path(__file__).parents[1] / "results" / "forecasting_intermittent.md"
 M5_LAST = 1913  # the last day that forecasts see
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.3)
-PEER_SERIES = 2_000
 CAUTION = 1.0  # standard errors between cutoffs
-# Chosen before the figures below, on windows that end by d_1913; means over the five methods.
-TRIED = """\
-Chosen on windows that end by d_1913, from eleven cutoffs between 307 and 391 known days and, behind
-the stroke, the six latest of these (from 356 on); five methods, eight weekly cutoffs to calibrate.
-Root mean square of the gap at 83.3% in points; pinball loss in units. "Kept": the share of what a
-whole group was missed by that is learned as lasting bias.
-
-| rates follow | 28 days | 14 days | 7 days | pinball, 28 days |
-|---|---|---|---|---|
-| nothing | 3.61 / 1.43 | 2.75 / 0.91 | 2.39 / 0.70 | 2.962 |
-| the total | 1.98 / 1.07 | 1.72 / 0.77 | 1.72 / 0.76 | 2.947 |
-| states | 1.95 / 1.07 | 1.74 / 0.81 | 1.70 / 0.79 | 2.945 |
-| state and category | 1.98 / 0.89 | 1.75 / 0.61 | 1.71 / 0.65 | 2.940 |
-| state and department | 2.12 / 0.84 | 1.89 / 0.59 | 1.77 / 0.54 | 2.936 |
-| **state and category, half kept (taken)** | 2.00 / 0.70 | 1.71 / 0.58 | 1.65 / 0.53 | 2.945 |
-| state and department, 30% kept | 2.11 / 0.75 | 1.87 / 0.56 | 1.73 / 0.52 | 2.938 |
-| state and department, half kept | 2.12 / 0.81 | 1.85 / 0.73 | 1.72 / 0.56 | 2.941 |
-| state and department, 70% kept | 2.17 / 0.96 | 1.85 / 0.91 | 1.71 / 0.65 | 2.944 |
-| the total, half kept | 1.85 / 0.76 | 1.62 / 0.65 | 1.58 / 0.61 | 2.952 |
-| the total, all kept | 1.95 / 0.96 | 1.69 / 1.00 | 1.56 / 0.71 | 2.958 |
-| as taken, from sixteen cutoffs | 1.94 / 0.96 | 1.72 / 0.87 | 1.72 / 1.00 | 2.908 |
-| nothing, from sixteen cutoffs | 3.34 / 2.33 | 2.76 / 1.82 | 2.58 / 1.86 | 2.921 |
-
-Levels are raised by one standard error between cutoffs as well. TSB, mean gap of raw coverage of
-28 days at 83.3%, 95% and 99% from 391, 377 and 363 known days: +1.7, +0.3 and -0.3 without it,
-+1.9, +0.4 and -0.2 with half of one, +2.1, +0.6 and -0.2 with one; from 335, before the rise of
-early spring, -1.5, -0.9 and -0.4 without it, -0.9, -0.5 and -0.2 with one.
-
-Before, without totals to follow, the windows below were up to 2.2 points off, and 2.1 to 2.9 when
-learned from monthly cutoffs of a year: these figures had been seen.
-
-""".splitlines()
+BEFORE = (307, 335, 363, 391)  # known days of earlier cutoffs, whose 28 days do not overlap
 
 
 @dataclass(frozen=True)
@@ -175,9 +143,8 @@ def on_carparts(shared: Path) -> list[dict[str, object]]:
     return [{"method": m, "window": n, **scores(cases)} for (m, n), cases in found.items()]
 
 
-def on_m5(units: Array, movement: Movement) -> tuple[list[dict[str, object]], float, list[str]]:
-    """All series forecast from d_1913; slow movers judged on d_1914 to d_1941."""
-    cutoff = M5_LAST - 1495
+def on_m5(units: Array, movement: Movement, cutoff: int = M5_LAST - 1495) -> OnM5:
+    """All series forecast from column `cutoff`; slow movers judged on the 28 days after it."""
     known = units[:, : cutoff + 1]
     learned_on = [Window(day, 1) for day in (1, 2, 3, 4, 5, 6, 7, 14, 28)]
     learned_on += [Window(1, 7), Window(15, 7), Window(1, 14), Window(15, 14), Window(1, 28)]
@@ -194,8 +161,9 @@ def on_m5(units: Array, movement: Movement) -> tuple[list[dict[str, object]], fl
     )
     made = {}
     for method in METHODS:
-        fitted = fit_counts(known, trials, method=method, levels=LEVELS.tolist(), movement=movement)
-        made[method] = fitted.forecast(known)
+        made[method] = fit_counts(
+            known, trials, method=method, levels=LEVELS.tolist(), movement=movement, caution=CAUTION
+        ).forecast(known)
         for length in (1, 7, 14, 28):
             made[method].quantiles(length)
     spent = time.process_time() - begun
@@ -205,7 +173,7 @@ def on_m5(units: Array, movement: Movement) -> tuple[list[dict[str, object]], fl
         for length, case in judged(forecast, units, cutoff, ahead, slow):
             found.setdefault(length, []).append(case)
         table += [{"method": method, "window": n, **scores(c)} for n, c in found.items()]
-    return table, spent, [f"{m} {f.forecaster.alpha:g}" for m, f in made.items()]
+    return OnM5(table, spent, [f"{m} {f.forecaster.alpha:g}" for m, f in made.items()])
 
 
 def peers(units: Array) -> list[dict[str, object]]:
@@ -268,118 +236,16 @@ def ours_beside(
     return table
 
 
-def worst_gap(table: Sequence[dict[str, object]]) -> float:
-    return max(abs(float(str(row[f"pit {x:.1%}"])) - x) for row in table for x in JUDGED)
-
-
-def kept_by(table: Sequence[dict[str, object]]) -> str:
-    """Methods whose every window keeps within 1.5 points of uniform and covers what it says."""
-    kept = []
-    for method in METHODS:
-        rows = [row for row in table if row["method"] == method]
-        raw = [float(str(row[f"raw {x:.1%}"])) - x for row in rows for x in JUDGED]
-        if worst_gap(rows) <= 0.015 and min(raw) >= 0:
-            kept.append(method)
-    return ", ".join(kept) or "none"
-
-
-def rows_of(table: Sequence[dict[str, object]], text: Callable[[str, float], str]) -> list[str]:
-    names = list(table[0])
-    lines = [
-        "| " + " | ".join(names) + " |",
-        "|" + "|".join([" --- "] + [" ---: "] * (len(names) - 1)) + "|",
-    ]
-    for row in table:
-        cells = [v if isinstance(v, str) else text(k, float(str(v))) for k, v in row.items()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
-
-
-def shown(name: str, value: float) -> str:
-    if np.isnan(value):
-        return "–"
-    if name == "whole":
-        return "yes" if value else "no"
-    if name.startswith(("pit", "raw")):
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if name in ("forecasts", "window") else f"{value:.4g}"
-
-
-def report(arguments: argparse.Namespace) -> str:
-    shared = Path(arguments.shared)
-    units = m5(shared)
-    slow_movers, spent, alphas = on_m5(units, m5_movement(shared))
-    parts = on_carparts(shared)
-    single, longer = (
-        {name: worst_gap([row for row in table if (row["window"] == 1) == alone])
-         for name, table in (("carparts", parts), ("M5", slow_movers))}
-        for alone in (True, False)
-    )  # fmt: skip
-    lines = [
-        "# Distributions of slow movers' demand",
-        "",
-        f"`python -m benchmarks.forecasting.intermittent` on {os.cpu_count()} cores,"
-        f" {platform.system()}, Python {platform.python_version()}. PIT is randomised: uniform"
-        " where forecasts are calibrated. Raw coverage of whole-number quantiles lies above its"
-        " level by nature: a slow mover's smallest number that covers 83.3% often covers 91%."
-        f" Pinball loss is the mean over levels {', '.join(f'{x:g}' for x in LEVELS)}, in units.",
-        "",
-        f"**Single periods: the randomised PIT is at most {100 * single['carparts']:.1f} points off"
-        f" on carparts and {100 * single['M5']:.1f} on M5, over all methods and the three levels."
-        f" Windows: {100 * longer['carparts']:.1f} and {100 * longer['M5']:.1f}.**",
-        "",
-        "Within 1.5 points and with at least nominal raw coverage in every window, at every level:"
-        f" {kept_by(slow_movers)} on M5, {kept_by(parts)} on carparts.",
-        "",
-        "Windows of M5 end in one and the same month: what season and growth do to all series"
-        " together, no slow mover can tell alone, and no number of series makes up for it. So rates"
-        " follow the totals of state and category, which a structural model with a calendar"
-        " forecasts (`workbench/forecasting/movement.py`). That nearly halves the gap over eleven"
-        " past windows, but not in this one, whose rise the structural model foresees too low (see"
-        " `m5.md`); that part is the same for all methods. What differs between methods is how fast"
-        " they follow single items: most likely, items that rise within their group are forecast"
-        " too low where smoothing is slow (IMAPA, ADIDA, TSB). Smoothing IMAPA by 0.1 instead of"
-        " 0.02 moves its gap at 83.3% in windows of 28 days from -0.5 to +0.6 points from 384 known"
-        " days, and from +0.3 to 0.0 from 356; the constant is the best of five by Poisson"
-        " deviance over all past windows.",
-        "",
-        *TRIED,
-        "## Cost",
-        "",
-        f"Five methods over all {len(units):,} series of M5, choice of the smoothing constant,"
-        f" calibration and quantiles of days and of windows of 7, 14 and 28 days: **{spent:.0f} CPU"
-        " seconds**, compilation included.",
-        "",
-        "## M5, slow movers",
-        "",
-        "Mean interval between demands above 1.32 days up to d_1913. Trained and calibrated up to"
-        " d_1913 on d_1495 onwards, judged on d_1914 to d_1941: each single day, and windows of"
-        f" consecutive days forecast as windows. Smoothing constants: {', '.join(alphas)}.",
-        "",
-        *rows_of(slow_movers, shown),
-        "## carparts",
-        "",
-        "All parts sold before the cutoff; six origins (months 39 to 44), calibrated anew at each"
-        " on the windows that had ended; windows of one and of three months.",
-        "",
-        *rows_of(parts, shown),
-        "## Peers, in the same run",
-        "",
-        f"{PEER_SERIES:,} slow movers of M5, single days d_1914 to d_1941: statsforecast's methods"
-        " with its conformal intervals (4 windows) as a user would call them, the quantiles of each"
-        " series' own past days, and ours calibrated on the same series alone.",
-        "",
-        *rows_of(peers(units), shown),
-    ]  # fmt: skip
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", default=os.environ.get("WORKBENCH_SHARED", "../shared"))
     parser.add_argument("--out", default=str(OUT))
     arguments = parser.parse_args()
-    text = report(arguments)
+    shared = Path(arguments.shared)
+    units, movement = m5(shared), m5_movement(shared)
+    before = {known: on_m5(units, movement, known - 1) for known in BEFORE}
+    now = on_m5(units, movement)
+    text = intermittent_page.page(now, before, on_carparts(shared), peers(units))
     Path(arguments.out).write_text(text)
     print(text)
 

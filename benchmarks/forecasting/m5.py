@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.forecasting import m5_data, m5_families, m5_page
-from benchmarks.forecasting.m5_data import CUTS, HORIZON, M5
+from benchmarks.forecasting import m5_data, m5_page
+from benchmarks.forecasting.m5_data import CUTS, HORIZON, M5, wrmsse
+from benchmarks.forecasting.m5_families import structural_top_down
 from benchmarks.forecasting.m5_model import Forecast, M5Config, forecast
 from benchmarks.forecasting.m5_quantiles import LEVELS, absolute_scale, quantiles, scale_error
 from workbench.forecasting import losses
@@ -36,8 +37,8 @@ class Scores:
     """What a window showed.
 
     Attributes:
-        wrmsse: Per family, the twelve levels.
-        seconds: Per family, CPU seconds.
+        wrmsse: Per forecast, the twelve levels.
+        seconds: Per forecast, CPU seconds.
         wspl: Weighted scaled pinball loss, shape (levels, quantiles).
         coverage: Share of outcomes at or below each quantile, shape (levels, quantiles).
         pit: Share of outcomes below each quantile, ties counted by half, same shape.
@@ -52,35 +53,20 @@ class Scores:
     scale_error: tuple[float, float, float]
 
 
-def families(m5: M5, now: Forecast) -> dict[str, tuple[Array, float]]:
-    """Forecasts of the bottom series by every family, and CPU seconds."""
-    units = m5.units[:, : now.known].astype(float)
-    count = len(m5.keys)
-    made = {}
-    jobs = {
-        **{name: lambda f=f: f(units) for name, f in m5_families.BOTTOM_UP.items()},
-        "ETS of store-departments": lambda: m5_families.ets_top_down(m5, now.known),
-        "structural, top-down": lambda: m5_families.structural_top_down(m5, now),
+def parts(m5: M5, now: Forecast) -> dict[str, tuple[Array, float]]:
+    """Forecasts of the bottom series, ours and what it is made of, and CPU seconds."""
+    week = np.tile(m5.units[:, now.known - 7 : now.known].astype(float), HORIZON // 7)
+    return {
+        "seasonal naive": (week, 0.0),
+        "structural, top-down": (structural_top_down(m5, now), 0.0),
+        "LightGBM, bottom-up": (now.items, now.cpu_seconds),
+        OURS: (now.nodes[-len(m5.keys) :], now.cpu_seconds),
     }
-    for name, job in jobs.items():
-        started = time.process_time()
-        made[name] = (job(), time.process_time() - started)
-    made["LightGBM, bottom-up"] = (now.items, now.cpu_seconds)
-    made[OURS] = (now.nodes[-count:], now.cpu_seconds)
-    return made
-
-
-def wrmsse(m5: M5, window: str, bottom: Array) -> Array:
-    """WRMSSE of the twelve levels; the competition's figure is their mean."""
-    known, scoring = CUTS[window], m5.scoring(window)
-    error = m5.tree.sums(m5.units[:, known : known + HORIZON] - bottom)
-    score = np.sqrt((error**2).mean(axis=1) / scoring.scale)
-    return losses.weighted(score, 12 * scoring.weight, m5.tree.level)
 
 
 def score(m5: M5, window: str, now: Forecast, spread: Array) -> Scores:
     """Score points and quantiles on sales that are at hand."""
-    made = families(m5, now)
+    made = parts(m5, now)
     actual = m5.tree.sums(m5.units[:, now.known : now.known + HORIZON])
     scoring = m5.scoring(window)
     scale = absolute_scale(m5, now.known, scoring.scale)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.forecasting import losses
 from workbench.forecasting.direct import DailyPanel
 from workbench.forecasting.hierarchy import Hierarchy, hierarchy
 
@@ -91,6 +92,14 @@ class M5:
     def until(self, known: int) -> "M5":
         """The same with later sales cut off."""
         return replace(self, units=self.units[:, :known])
+
+
+def wrmsse(m5: M5, window: str, bottom: Array) -> Array:
+    """WRMSSE of the twelve levels; the competition's figure is their mean."""
+    known, scoring = CUTS[window], m5.scoring(window)
+    error = m5.tree.sums(m5.units[:, known : known + HORIZON] - bottom)
+    score = np.sqrt((error**2).mean(axis=1) / scoring.scale)
+    return losses.weighted(score, 12 * scoring.weight, m5.tree.level)
 
 
 def shared() -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.log_crashes import killed
 from workbench.decision_log.service.group import GroupCommit
-from workbench.decision_log.storage import MemoryStorage
+from workbench.decision_log.storage import MemoryStorage, always
 from workbench.decision_log.verify import verify_log, verify_storage
 from workbench.errors import LogError
 
@@ -46,8 +46,9 @@ class FailingStorage(MemoryStorage):
     def publish(self, path, data):
         self._fail(lambda: MemoryStorage.replace(self, path, data))
 
-    def record(self, data):
+    def record(self, data, accept=always):
         self._fail(lambda: MemoryStorage.record(self, data))
+        return accept()
 
     def settle(self, superseded=(), *, last=True):
         for path in superseded:

@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 
 from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.journal import Batch, frame, frames, header, parse_batch, sealed_batch
+from workbench.decision_log.journal import (
+    Batch,
+    asked_batch,
+    frame,
+    frames,
+    header,
+    parse_batch,
+    sealed_batch,
+)
 from workbench.decision_log.journal_file import JournalFile
 from workbench.decision_log.note import generate_signer
 from workbench.errors import LogError, VerificationError
+from workbench.merkle import Frontier
 
 EPOCH = bytes(range(16))
 
@@ -89,12 +98,14 @@ def test_a_batch_spelt_in_another_way_is_refused():
     before, after = (Checkpoint("example.com/log", size, bytes(32)) for size in (1, 2))
     signed = Batch(1, bytes(32), (b"entry",), after.sign(signer)).encode()
     sealed = sealed_batch(before, after, [b"entry"], signer)
-    for record in (signed, sealed):
+    asked = asked_batch(Frontier(1, [bytes(32)]), b"entry", signer)
+    for record in (signed, sealed, asked):
         batch = parse_batch(record)
         assert (batch.start, batch.end, batch.entries) == (1, 2, (b"entry",))
-        assert batch.checkpoint(signer) == after
+        assert batch.checkpoint(signer, bytes(32)) == after
         assert batch.encode() == record
     others = [sealed.replace(b"sealed 1", spelt) for spelt in (b"sealed +1", b"sealed 01", b"1")]
+    others += [asked.replace(b"asked 1", b"asked 01"), asked.upper(), asked + b"\0\1x"]
     for other in (b"+" + signed, b"0" + signed, b" " + sealed, sealed.upper(), *others):
         with pytest.raises(LogError, match="malformed"):
             parse_batch(other)
@@ -115,9 +126,17 @@ def test_a_seal_holds_for_one_claim_of_one_key():
     before, after = (Checkpoint("example.com/log", size, bytes(32)) for size in (1, 2))
     record = sealed_batch(before, after, [b"entry"], signer)
     altered = record.replace(b" 2 00", b" 2 10")
-    for batch, key in ((parse_batch(record), other), (parse_batch(altered), signer)):
+    asked = asked_batch(Frontier(1, [bytes(32)]), b"entry", signer)
+    elsewhere = asked.replace(b"asked 1", b"asked 2")
+    for batch, key in (
+        (parse_batch(record), other),
+        (parse_batch(altered), signer),
+        (parse_batch(asked), other),
+        (parse_batch(asked.replace(b"entry", b"ENTRY")), signer),
+        (parse_batch(elsewhere), signer),
+    ):
         with pytest.raises(VerificationError, match="not sealed by the log's key"):
-            batch.checkpoint(key)
+            batch.checkpoint(key, bytes(32))
 
 
 def test_a_file_that_is_no_journal_is_told():

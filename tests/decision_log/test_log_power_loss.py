@@ -22,7 +22,7 @@ from workbench.decision_log.keys import KeptCheckpoint, ensure_key, verifier_key
 from workbench.decision_log.note import generate_signer
 from workbench.decision_log.prove import ProvingReader, verify_bundle
 from workbench.decision_log.rotating import finish_rotation, rotate_key
-from workbench.decision_log.storage import FolderStorage, MemoryStorage
+from workbench.decision_log.storage import FolderStorage, MemoryStorage, always
 from workbench.decision_log.tiles import CHECKPOINT
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.verify import verify_storage
@@ -49,8 +49,9 @@ class Disk(MemoryStorage):
     def __init__(self):
         super().__init__()
         self.durable, self.dirty, self.unsettled = {}, set(), {}
-        self.file = self.durable_file = b""
+        self.file = self.durable_file = self.kept = b""
         self.epoch = self.fail = 0
+        self.overlaps = True
         self.how = "before"
 
     @contextmanager
@@ -107,15 +108,19 @@ class Disk(MemoryStorage):
             self.dirty.discard(path)
             self.durable[path] = self.objects[path]
 
-    def record(self, data):
-        before = self.file
-        if not before:
+    def record(self, data, accept=always):
+        if not self.kept:
             self.epoch += 1
-        whole = before or header(self.epoch.to_bytes(16, "big"))
-        framed = frame(self.epoch.to_bytes(16, "big"), len(whole), data)
+        epoch = self.epoch.to_bytes(16, "big")
+        whole = self.kept or header(epoch)
+        framed = frame(epoch, len(whole), data)
         self.file = whole + framed[: len(framed) // 2]
         self._do(lambda: setattr(self, "file", whole + framed))
-        self.durable_file = self.file
+        self.durable_file = self.file  # also what is not accepted, until it is written over
+        if accept():
+            self.kept = self.file
+            return True
+        return False
 
     def journal(self):
         return list(frames(self.file))
@@ -136,7 +141,7 @@ class Disk(MemoryStorage):
         self._do(self._empty_journal)
 
     def _empty_journal(self):
-        self.file = self.durable_file = b""
+        self.file = self.durable_file = self.kept = b""
 
     def remove(self, path):
         self.objects.pop(path, None)

@@ -95,3 +95,32 @@ def test_seasonal_naive_quantiles_are_ordered_and_not_negative():
     quantiles = seasonal_naive_quantiles(known, start=1, length=10, levels=LEVELS)
     assert (np.diff(quantiles, axis=1) >= 0).all()
     assert (quantiles >= 0).all()
+
+
+def test_discounted_methods_weigh_all_values_by_age():
+    # Second algorithm: Brown's discounted least squares of a level is the weighted mean.
+    units = np.array([[0, 3, 0, 0, 5, 0, 2, 0, 0.0]])
+    sizes, intervals, hits = [3, 5, 2], [2, 3, 2], [0, 1, 0, 0, 1, 0, 1, 0, 0]
+
+    def level(values, alpha):
+        return np.average(values, weights=(1 - alpha) ** np.arange(len(values))[::-1])
+
+    chance = level(hits, 0.1)
+    assert last("tsb", units, alpha=0.2, discounted=True) == pytest.approx(
+        [chance * level(sizes, 0.2)]
+    )
+    croston = level(sizes, 0.2) / level(intervals, 0.2)
+    assert last("croston", units, alpha=0.2, discounted=True) == pytest.approx([croston])
+    assert last("sba", units, alpha=0.2, discounted=True) == pytest.approx([0.9 * croston])
+    # Mean interval 7/3, so blocks of 2 that end with the last day: 3, 5, 2, 0 from the second on.
+    pairs = level([3, 5, 2, 0], 0.2) / 2
+    days = level(units[0], 0.2)
+    assert last("adida", units, alpha=0.2, discounted=True) == pytest.approx([pairs])
+    assert last("imapa", units, alpha=0.2, discounted=True) == pytest.approx([(pairs + days) / 2])
+
+
+@pytest.mark.parametrize("method", intermittent.METHODS)
+def test_a_discounted_rate_is_the_textbooks_once_the_first_values_are_old(method):
+    units = np.random.default_rng(6).poisson(0.5, (6, 2_000)).astype(float)
+    textbook = last(method, units, alpha=0.1)
+    assert last(method, units, alpha=0.1, discounted=True) == pytest.approx(textbook, rel=1e-6)

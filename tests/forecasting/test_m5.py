@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.forecasting import m5_data, m5_model
-from benchmarks.forecasting.m5_families import BOTTOM_UP
+from benchmarks.forecasting import m5_data, m5_families, m5_model
 from benchmarks.forecasting.m5_quantiles import absolute_scale
-from workbench.forecasting import losses
+from workbench.forecasting import catalogue, losses
+from workbench.forecasting.protocol import plain_panel
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,26 @@ def test_the_coherent_forecast_adds_up_and_keeps_to_the_upper_nodes(m5):
     assert (nodes >= 0).all()
 
 
-def test_every_simple_family_forecasts_every_series_and_day():
-    units = np.random.default_rng(0).poisson(0.5, (5, 90)).astype(float)
-    shapes = {name: family(units).shape for name, family in BOTTOM_UP.items()}
-    assert set(shapes.values()) == {(5, 28)}
+@pytest.mark.parametrize("name", ["naive", "seasonal_naive", "tsb", "lightgbm_days"])
+def test_a_family_expects_demand_of_every_series_and_day(name):
+    units = np.random.default_rng(0).poisson(2.0, (5, 200)).astype(np.float32)
+    found = m5_families.expected(catalogue.FAMILIES[name], plain_panel(units))
+    assert found.shape == (5, 28)
+    assert np.isfinite(found).all()
+
+
+def test_items_share_out_what_their_department_is_expected_to_sell(m5):
+    known = 419
+    panel = m5_families.departments(m5, known)
+    ninth = m5.tree.nodes("9 store, department")
+    np.testing.assert_allclose(panel.units, m5.tree.sums(m5.units[:, :known])[ninth])
+    totals = np.repeat(panel.units[:, -1:].astype(float), 28, axis=1)
+    items = m5_families.by_recent_shares(m5, known, totals)
+    np.testing.assert_allclose(m5.tree.sums(items)[ninth], totals)
+
+
+def test_items_are_unknown_before_their_first_price(m5):
+    units = m5_families.items(m5, 419).units
+    late = int(np.argmax(m5.listed))
+    assert np.isnan(units[late, : m5.listed[late]]).all()
+    assert np.isfinite(units[late, m5.listed[late] :]).all()

@@ -268,8 +268,20 @@ def test_reports_of_one_notebook_are_versions_of_one_dataset(graph_of):
     ]
     graph = graph_of(events)
     (found,) = graph.downstream(graph.start("sales"))
-    assert (found.version.name, found.version.digest) == ("reports/10-a", f"m{other}")
+    assert (found.version.name, found.version.digest) == ("reports/10-a", other)
     assert graph.start(f"reports/10-a/2026-01-01/{RUN}/report.html").dataset is not None
+
+
+@pytest.mark.parametrize("read", [["run.json", "errors.csv"], ["errors.csv", "run.json"], ["a"]])
+def test_what_was_made_from_any_file_of_a_report_rests_on_what_its_run_read(graph_of, read):
+    def files(*names):
+        return [dataset(f"reports/10-a/2026-01-01/{RUN}/{name}", f"d-{name}") for name in names]
+
+    events = [
+        *lived(0, "10-a", RUN, [dataset("sales", "1")], files("run.json", "report.html")),
+        *lived(2, "60-b", "run-b", files(*read), [dataset("alarms", "1")]),
+    ]
+    assert up(graph_of(events), "alarms") == ["reports/10-a", "sales"]
 
 
 def test_the_overview_groups_what_was_made_together_and_keeps_the_newest_run(graph_of):

@@ -10,7 +10,7 @@ from workbench.readiness import coverage
 from workbench.readiness.audit import Surroundings, audit, beside, fix_list
 from workbench.readiness.checks import AREAS, ITEM_PAIRS, KEYS, LOADS, all_checks
 from workbench.readiness.config import ReadinessConfig
-from workbench.tables.plan import rows_alone
+from workbench.tables.plan import in_any_order, rows_alone
 
 CONFIG = ReadinessConfig()
 
@@ -278,6 +278,18 @@ def test_bad_rows_of_the_versions_in_force_count_as_a_share_of_what_was_read(war
     assert any("share 0.97%, first b.csv:3" in one for one in examples)  # 1 of 103
 
 
+def test_totals_are_those_of_the_groups_that_are_shown(warehouse):
+    set_aside(
+        warehouse,
+        *(("sales", "v10", "a.csv", row, "quantity", f"reason {row % 3}") for row in range(1, 8)),
+        *(("stock", "v10", "s.csv", row, None, "too short") for row in range(1, 4)),
+    )
+    check, (prefix, _) = CHECKS["loads-set-aside"], beside(daily_loads())
+    shown = f"{prefix}SELECT sum(rows) FILTER (affected) FROM ({check.query(CONFIG)})"
+    counted = f"{prefix}SELECT affected FROM ({check.counted(CONFIG)})"
+    assert warehouse.execute(shown).fetchone() == warehouse.execute(counted).fetchone() == (10,)
+
+
 def test_bad_rows_are_shown_by_source_and_reason(warehouse):
     set_aside(warehouse, ("stock", "v10", "s.csv", 2, "on_hand", "is no number"))
     ask = lambda sql: warehouse.execute(sql).df()  # noqa: E731
@@ -362,3 +374,19 @@ def test_what_is_left_of_a_query_to_count_its_rows_has_as_many(warehouse):
                 for sql in (query, rows_alone(query))
             )
             assert whole == alone, item.id
+
+
+def test_rows_numbered_in_any_order_are_affected_as_often(warehouse):
+    for table in ("receipts", "purchase_orders", "orders"):
+        key = {"receipts": "receipt_id", "purchase_orders": "po_id", "orders": "order_id"}[table]
+        warehouse.execute(
+            f"INSERT INTO {table} SELECT * REPLACE ({key} || '-2' AS {key}) FROM {table} LIMIT 3"
+        )
+    for name in ("receipts-repeated", "purchase-orders-repeated", "orders-repeated"):
+        query = CHECKS[name].query(CONFIG)
+        assert in_any_order(query, "affected") != query
+        counts = [
+            warehouse.execute(f"SELECT count(*) FILTER (affected) FROM ({sql})").fetchone()[0]
+            for sql in (query, in_any_order(query, "affected"))
+        ]
+        assert counts == [3, 3], name

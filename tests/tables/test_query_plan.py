@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.tables.plan import columns_read, rows_alone
+from workbench.tables.plan import columns_read, in_any_order, rows_alone
 
 
 def counted(sql):
@@ -48,3 +48,24 @@ def test_how_many_rows_there_are_follows_from_what_chooses_and_groups_them(sql, 
 )
 def test_a_query_whose_rows_follow_from_what_is_selected_stays(sql):
     assert rows_alone(sql) == sql
+
+
+@pytest.mark.parametrize(
+    ("affected", "columns"),
+    [
+        ("row_number() OVER (PARTITION BY brand ORDER BY item_id) > 1", {"brand"}),
+        ("rank() OVER (PARTITION BY brand ORDER BY unit_cost) > 1", {"brand", "unit_cost"}),
+        (
+            "row_number() OVER (PARTITION BY brand ORDER BY item_id) > 1 AND is_demand",
+            {"brand", "item_id", "is_demand"},
+        ),
+        (
+            "row_number() OVER (PARTITION BY brand ORDER BY item_id) > pack_count",
+            {"brand", "item_id", "pack_count"},
+        ),
+    ],
+)
+def test_how_many_repeats_there_are_does_not_follow_from_which_one_is_first(affected, columns):
+    sql = in_any_order(f"SELECT gtin, {affected} AS affected FROM items", "affected")
+    read = columns_read(f"SELECT count(*) FILTER (affected) FROM ({sql})")
+    assert {name for _, name in read} == columns

@@ -51,8 +51,8 @@ def parse_canonical(data: bytes) -> Any:
         return plain
     try:
         value, canonical = _read_any(data.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     except rfc8785.CanonicalizationError as error:
         raise ValueError(str(error)) from None
     if canonical != data:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from workbench.lineage.graph import Graph, Start
@@ -39,7 +39,9 @@ def lineage_page(
 
     versions, edges = graph.current()
     full, steps = _detail(versions, edges)
-    detail, _ = _detail([one for one in versions if one.kind != REPORT], edges)
+    used = _used_reports(versions, edges)
+    shown = [one for one in versions if one.kind != REPORT or one.node in used]
+    detail, _ = _detail(shown, edges)
     script = _template("lineage.js")
     view = {
         "detail": detail,
@@ -85,7 +87,7 @@ def _policy(script: str) -> str:
 
 
 def _detail(
-    versions: Iterable[Version], edges: Iterable[Edge]
+    versions: Iterable[Version], edges: Collection[Edge]
 ) -> tuple[dict[str, Any], dict[int, str]]:
     """Datasets and, between them, what was made together from the same; and the steps' jobs."""
     known = {one.node: one for one in versions}
@@ -97,8 +99,10 @@ def _detail(
     for node, one in known.items():
         if one.run_id:
             together[one.run_id, one.job, frozenset(sources[node])].append(node)
-    newest = _newest(known.values())
-    nodes = [_box(one, is_newest=one.node in newest) for one in known.values()]
+    newest, used = _newest(known.values()), _used_reports(known.values(), edges)
+    nodes = [
+        _box(one, is_newest=one.node in newest, is_used=one.node in used) for one in known.values()
+    ]
     lines: list[Edge] = []
     steps = {}
     fresh = max(known, default=0)
@@ -112,6 +116,16 @@ def _detail(
     return _placed(nodes, lines), steps
 
 
+def _used_reports(versions: Iterable[Version], edges: Iterable[Edge]) -> set[int]:
+    """Reports from whose files something else was made: sources like any other file."""
+    kinds = {one.node: one.kind for one in versions}
+    return {
+        source
+        for source, target in edges
+        if kinds.get(source) == REPORT and kinds.get(target, REPORT) != REPORT
+    }
+
+
 def _newest(versions: Iterable[Version]) -> set[int]:
     last: dict[int, Version] = {}
     for one in versions:
@@ -121,12 +135,14 @@ def _newest(versions: Iterable[Version]) -> set[int]:
     return {one.node for one in last.values()}
 
 
-def _box(one: Version, *, is_newest: bool) -> dict[str, Any]:
-    kind = _WORDS.get(one.kind, "table")
-    note = f"{kind} · {one.job or 'from outside'}"
+def _box(one: Version, *, is_newest: bool, is_used: bool) -> dict[str, Any]:
+    word = _WORDS.get(one.kind, "table")
+    note = f"{word} · {one.job or 'from outside'}"
     return {
-        "id": one.node, "label": _short(one), "name": one.name, "kind": kind,
-        "note": note if is_newest else f"earlier {note}", "digest": one.digest,
+        "id": one.node, "label": _short(one), "name": one.name,
+        "kind": "file" if is_used else word,
+        "note": note if is_newest else f"earlier {note}",
+        "digest": "" if one.kind == REPORT else one.digest,
         "job": one.job, "run": one.run_id, "at": f"{one.moment:%Y-%m-%d %H:%M:%S} UTC",
     }  # fmt: skip
 

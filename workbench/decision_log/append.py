@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.checkpoint import Checkpoint
@@ -15,16 +14,33 @@ from workbench.decision_log.note import Signer
 from workbench.decision_log.privacy.sealing import Sealer, has_open_value
 from workbench.decision_log.privacy.vault import open_vault
 from workbench.decision_log.published import Memory
-from workbench.decision_log.requests import Entries, Plan, checked_id, free_id
+from workbench.decision_log.requests import (
+    Entries,
+    Plan,
+    Taken,
+    checked_id,
+    free_id,
+    is_admitted,
+    likely_id,
+)
 from workbench.decision_log.rotating import finish_rotation
 from workbench.decision_log.storage import FolderStorage, Storage
+from workbench.decision_log.tiles import MAXIMUM_ENTRY
 from workbench.decision_log.tree import TreeReader
 from workbench.decision_log.writer import LogWriter
 from workbench.errors import LogError, WorkbenchError
+from workbench.merkle import Frontier
 from workbench.workspace import Workspace
 
 _PATIENCE_SECONDS: Final = 30.0
 _RECENT: Final = 50_000  # entries that may wait for the index while the log is held
+
+
+class Signed(NamedTuple):
+    """A root hash, in hex, and the signed checkpoint that states it."""
+
+    root: str
+    checkpoint: str
 
 
 @dataclass(frozen=True)
@@ -36,21 +52,24 @@ class Appended:
         new: How many entries were added, one after the other.
         first_index: Index of the first of them.
         size: Tree size of the checkpoint that covers them.
-        root: Its root hash, in hex.
-        signed: Makes, at first, or has the signed checkpoint: always the same.
+        told: Makes, at first, or has that checkpoint: always the same.
     """
 
     indexes: tuple[int, ...]
     new: int
     first_index: int | None
     size: int
-    root: str
-    signed: Callable[[], str] = field(repr=False, compare=False)
+    told: Callable[[], Signed] = field(repr=False, compare=False)
+
+    @property
+    def root(self) -> str:
+        """Root hash of that checkpoint, in hex."""
+        return self.told().root
 
     @property
     def checkpoint(self) -> str:
         """The signed checkpoint."""
-        return self.signed()
+        return self.told().checkpoint
 
     def facts(self) -> dict[str, Any]:
         """As the log's service tells it to its clients."""
@@ -109,7 +128,8 @@ class DecisionLog:
 
     def append_entries(self, entries: Sequence[bytes]) -> Appended:
         """As `append`, from records in canonical JSON."""
-        return self._one([(checked_id(entry), entry) for entry in entries])
+        done = self._asked(entries[0]) if len(entries) == 1 else None
+        return done or self._one([(checked_id(entry), entry) for entry in entries])
 
     def append_group(self, requests: Sequence[Sequence[bytes]]) -> list[Appended | WorkbenchError]:
         """Add the entries of several requests under one checkpoint.
@@ -119,6 +139,8 @@ class DecisionLog:
         Raises:
             LogError: The storage refused; nothing was acknowledged.
         """
+        if [*map(len, requests)] == [1] and (done := self._asked(requests[0][0])):
+            return [done]
         checked: list[Entries | WorkbenchError] = []
         for request in requests:
             try:
@@ -191,40 +213,62 @@ class DecisionLog:
         requests = [self._sealed(request, places) for request in requests]
         plan = Plan(places, self._entry, self._leaf)
         outcomes = [plan.take(request) for request in requests]
+        note = None if plan.fresh else self._writer.note  # with all signatures that it has
         after = self._writer.extend(list(plan.fresh.values()))
-        signed = self._told(after, new=bool(plan.fresh))
         fresh = {name: before.size + number for number, name in enumerate(plan.fresh)}
         self._recent |= fresh
         self._known = after.size
         places |= fresh
-        return [
-            outcome if isinstance(outcome, WorkbenchError)
-            else Appended(
-                tuple(places[name] for name in outcome.names), len(outcome.new),
-                places[outcome.new[0]] if outcome.new else None,
-                after.size, after.root.hex(), signed,
-            )
-            for outcome in outcomes
-        ]  # fmt: skip
+        told = _Told(after, self._signer, note)
+        return [_appended(outcome, places, after.size, told) for outcome in outcomes]
 
-    def _told(self, checkpoint: Checkpoint, *, new: bool) -> Callable[[], str]:
-        """Gives the signed checkpoint; where nothing is new, with all signatures that it has."""
-        if new:
-            return cache(partial(_signed, checkpoint, self._signer))
-        note = self._writer.note.decode()
-        return lambda: note
+    def _asked(self, entry: bytes) -> Appended | None:
+        """Append an entry that is read while the disk writes it; None: it takes the other way."""
+        name = likely_id(entry)
+        if (
+            name is None
+            or not (self._holding and self._writer.overlaps)
+            or len(entry) > MAXIMUM_ENTRY
+            or has_open_value(entry)
+        ):
+            return None
+        if not self._writer.is_open:
+            self._writer.recover()
+        if self._place(name) is not None:
+            return None
+
+        place = self._writer.size
+
+        def answer(after: Frontier) -> Appended:
+            told = _Told(after.copy(), self._signer)
+            return Appended((place,), 1, place, after.size, told)
+
+        done = self._writer.ask(entry, lambda: is_admitted(entry), answer)
+        if done is not None:
+            self._recent[name] = place
+            self._known = done.size
+        return done
 
     def _look_up(self, ids: Sequence[str]) -> dict[str, int]:
         """Places of those ids that are in the log.
 
         The index only says where an entry is: the entry is read from the log itself.
         """
-        if self._known != self._writer.size:  # at first, or after a batch that failed
-            self._index_published()
-            self._known = self._writer.size
+        self._catch_up()
         places = {name: self._recent[name] for name in ids if name in self._recent}
         places |= self._index.positions([name for name in ids if name not in places])
         return places
+
+    def _place(self, name: str) -> int | None:
+        """As `_look_up`, of one id."""
+        self._catch_up()
+        return self._recent[name] if name in self._recent else self._index.position(name)
+
+    def _catch_up(self) -> None:
+        if self._known != self._writer.size:  # at first, or after a batch that was cut off
+            self._writer.publish()  # `_recent` may lack what was acknowledged to nobody
+            self._index_published()
+            self._known = self._writer.size
 
     def _entry(self, position: int) -> bytes:
         size = self._writer.published.size
@@ -279,8 +323,31 @@ class DecisionLog:
             return self._writer.recover()
 
 
-def _signed(checkpoint: Checkpoint, signer: Signer) -> str:
-    return checkpoint.sign(signer).decode()
+@dataclass
+class _Told:
+    """Gives a signed checkpoint, which is made at the first call."""
+
+    after: Checkpoint | Frontier
+    signer: Signer
+    note: bytes | None = None
+
+    def __call__(self) -> Signed:
+        if isinstance(self.after, Frontier):
+            self.after = Checkpoint(self.signer.verifier.name, self.after.size, self.after.root())
+        if self.note is None:
+            self.note = self.after.sign(self.signer)
+        return Signed(self.after.root.hex(), self.note.decode())
+
+
+def _appended(
+    outcome: Taken | WorkbenchError, places: Mapping[str, int], size: int, told: _Told
+) -> Appended | WorkbenchError:
+    if isinstance(outcome, WorkbenchError):
+        return outcome
+    return Appended(
+        tuple([places[name] for name in outcome.names]), len(outcome.new),
+        places[outcome.new[0]] if outcome.new else None, size, told,
+    )  # fmt: skip
 
 
 def open_log(workspace: Workspace, *, reserve: int = 0) -> DecisionLog:

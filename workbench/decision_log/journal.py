@@ -7,6 +7,11 @@ append is durable once its frame is; the files of the log are flushed later, tog
 crash took from them is rebuilt. Only the batch that rotates the key holds its checkpoint, which two
 keys sign; batches of earlier versions hold theirs too.
 
+An entry alone may be written before it was read: what is asked. One that is then refused is written
+over by the next record, so that only the last of a journal can be such a one. Whether its entry is
+in the log follows from its bytes (`requests.is_admitted`): who opens the log after a crash comes to
+the same answer.
+
 A frame is whole or absent: its digest covers the journal's epoch and the frame's place, so neither
 half a frame nor one of an earlier epoch is ever taken for one. Frames begin at whole blocks of the
 disk: to write one touches no block of another that was acknowledged.
@@ -23,6 +28,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.note import Signer
 from workbench.decision_log.tiles import decode_bundle, encode_bundle
 from workbench.errors import LogError, VerificationError
+from workbench.merkle import Frontier
 
 JOURNAL: Final = ".journal"
 EPOCH_BYTES: Final = 16
@@ -33,6 +39,7 @@ _HEADER_BYTES: Final = len(_MAGIC) + EPOCH_BYTES
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
 _SEALED: Final = "sealed"
+_ASKED: Final = "asked"
 _LARGEST: Final = 2**63 - 1  # entries
 _RESTORE: Final = "run 'workbench log verify', and restore the log from a backup"
 
@@ -103,11 +110,13 @@ class Batch:
 
     Attributes:
         start: Size of the tree that it continues.
-        root: Root of that tree.
+        root: Root of that tree; `Frontier.digest` of it where `asked`.
         entries: The entries, in order.
         note: Signed checkpoint of the tree with these entries; empty where the batch is sealed.
         after: Root of that tree, of a sealed batch.
-        seal: `Signer.seal` of both sizes and roots.
+        seal: `Signer.seal` of both sizes and roots; of an entry that was asked for, of the state
+            that it continues and the entry.
+        asked: It is one entry that was written before it was read.
     """
 
     start: int
@@ -116,6 +125,7 @@ class Batch:
     note: bytes = b""
     after: bytes = b""
     seal: bytes = b""
+    asked: bool = False
 
     @property
     def end(self) -> int:
@@ -124,6 +134,8 @@ class Batch:
 
     def encode(self) -> bytes:
         """As a record of the journal."""
+        if self.asked:
+            return _sealed_record(_asked_claim(self.start, self.root), self.seal, self.entries)
         if not self.note:
             return _sealed_record(self._claim(), self.seal, self.entries)
         root = base64.b64encode(self.root).decode()
@@ -131,10 +143,16 @@ class Batch:
         return b"".join((head, self.note, encode_bundle(self.entries)))
 
     def _claim(self) -> bytes:
+        if self.asked:
+            return _asked_claim(self.start, self.root) + self.entries[0]
         return _claim(self.start, self.root, self.end, self.after)
 
-    def checkpoint(self, signer: Signer) -> Checkpoint:
-        """What it leads to, by the word of the log's key; not compared with its entries.
+    def checkpoint(self, signer: Signer, root: bytes) -> Checkpoint:
+        """What it leads to, by the word of the log's key.
+
+        Args:
+            signer: Of the log.
+            root: Of the tree with these entries; only what was asked for takes it from here.
 
         Raises:
             VerificationError: That key neither signed nor sealed it.
@@ -143,7 +161,17 @@ class Batch:
             return open_checkpoint(self.note, signer.verifier)
         if not hmac.compare_digest(signer.seal(self._claim()), self.seal):
             raise VerificationError("batch: not sealed by the log's key.")
-        return Checkpoint(signer.verifier.name, self.end, self.after)
+        return Checkpoint(signer.verifier.name, self.end, root if self.asked else self.after)
+
+
+def asked_batch(before: Frontier, entry: bytes, signer: Signer) -> bytes:
+    """The record of an entry that is asked for, with its seal."""
+    claim = _asked_claim(before.size, before.digest())
+    return _sealed_record(claim, signer.seal(claim + entry), (entry,))
+
+
+def _asked_claim(start: int, digest: bytes) -> bytes:
+    return f"{_ASKED} {start} {digest.hex()}".encode()
 
 
 def sealed_batch(
@@ -172,7 +200,7 @@ def parse_batch(record: bytes) -> Batch:
     head, _, rest = record.partition(b"\n")
     try:
         words = head.decode("ascii").split(" ")
-        batch = _sealed(words, rest) if words[0] == _SEALED else _signed(words, rest)
+        batch = _KINDS.get(words[0], _signed)(words, rest)
         if batch.encode() != record or not 0 <= batch.start <= _LARGEST:
             raise ValueError("another spelling, or a size that no log has")
     except (ValueError, VerificationError) as error:
@@ -187,8 +215,17 @@ def _sealed(words: list[str], rest: bytes) -> Batch:
     return Batch(int(start), roots[0], entries, after=roots[1], seal=bytes.fromhex(seal))
 
 
+def _asked(words: list[str], rest: bytes) -> Batch:
+    _, start, root, seal = words
+    (entry,) = decode_bundle(rest, JOURNAL)
+    return Batch(int(start), bytes.fromhex(root), (entry,), seal=bytes.fromhex(seal), asked=True)
+
+
 def _signed(words: list[str], rest: bytes) -> Batch:
     start, root, length = words
     split = int(length)
     entries = tuple(decode_bundle(rest[split:], JOURNAL))
     return Batch(int(start), base64.b64decode(root, validate=True), entries, note=rest[:split])
+
+
+_KINDS: Final = {_SEALED: _sealed, _ASKED: _asked}

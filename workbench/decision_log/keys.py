@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.durable import flush, replace_durably
 from workbench.decision_log.note import Signer, generate_signer, parse_signer, parse_verifier
 from workbench.errors import KeyFileError
 from workbench.workspace import keys_folder
@@ -106,7 +106,7 @@ def switch_keys(origin: str) -> None:
             replace_durably(files.retired, ("\n".join(lines) + "\n").encode())
         replace_durably(files.pinned, f"{new.encode()}\n".encode())
         files.successor.replace(files.key)
-        flush_folder(files.key.parent)
+        flush(files.key.parent)
     except OSError as error:
         raise KeyFileError(
             f"{error.filename or files.key}: cannot be written ({error.strerror}); run 'workbench"

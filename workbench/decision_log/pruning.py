@@ -18,7 +18,7 @@ from typing import Any, Final
 from workbench.contracts.private import sealed_fields
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.append import LogClient
-from workbench.decision_log.durable import flush_folder
+from workbench.decision_log.durable import flush
 from workbench.decision_log.index import LogIndex
 from workbench.decision_log.journal import parse_batch
 from workbench.decision_log.note import Verifier
@@ -221,7 +221,7 @@ class Pruner:
                 (self._vault / one.subject / one.commitment).unlink(missing_ok=True)
             for subject in {one.subject for one in sealed}:
                 if (self._vault / subject).is_dir():
-                    flush_folder(self._vault / subject)
+                    flush(self._vault / subject)
         except OSError as error:
             raise LogError(
                 f"{self._vault}: cannot be written ({error.strerror}); make it writable and run"
@@ -245,7 +245,7 @@ class Pruner:
         """Make a name's absence or presence durable."""
         try:
             for parent in list(PurePosixPath(path).parents)[: 1 if removed else None]:
-                flush_folder(self._storage.root / parent)
+                flush(self._storage.root / parent)
         except OSError as error:
             raise LogError(f"{path}: cannot be flushed ({error.strerror}); run again.") from error
 

@@ -13,6 +13,7 @@ from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
 from workbench.decision_log.journal import JOURNAL, Batch, parse_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.published import RESTORE, Published
+from workbench.decision_log.requests import is_admitted
 from workbench.decision_log.rotation import RotatedError, rotated_to
 from workbench.decision_log.tiles import CHECKPOINT, TILE_WIDTH, parse_path, widths
 from workbench.decision_log.tree import Edge, TreeReader, grow, read_edge
@@ -56,7 +57,7 @@ class Recovery:
         Raises:
             LogError: The log is not this key's, is damaged, or was put back to an older state.
         """
-        batches = [parse_batch(record) for record in self._storage.journal()]
+        batches = self._admitted([parse_batch(record) for record in self._storage.journal()])
         checkpoint = self._current(torn=bool(batches))
         superseded: list[str] = []
         if batches:
@@ -64,6 +65,13 @@ class Recovery:
             superseded = self._files.superseded(batches[0].start, checkpoint.size)
         self._storage.settle(superseded)  # a journal without a whole batch goes too
         return self._opened(checkpoint)
+
+    def _admitted(self, batches: list[Batch]) -> list[Batch]:
+        """All but a last one whose entry was refused, or was to be: nobody was told otherwise."""
+        if not batches or not batches[-1].asked:
+            return batches
+        self._led_to(batches[-1], b"")
+        return batches if is_admitted(batches[-1].entries[0]) else batches[:-1]
 
     def _current(self, *, torn: bool) -> Checkpoint | None:
         """The published checkpoint; None where there is none yet, or a crash took its bytes."""
@@ -92,14 +100,16 @@ class Recovery:
                 f"{JOURNAL}: continues a log of {first.start} entries, the checkpoint has"
                 f" {published.size}; nothing was appended. {RESTORE}"
             )
-        edge = read_edge(self._storage, first.start)
-        reached = {(first.start, first.root)}
+        edge, frontier = read_edge(self._storage, first.start), self._frontier(first.start)
+        reached = {(first.start, frontier.root())}
         objects: dict[str, bytes] = {}
         for batch in batches:
-            if (batch.start, batch.root) != (edge.size, edge.root()):
+            known = frontier.digest() if batch.asked else edge.root()
+            if (batch.start, batch.root) != (edge.size, known):
                 raise self._differing(batch.start)
             objects |= grow(edge, batch.entries)
-            after = self._led_to(batch)
+            frontier.extend(map(leaf_hash, batch.entries))
+            after = self._led_to(batch, edge.root())
             if (after.size, after.root) != (edge.size, edge.root()):
                 raise self._differing(after.size)
             reached.add((after.size, after.root))
@@ -117,13 +127,16 @@ class Recovery:
     def _root_within(self, batches: Sequence[Batch], size: int) -> bytes:
         """Root of the first `size` entries of what the batches lead to."""
         start = batches[0].start
-        tree = TreeReader(self._storage, start)
         if size <= start:
-            return tree.root(0, size)
-        frontier = Frontier(start, [tree.root(*span) for span in Frontier.spans(start)])
+            return TreeReader(self._storage, start).root(0, size)
+        frontier = self._frontier(start)
         entries = [entry for batch in batches for entry in batch.entries]
         frontier.extend(map(leaf_hash, entries[: size - start]))
         return frontier.root()
+
+    def _frontier(self, size: int) -> Frontier:
+        tree = TreeReader(self._storage, size)
+        return Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
 
     def _mend(self, objects: Mapping[str, bytes], size: int) -> None:
         """Put in place what a tree of this size has, and what was published on the way to it."""
@@ -135,9 +148,9 @@ class Recovery:
         self._storage.restore(wanted)
         self._files.read_back(wanted)
 
-    def _led_to(self, batch: Batch) -> Checkpoint:
+    def _led_to(self, batch: Batch, root: bytes) -> Checkpoint:
         try:
-            return batch.checkpoint(self._signer)
+            return batch.checkpoint(self._signer, root)
         except VerificationError as error:
             raise LogError(f"{JOURNAL}: {error} Nothing was appended. {RESTORE}") from error
 
@@ -149,7 +162,7 @@ class Recovery:
         size = checkpoint.size
         edge = read_edge(self._storage, size)
         tree = TreeReader(self._storage, size)
-        frontier = Frontier(size, [tree.root(*span) for span in Frontier.spans(size)])
+        frontier = self._frontier(size)
         self._check_remembered(checkpoint, partial(tree.root, 0))
         self._refuse_rotated(tree, size)
         if edge.root() != checkpoint.root or frontier.root() != checkpoint.root:

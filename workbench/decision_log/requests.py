@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from workbench.contracts.canonical import parse_canonical
 from workbench.contracts.records import DecisionRecord
@@ -11,6 +12,8 @@ from workbench.errors import ImmutableError, LogError, PrunedError, WorkbenchErr
 from workbench.merkle import leaf_hash
 
 Entries = list[tuple[str, bytes]]
+_ID: Final = b'"id":"'
+_MOST_OPENED: Final = 200  # brackets of an entry that may be written before it is read
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,37 @@ def checked_id(entry: bytes) -> str:
         raise LogError(f"decision {record['id']!r}: no kind; expected one of a decision record.")
     _refuse_rotation(record["kind"], record["id"])
     return str(record["id"])
+
+
+def likely_id(entry: bytes) -> str | None:
+    """What looks like the id of an entry that was not read; only `is_admitted` tells."""
+    start = entry.find(_ID)
+    if start < 0:
+        return None
+    start += len(_ID)
+    name = entry[start : entry.find(b'"', start)]
+    return name.decode("ascii") if name.isascii() else None
+
+
+def is_admitted(entry: bytes) -> bool:
+    """Whether an entry is in a log whose journal had it before it was read.
+
+    Follows from the entry alone, for ever: it is a record in canonical JSON under its likely id,
+    which was looked up before. All others take the way on which they are read first, among them
+    those that may be nested too deeply for some callers of Python's parsers and not for others.
+
+    Raises:
+        RecursionError: The caller left too little of the stack to tell.
+    """
+    if entry.count(b"{") + entry.count(b"[") > _MOST_OPENED:
+        return False
+    try:
+        return checked_id(entry) == likely_id(entry)
+    except LogError as error:
+        reason = error.__cause__ and error.__cause__.__cause__
+        if isinstance(reason, RecursionError):
+            raise reason from error
+        return False
 
 
 def free_id(record: DecisionRecord) -> str:

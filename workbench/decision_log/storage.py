@@ -5,14 +5,20 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from workbench.decision_log.durable import replace_durably
+from workbench.decision_log.durable import (
+    create_file,
+    flush,
+    make_durably,
+    read_whole,
+    replace_durably,
+)
 from workbench.decision_log.journal import JOURNAL, frames
-from workbench.decision_log.journal_file import JournalFile, flush
+from workbench.decision_log.journal_file import JournalFile
 from workbench.errors import ImmutableError, LockedError, LogError
 
 LOCK: Final = ".lock"
@@ -24,14 +30,23 @@ _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+def always() -> bool:
+    """Accepts every record."""
+    return True
+
+
 class Storage(Protocol):
     """Create-once objects by relative path, a checkpoint that is replaced, and a journal.
 
-    A record is durable when `record` returns. Everything else is visible at once to readers and
-    durable after `settle`, which then empties the journal: until then the journal must suffice to
-    rebuild what a crash takes.
+    A record is durable when `record` returns True. `accept` is called meanwhile, which saves time
+    where the storage `overlaps`; a record that it refuses is taken back: the next one replaces it,
+    and until then whoever opens the log after a crash finds it. Everything else is visible at once
+    to readers and durable after `settle`, which then empties the journal: until then the journal
+    must suffice to rebuild what a crash takes.
     """
 
+    @property
+    def overlaps(self) -> bool: ...
     def lock(self) -> AbstractContextManager[None]: ...
     def read(self, path: str) -> bytes | None: ...
     def create(self, objects: Mapping[str, bytes]) -> None: ...
@@ -40,7 +55,7 @@ class Storage(Protocol):
     def publish(self, path: str, data: bytes) -> None: ...
     def remove(self, path: str) -> None: ...
     def paths(self, under: str = "") -> Iterator[str]: ...
-    def record(self, data: bytes) -> None: ...
+    def record(self, data: bytes, accept: Callable[[], bool] = ...) -> bool: ...
     def journal(self) -> list[bytes]: ...
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None: ...
 
@@ -58,6 +73,7 @@ class MemoryStorage:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.records: list[bytes] = []
+        self.overlaps = False
 
     def lock(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -85,8 +101,9 @@ class MemoryStorage:
     def paths(self, under: str = "") -> Iterator[str]:
         yield from sorted(path for path in self.objects if path.startswith(under))
 
-    def record(self, data: bytes) -> None:
+    def record(self, data: bytes, accept: Callable[[], bool] = always) -> bool:
         self.records.append(data)
+        return accept() or not self.records.pop()
 
     def journal(self) -> list[bytes]:
         return list(self.records)
@@ -117,7 +134,8 @@ class FolderStorage:
         self._patience = patience
         self._reserve = reserve
         self._journal: JournalFile | None = None
-        self._lock: int | None = None  # descriptor of the lock, while it is held
+        self._path_of_lock = str(root / LOCK)
+        self._lock: tuple[int, int] | None = None  # inode and device of the lock, while it is held
         self._unsettled: dict[str, None] = {}
 
     @contextmanager
@@ -129,7 +147,7 @@ class FolderStorage:
             LogError: The lock's file was removed or replaced meanwhile.
         """
         with _named(self.root):
-            _make_durably(self.root)
+            make_durably(self.root)
             descriptor = os.open(self.root / LOCK, _LOCK_FLAGS, 0o600)
         try:
             self._acquire(descriptor)
@@ -137,7 +155,8 @@ class FolderStorage:
                 if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            self._lock = descriptor
+            facts = os.fstat(descriptor)
+            self._lock = facts.st_ino, facts.st_dev
             self._check_lock()
             yield
         finally:
@@ -159,7 +178,8 @@ class FolderStorage:
         if self._lock is None:
             return
         try:
-            alone = os.path.samestat(os.lstat(self.root / LOCK), os.fstat(self._lock))
+            facts = os.lstat(self._path_of_lock)
+            alone = (facts.st_ino, facts.st_dev) == self._lock  # of a file that is open: not reused
         except OSError:
             alone = False
         if not alone:
@@ -201,7 +221,7 @@ class FolderStorage:
                 raise _unreadable(self.root / path, "no regular file")
             if facts.st_size > MAXIMUM_FILE and path != JOURNAL:
                 raise _unreadable(self.root / path, f"{facts.st_size} bytes, too large for a log")
-            return _whole(descriptor)
+            return read_whole(descriptor)
         except OSError as error:
             raise _unreadable(self.root / path, str(error.strerror)) from error
         finally:
@@ -213,7 +233,7 @@ class FolderStorage:
         self._check_lock()
         for path, data in objects.items():
             with _named(self.root / path):
-                created = _create(f"{self.root}/{path}", data)
+                created = create_file(f"{self.root}/{path}", data)
             if not created and self.read(path) != data:
                 raise _immutable(str(self.root / path))
             self._unsettled[path] = None
@@ -235,7 +255,7 @@ class FolderStorage:
         with _named(target):
             try:
                 staged.unlink(missing_ok=True)
-                _create(str(staged), data, allocate=True)
+                create_file(str(staged), data, allocate=True)
                 staged.replace(target)
             except OSError:
                 staged.unlink(missing_ok=True)
@@ -259,18 +279,39 @@ class FolderStorage:
             for name in sorted(files):
                 yield (Path(folder) / name).relative_to(self.root).as_posix()
 
-    def record(self, data: bytes) -> None:
-        if self._journal is None:
-            with _named(self.root / JOURNAL):
-                self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
+    @property
+    def overlaps(self) -> bool:
+        """Whether the disk writes a record while `accept` is called."""
+        return self._journal is not None and self._journal.overlaps
+
+    def record(self, data: bytes, accept: Callable[[], bool] = always) -> bool:
+        journal = self._journal or self._new_journal()
         try:
-            self._journal.write(data)
+            journal.begin(data)
         except OSError as error:
             raise _refused(self.root / JOURNAL, error) from error
+        try:
+            accepted = accept()
+        finally:
+            try:
+                journal.end()
+            except OSError as error:
+                raise _refused(self.root / JOURNAL, error) from error
         self._check_lock()  # who took the log over since has read this record, or it is refused
+        if accepted:
+            journal.keep()
+        return accepted
+
+    def _new_journal(self) -> JournalFile:
+        with _named(self.root / JOURNAL):
+            self._journal = JournalFile(self.root / JOURNAL, self._reserve, mode=self._mode)
+        return self._journal
 
     def journal(self) -> list[bytes]:
         self._check_lock()
+        if self._journal is not None:
+            with suppress(OSError):  # an interrupted writer may not have waited
+                self._journal.end()
         return list(frames(self.read(JOURNAL) or b"", alone=self._lock is not None))
 
     def settle(self, superseded: Sequence[str] = (), *, last: bool = True) -> None:
@@ -307,58 +348,8 @@ class FolderStorage:
                 flush(self.root)
 
 
-def _create(path: str, data: bytes, *, allocate: bool = False) -> bool:
-    """Write a new file; False where there is one. An attempt that fails leaves none.
-
-    Args:
-        path: Of the file; its folder is made.
-        data: Its content.
-        allocate: Give it its blocks at once: ext4 would flush a file without them when it is
-            renamed over another.
-    """
-    try:
-        descriptor = _exclusive(path)
-    except FileExistsError:
-        return False
-    try:
-        if allocate:
-            os.posix_fallocate(descriptor, 0, len(data))
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError:
-        Path(path).unlink()
-        raise
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _exclusive(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o644)
-
-
-def _whole(descriptor: int) -> bytes:
-    parts = []
-    while part := os.read(descriptor, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
 def _unreadable(path: Path, why: str) -> LogError:
     return LogError(f"{path}: cannot be read ({why}); restore it from a backup.")
-
-
-def _make_durably(folder: Path) -> None:
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        flush(made.parent)
 
 
 @contextmanager

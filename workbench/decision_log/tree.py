@@ -199,15 +199,26 @@ def grow(edge: Edge, entries: Sequence[bytes]) -> dict[str, bytes]:
         Path and content of every bundle and tile to be written: the full ones that were filled
         and the partial ones of the new size.
     """
-    objects: dict[str, bytes] = {}
+    filled: dict[str, bytes] = {}
     for entry in entries:
-        edge.bundle.append(entry)
-        _push(edge, 0, leaf_hash(entry), objects)
-        edge.size += 1
-        if len(edge.bundle) == TILE_WIDTH:
-            number = edge.size // TILE_WIDTH - 1
-            objects[bundle_path(number, TILE_WIDTH)] = encode_bundle(edge.bundle)
-            edge.bundle = []
+        add_entry(edge, entry, filled)
+    return filled | partials(edge)
+
+
+def add_entry(edge: Edge, entry: bytes, filled: dict[str, bytes]) -> None:
+    """Add one entry to an edge; path and content of what it fills are added to `filled`."""
+    edge.bundle.append(entry)
+    _push(edge, 0, leaf_hash(entry), filled)
+    edge.size += 1
+    if len(edge.bundle) == TILE_WIDTH:
+        number = edge.size // TILE_WIDTH - 1
+        filled[bundle_path(number, TILE_WIDTH)] = encode_bundle(edge.bundle)
+        edge.bundle = []
+
+
+def partials(edge: Edge) -> dict[str, bytes]:
+    """Path and content of the last bundle and the last tile of each level, where not full."""
+    objects: dict[str, bytes] = {}
     if edge.bundle:
         path = bundle_path(edge.size // TILE_WIDTH, len(edge.bundle))
         objects[path] = encode_bundle(edge.bundle)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.decision_log.checkpoint import Checkpoint, open_checkpoint
-from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.durable import flush, replace_durably
 from workbench.decision_log.note import Verifier
 from workbench.errors import LockedError, LogError, VerificationError
 from workbench.merkle import EMPTY_ROOT
@@ -85,7 +85,7 @@ class StateFile:
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for made in missing:
-            flush_folder(made.parent)
+            flush(made.parent)
 
 
 class WitnessState:

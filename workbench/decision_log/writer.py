@@ -10,13 +10,13 @@ different content; what is not in the journal was never begun.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from workbench.decision_log.checkpoint import Checkpoint
-from workbench.decision_log.journal import Batch, sealed_batch
+from workbench.decision_log.journal import Batch, asked_batch, sealed_batch
 from workbench.decision_log.note import Signer
 from workbench.decision_log.published import RESTORE, Memory, Published
 from workbench.decision_log.recovery import Recovery
@@ -26,14 +26,15 @@ from workbench.decision_log.tiles import (
     CHECKPOINT,
     MAXIMUM_ENTRY,
 )
-from workbench.decision_log.tree import Edge, grow
+from workbench.decision_log.tree import Edge, add_entry, partials
 from workbench.errors import LogError, WorkbenchError
 from workbench.merkle import Frontier, leaf_hash
 
 _SETTLE_BYTES: Final = 8 << 20
-_SETTLE_BATCHES: Final = 4096
+_SETTLE_BATCHES: Final = 4000  # of one block each they fit into a service's reserve
 _PUBLISH_BYTES: Final = 1 << 20
 _PUBLISH_SECONDS: Final = 0.1
+_Answer = TypeVar("_Answer")
 
 
 @dataclass
@@ -41,35 +42,57 @@ class _State:
     """What a writer knows while it holds the lock.
 
     Attributes:
-        checkpoint: Of all entries that are durable.
-        note: It, signed; None until somebody needs it.
-        frontier: Right edge of its tree, from the entries alone.
+        origin: Of the log.
+        frontier: Right edge of the tree of all entries that are durable, from these alone.
+        note: The checkpoint of that tree, signed; None until somebody needs it.
         published: The checkpoint that readers see.
-        edge: Right edge of its tree, as tiles: a second computation.
+        edge: Right edge as tiles, between the two: a second computation.
+        filled: Tiles and bundles that were filled since the last publishing, by path.
         pending: Entries between the two.
-        bytes: Of those.
+        waiting: Their bytes.
         since: When the first of them was added, in seconds of the monotonic clock.
         settled: Size of the tree when the journal was last emptied.
         batches: Batches in the journal.
         journalled: Their bytes.
     """
 
-    checkpoint: Checkpoint
-    note: bytes | None
+    origin: str
     frontier: Frontier
+    note: bytes | None
     published: Checkpoint
     edge: Edge
     settled: int
     pending: list[bytes] = field(default_factory=list)
-    bytes: int = 0
+    filled: dict[str, bytes] = field(default_factory=dict)
+    waiting: int = 0
     since: float = 0.0
     batches: int = 0
     journalled: int = 0
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Of all entries that are durable."""
+        return Checkpoint(self.origin, self.frontier.size, self.frontier.root())
+
+    def take(self, entries: Sequence[bytes], note: bytes | None, length: int) -> None:
+        """Count in a batch whose record in the journal has this length."""
+        if not self.pending:
+            self.since = time.monotonic()
+        self.note = note
+        self.pending += entries
+        self.waiting += length
+        self.batches += 1
+        self.journalled += length
+
+    def grow(self) -> None:
+        """Bring the edge up to all entries."""
+        for entry in self.pending[self.edge.size - self.published.size :]:
+            add_entry(self.edge, entry, self.filled)
+
     def publishing_is_due(self) -> bool:
         """Whether readers have waited long enough, or much has gathered."""
         late = time.monotonic() - self.since > _PUBLISH_SECONDS
-        return bool(self.pending) and (late or self.bytes > _PUBLISH_BYTES)
+        return bool(self.pending) and (late or self.waiting > _PUBLISH_BYTES)
 
 
 class LogWriter:
@@ -135,7 +158,7 @@ class LogWriter:
     @property
     def size(self) -> int:
         """How many entries are durable, once `recover` was called."""
-        return self._known().checkpoint.size
+        return self._known().frontier.size
 
     @property
     def unpublished(self) -> Sequence[bytes]:
@@ -157,7 +180,7 @@ class LogWriter:
             return self._state.checkpoint
         found = self._recovery.run()
         self._state = _State(
-            found.checkpoint, found.note, found.frontier, found.checkpoint, found.edge,
+            found.checkpoint.origin, found.frontier, found.note, found.checkpoint, found.edge,
             settled=found.checkpoint.size,
         )  # fmt: skip
         return self._state.checkpoint
@@ -188,35 +211,76 @@ class LogWriter:
                 )
         state = self._known()
         self._state = None  # unknown until the batch is through
-        self._journalled(state, entries, successor)
+        state.frontier.extend(map(leaf_hash, entries))
+        after = state.checkpoint
+        record, note = self._record(before, after, entries, successor)
+        self._storage.record(record)
+        state.take(entries, note, len(record))
+        self._went_through(state)
+        return after
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether `ask` does two things at once here."""
+        return self._storage.overlaps
+
+    def ask(
+        self, entry: bytes, admit: Callable[[], bool], answer: Callable[[Frontier], _Answer]
+    ) -> _Answer | None:
+        """Append one entry that is read while it is written; durable on return.
+
+        Args:
+            entry: No larger than entries may be.
+            admit: Whether it may be appended, by `requests.is_admitted`; called once.
+            answer: Makes what is returned of the log with it; from its right edge, which grows on:
+                not even the root is computed unless somebody asks for it.
+
+        Returns:
+            The answer; None where it was not admitted: then the log is as before.
+
+        Raises:
+            LogError: As of `extend`.
+        """
+        if self._state is None:
+            self.recover()
+        state = self._known()
+        self._state = None  # unknown until it is through
+        record = asked_batch(state.frontier, entry, self._signer)
+        answers: list[_Answer] = []
+
+        def accept() -> bool:
+            if not admit():
+                return False
+            state.frontier.extend((leaf_hash(entry),))
+            state.take((entry,), None, len(record))
+            state.grow()
+            answers.append(answer(state.frontier))
+            return True
+
+        self._storage.record(record, accept)
+        self._went_through(state)
+        return answers[0] if answers else None
+
+    def _record(
+        self,
+        before: Checkpoint,
+        after: Checkpoint,
+        entries: Sequence[bytes],
+        successor: Signer | None,
+    ) -> tuple[bytes, bytes | None]:
+        """What the journal is to hold, and the checkpoint where two keys sign it."""
+        if successor is None:
+            return sealed_batch(before, after, entries, self._signer), None
+        note = countersigned(after.sign(self._signer), after.text(), successor)
+        return Batch(before.size, before.root, tuple(entries), note).encode(), note
+
+    def _went_through(self, state: _State) -> None:
         self._state = state
         if state.publishing_is_due():
             self.publish()
         if state.journalled > _SETTLE_BYTES or state.batches >= _SETTLE_BATCHES:
             self.publish()
             self._settle(last=False)
-        return state.checkpoint
-
-    def _journalled(
-        self, state: _State, entries: Sequence[bytes], successor: Signer | None
-    ) -> None:
-        before = state.checkpoint
-        state.frontier.extend(map(leaf_hash, entries))
-        after = Checkpoint(before.origin, state.frontier.size, state.frontier.root())
-        note = None
-        if successor is None:
-            record = sealed_batch(before, after, entries, self._signer)
-        else:
-            note = countersigned(after.sign(self._signer), after.text(), successor)
-            record = Batch(before.size, before.root, tuple(entries), note).encode()
-        self._storage.record(record)
-        if not state.pending:
-            state.since = time.monotonic()
-        state.checkpoint, state.note = after, note
-        state.pending += entries
-        state.bytes += len(record)
-        state.batches += 1
-        state.journalled += len(record)
 
     def publish(self) -> None:
         """Let readers see all that is durable.
@@ -229,16 +293,19 @@ class LogWriter:
         if state is None or not state.pending:
             return
         self._state = None  # unknown until all is in place
-        objects = grow(state.edge, state.pending)
-        if (state.edge.size, state.edge.root()) != (state.checkpoint.size, state.checkpoint.root):
+        state.grow()
+        objects = state.filled | partials(state.edge)
+        reached = state.checkpoint
+        if (state.edge.size, state.edge.root()) != (reached.size, reached.root):
             raise LogError(
-                f"log {state.checkpoint.origin!r}: two computations of its next root differ;"
+                f"log {state.origin!r}: two computations of its next root differ;"
                 f" nothing was published. Check the machine's memory. {RESTORE}"
             )
         self._storage.create(objects)
         self._files.read_back(objects)
         self._files.show(self._signed(state))
-        state.published, state.pending, state.bytes = state.checkpoint, [], 0
+        state.published, state.pending, state.waiting = reached, [], 0
+        state.filled = {}
         self._state = state
 
     def settle(self) -> None:
@@ -255,9 +322,7 @@ class LogWriter:
         state, self._state = self._state, None  # unknown until the journal is empty
         if state is None:
             return
-        self._storage.settle(
-            self._files.superseded(state.settled, state.checkpoint.size), last=last
-        )
-        state.settled, state.batches, state.journalled = state.checkpoint.size, 0, 0
+        self._storage.settle(self._files.superseded(state.settled, state.frontier.size), last=last)
+        state.settled, state.batches, state.journalled = state.frontier.size, 0, 0
         self._state = state
         self._files.remember(self._storage.read(CHECKPOINT) or b"")

@@ -2,6 +2,9 @@
 
 Each walks through a series once per cutoff or once for all cutoffs. A day without a number is a
 day nobody observed (not yet listed, out of stock): it changes nothing and no time passes.
+
+A smoothed value moves by its error over a weight. In the textbooks' form the first value counts in
+full and the weight is 1 / alpha from then on; discounted, it is the sum of all values' weights.
 """
 
 from collections.abc import Callable
@@ -23,18 +26,19 @@ def compiled(loop: Callable[..., None]) -> Any:
     return numba.njit(loop, nogil=True)
 
 
-def croston_loop(units: Array, cutoffs: Columns, alpha: float, rates: Array) -> None:
-    """Size and interval smoothed at days with demand, both from their first values."""
+def croston_loop(
+    units: Array, cutoffs: Columns, alpha: float, discounted: bool, rates: Array
+) -> None:
+    """Size and interval smoothed at days with demand."""
     for i in range(units.shape[0]):
-        size, interval, since, place = 0.0, 0.0, 1.0, 0
+        size, interval, weight, since, place = 0.0, 0.0, 0.0, 1.0, 0
         for t in range(units.shape[1]):
             value = units[i, t]
             if value > 0:
-                if interval == 0.0:
-                    size, interval = value, since
-                else:
-                    size += alpha * (value - size)
-                    interval += alpha * (since - interval)
+                first = weight == 0.0
+                weight = 1.0 + (1.0 - alpha) * weight if discounted or first else 1.0 / alpha
+                size += (value - size) / weight
+                interval += (since - interval) / weight
                 since = 1.0
             elif value == 0:
                 since += 1.0
@@ -43,29 +47,31 @@ def croston_loop(units: Array, cutoffs: Columns, alpha: float, rates: Array) -> 
                 place += 1
 
 
-def tsb_loop(units: Array, cutoffs: Columns, alpha: float, beta: float, rates: Array) -> None:
+def tsb_loop(
+    units: Array, cutoffs: Columns, alpha: float, beta: float, discounted: bool, rates: Array
+) -> None:
     """Size smoothed at days with demand (alpha), probability of demand every day (beta)."""
     for i in range(units.shape[0]):
-        size, probability, seen, place = 0.0, -1.0, 0, 0
+        size, probability, sizes, days, place = 0.0, 0.0, 0.0, 0.0, 0
         for t in range(units.shape[1]):
             value = units[i, t]
             if value >= 0:
-                seen += 1
+                if discounted:
+                    days = 1.0 + (1.0 - beta) * days
+                else:  # until the first demand a plain mean
+                    days = days + 1.0 if sizes == 0.0 else 1.0 / beta
+                probability += ((1.0 if value > 0 else 0.0) - probability) / days
             if value > 0:
-                if probability < 0:
-                    size, probability = value, 1.0 / seen
-                else:
-                    size += alpha * (value - size)
-                    probability += beta * (1.0 - probability)
-            elif value == 0 and probability >= 0:
-                probability -= beta * probability
+                first = sizes == 0.0
+                sizes = 1.0 + (1.0 - alpha) * sizes if discounted or first else 1.0 / alpha
+                size += (value - size) / sizes
             while place < len(cutoffs) and cutoffs[place] == t:
-                rates[i, place] = probability * size if probability > 0 else 0.0
+                rates[i, place] = probability * size
                 place += 1
 
 
 def aggregate_loop(
-    units: Array, cutoffs: Columns, alpha: float, every_level: bool, rates: Array
+    units: Array, cutoffs: Columns, alpha: float, every_level: bool, discounted: bool, rates: Array
 ) -> None:
     """Smooth sums over blocks of days that end at the cutoff.
 
@@ -89,10 +95,12 @@ def aggregate_loop(
             longest = max(1, int(np.floor(last / demands + 0.5)))
             shortest = 1 if every_level else longest
             for length in range(shortest, longest + 1):
-                level, start = -1.0, count % length
-                for first in range(start, count - length + 1, length):
+                level, weight, start = 0.0, 0.0, count % length
+                for begin in range(start, count - length + 1, length):
                     total = 0.0
-                    for t in range(first, first + length):
+                    for t in range(begin, begin + length):
                         total += known[t]
-                    level = total if level < 0 else level + alpha * (total - level)
+                    first = weight == 0.0
+                    weight = 1.0 + (1.0 - alpha) * weight if discounted or first else 1.0 / alpha
+                    level += (total - level) / weight
                 rates[i, k] += level / length / (longest - shortest + 1)

@@ -121,7 +121,9 @@ class CountForecaster:
 
     def forecast(self, units: Array) -> "CountForecast":
         """From the last column of `units`, shape (series, periods), NaN where not observed."""
-        rate = METHODS[self.method](units, [units.shape[1] - 1], alpha=self.alpha)[:, 0]
+        last = units.shape[1] - 1
+        rates = METHODS[self.method](units, [last], alpha=self.alpha, discounted=True)
+        rate = rates[:, 0]
         recent = units[:, -SPREAD_PERIODS:]
         factor = (
             np.ones((len(rate), self.ahead))
@@ -252,7 +254,7 @@ def fit_counts(
     factors = _unmoved if movement is None else _moved(known, trials, movement.of(rows))
     means = {}
     for alpha in trials.plan.alphas:
-        rates = METHODS[method](known, trials.cutoffs, alpha=alpha)
+        rates = METHODS[method](known, trials.cutoffs, alpha=alpha, discounted=True)
         expected = rates[row, trials.place] * factors(rates, row, trials)
         means[alpha] = np.maximum(expected, _LEAST_MEAN)
     alpha = min(means, key=lambda each: _deviance(trials.actual, means[each]))

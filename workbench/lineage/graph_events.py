@@ -20,9 +20,9 @@ MODEL: Final = "model"
 REPORT: Final = "report"
 WHOLE: Final = ""  # in place of a column: all of them
 # reports/<notebook>/<as_of>/<run id>/<file>: the files of one report are one dataset, whose
-# versions are the reports of the notebook's runs.
+# versions are the reports of the notebook's runs: the run's id names them, whichever file is read.
 _REPORT: Final = re.compile(
-    r"(.*reports/[^/]+)/\d{4}-\d\d-\d\d/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.+"
+    r"(.*reports/[^/]+)/\d{4}-\d\d-\d\d/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/.+"
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OURS: Final = PRODUCER.rpartition(":")[0]
@@ -43,7 +43,7 @@ class Dataset:
     """A dataset as a run read it.
 
     Attributes:
-        digest: Empty where the event names no version.
+        digest: Empty where the event names no version; of a report, the id of its run.
         names: Others that it has (facet `symlinks`), namespace and name.
         columns: Names, where the event has its schema.
     """
@@ -163,9 +163,9 @@ def _dataset(stated: Mapping[str, Any]) -> Dataset:
     kind = (facets.get("datasetType") or {}).get("datasetType")
     others = (facets.get("symlinks") or {}).get("identifiers") or []
     names = tuple((str(one["namespace"]), str(one["name"])) for one in others)
-    report = report_name(name)
+    report = _REPORT.fullmatch(name)
     if report:
-        return Dataset(Key(REPORT, space, report), str(version.get("datasetVersion", "")))
+        return Dataset(Key(REPORT, space, report.group(1)), report.group(2))
     fields = (facets.get("schema") or {}).get("fields") or []
     return Dataset(
         Key(_kind(space, name, kind), space, name),

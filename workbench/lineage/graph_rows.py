@@ -73,8 +73,8 @@ class GraphRows:
         events = [event for event in (*earlier, facts) if event is not None]
         inputs = {one.key: one for event in events for one in event.inputs}
         outputs: dict[Key, Output] = {}
-        for event in events:  # of several files of a report, the first names its version
-            outputs.update({one.dataset.key: one for one in reversed(event.outputs)})
+        for event in events:
+            outputs.update({one.dataset.key: one for one in event.outputs})
         return list(inputs.values()), list(outputs.values())
 
     def _complete(

@@ -20,7 +20,7 @@ from workbench.lineage.graph_rows import GraphRows
 from workbench.lineage.journal import Journal, Line, Position, file_order
 
 STORE_FILE: Final = ".graph.sqlite"
-_FORM: Final = 2  # of the tables below; a file of another form is rebuilt
+_FORM: Final = 3  # of the tables below; a file of another form is rebuilt
 _BATCH: Final = 5_000
 _PATIENCE_SECONDS: Final = 60.0
 _TABLES: Final = """

@@ -144,7 +144,7 @@ def _measured(
     money = float("nan")
     if not missing:
         asked = ", ".join(f"{sql} AS {name}" for name, sql in item.counts().items())
-        answer = _answer(item, ask, f"{prefix}SELECT {asked} FROM ({item.query(config)})").iloc[0]
+        answer = _answer(item, ask, f"{prefix}SELECT {asked} FROM ({item.counted(config)})").iloc[0]
         affected, checked = int(answer["affected"]), int(answer["checked"])
         # To the cent: in which order DuckDB's threads add is another one each time.
         if item.money_means and affected and pd.notna(answer["money"]):

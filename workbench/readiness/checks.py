@@ -14,10 +14,11 @@ the run's lineage follow from that:
 
 A further column `money`, explained by `money_means`, is the money at stake in that row, in the
 workspace's currency; all other columns are shown for the worst rows. Where a row stands for several
-things, `counted_by` names the column that says for how many. Beside the tables, SQL may read
-`audit_day` (one row: `today`, the day of the newest load) and `deliveries` (`table_name`,
-`version`, `loaded`, `last_observed`: one row for each version of each table), and `item_pairs`
-(`item_id`, `duplicate_id`, `score`: pairs of the item master that are probably one article).
+things, `totals` is a function like it whose SQL answers one row of counts: `affected`, `checked`
+and, where it is stated, `money`. Beside the tables, SQL may read `audit_day` (one row: `today`, the
+day of the newest load) and `deliveries` (`table_name`, `version`, `loaded`, `last_observed`: one
+row for each version of each table), and `item_pairs` (`item_id`, `duplicate_id`, `score`: pairs of
+the item master that are probably one article).
 '''
 
 import importlib.util
@@ -78,7 +79,8 @@ class Check:
         unit: What is counted, plural.
         remedy: What to do about it.
         money_means: What the money at stake is, empty if the check states none.
-        counted_by: Column that says for how many things a row stands; empty: for one.
+        totals: SQL of one row, the counts, where the query's rows only stand for groups of what is
+            looked at; None: a row stands for one thing.
         zero_at: Share of affected rows at which the check has lost all its points.
         query: SQL with one row for each thing looked at; see the module's text.
         finding: Sentence with the places {affected}, {checked} and {share}.
@@ -94,19 +96,22 @@ class Check:
     unit: str
     remedy: str
     money_means: str
-    counted_by: str
+    totals: Query | None
     zero_at: float
     query: Query
     finding: str
     kept_at_load: bool
     origin: str
 
+    def counted(self, config: ReadinessConfig) -> str:
+        """SQL whose rows `counts` is asked of."""
+        return (self.totals or self.query)(config)
+
     def counts(self) -> dict[str, str]:
-        """SQL over the query's rows, by name: `affected`, `checked` and, where stated, `money`."""
-        many = f"CAST(coalesce(sum({self.counted_by}){{0}}, 0) AS BIGINT)"
-        total = many if self.counted_by else "count(*){0}"
-        counts = {"affected": total.format(" FILTER (affected)"), "checked": total.format("")}
-        return counts | ({"money": "sum(money) FILTER (affected)"} if self.money_means else {})
+        """SQL over what is counted, by name: `affected`, `checked` and, where stated, `money`."""
+        counts = {"affected": "count(*) FILTER (affected)", "checked": "count(*)"}
+        counts |= {"money": "sum(money) FILTER (affected)"} if self.money_means else {}
+        return {name: name for name in counts} if self.totals else counts
 
 
 _REGISTRY: dict[str, Check] = {}
@@ -121,7 +126,7 @@ def check(
     unit: str,
     remedy: str,
     money_means: str = "",
-    counted_by: str = "",
+    totals: Query | None = None,
     zero_at: float | None = None,
     kept_at_load: bool = False,
 ) -> Callable[[Query], Query]:
@@ -142,7 +147,7 @@ def check(
             )
         _refuse_unknown(origin, id, finding=finding, area=area, severity=severity, reads=reads)
         _REGISTRY[id] = Check(
-            id, area, severity, tuple(reads.split()), unit, remedy, money_means, counted_by,
+            id, area, severity, tuple(reads.split()), unit, remedy, money_means, totals,
             _ZERO_AT[severity] if zero_at is None else zero_at, query, finding, kept_at_load,
             origin,
         )  # fmt: skip

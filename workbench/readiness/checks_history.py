@@ -104,7 +104,7 @@ def calendar_holes(config: ReadinessConfig) -> str:
                 AS date FROM sales),
         sold AS (SELECT date, sum(revenue) AS revenue FROM sales GROUP BY date),
         closed AS (
-            SELECT DISTINCT date, true AS closed FROM calendar WHERE type LIKE 'public%'),
+            SELECT date, true AS closed FROM calendar WHERE type LIKE 'public%' GROUP BY date),
         days AS (SELECT * FROM span LEFT JOIN sold USING (date)),
         weekdays AS (
             SELECT isodow(date) AS weekday, count(revenue) >= 0.2 * count(*) AS works FROM days

@@ -68,7 +68,8 @@ def unknown_items(config: ReadinessConfig) -> str:
     """{affected} of {checked} priced items are not in the item master."""
     return """
         SELECT p.item_id, i.item_id IS NULL AS affected
-        FROM (SELECT DISTINCT item_id FROM prices) p LEFT JOIN items i USING (item_id)"""
+        FROM (SELECT DISTINCT item_id FROM prices) p
+        LEFT JOIN (SELECT DISTINCT item_id FROM items) i USING (item_id)"""
 
 
 @check(
@@ -81,7 +82,8 @@ def promotions_unknown(config: ReadinessConfig) -> str:
     return """
         WITH pairs AS (SELECT DISTINCT item_id, location_id FROM promotions)
         SELECT p.item_id, p.location_id, i.item_id IS NULL OR l.location_id IS NULL AS affected
-        FROM pairs p LEFT JOIN items i USING (item_id) LEFT JOIN locations l USING (location_id)"""
+        FROM pairs p LEFT JOIN (SELECT DISTINCT item_id FROM items) i USING (item_id)
+        LEFT JOIN (SELECT DISTINCT location_id FROM locations) l USING (location_id)"""
 
 
 @check(

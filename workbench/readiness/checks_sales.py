@@ -218,4 +218,4 @@ def unknown_location(config: ReadinessConfig) -> str:
     return """
         SELECT s.item_id, s.location_id, s.date, l.location_id IS NULL AS affected,
             s.revenue AS money
-        FROM sales s LEFT JOIN locations l USING (location_id)"""
+        FROM sales s LEFT JOIN (SELECT DISTINCT location_id FROM locations) l USING (location_id)"""

@@ -107,7 +107,8 @@ def unknown_items(config: ReadinessConfig) -> str:
     """{affected} of {checked} stocked items are not in the item master."""
     return """
         SELECT s.item_id, i.item_id IS NULL AS affected
-        FROM (SELECT DISTINCT item_id FROM stock) s LEFT JOIN items i USING (item_id)"""
+        FROM (SELECT DISTINCT item_id FROM stock) s
+        LEFT JOIN (SELECT DISTINCT item_id FROM items) i USING (item_id)"""
 
 
 @check(
@@ -151,7 +152,7 @@ def movements_unknown(config: ReadinessConfig) -> str:
     """{affected} of {checked} stock movements name an item that is not in the item master."""
     return """
         SELECT m.movement_id, m.item_id, m.quantity, i.item_id IS NULL AS affected
-        FROM stock_movements m LEFT JOIN items i USING (item_id)"""
+        FROM stock_movements m LEFT JOIN (SELECT DISTINCT item_id FROM items) i USING (item_id)"""
 
 
 @check(

@@ -13,7 +13,7 @@ from workbench.contracts.made_from import MadeFrom, Uses, aggregated, filtered
 from workbench.contracts.tables import contract
 from workbench.readiness.checks import BESIDE, DELIVERIES, Check, all_checks
 from workbench.readiness.config import ReadinessConfig
-from workbench.tables.plan import columns_read, rows_alone
+from workbench.tables.plan import columns_read, in_any_order, rows_alone
 
 # What the audit knows beside the tables (`audit.beside`). Of pairs it counts which columns of
 # `items` the matcher compares (`item_master/duplicates.py`).
@@ -47,9 +47,11 @@ def columns_of(check: Check, config: ReadinessConfig) -> dict[str, str]:
     Raises:
         duckdb.Error: Its query cannot be planned.
     """
-    query = check.query(config)
-    # How many rows there are does not follow from what is written in them.
-    rows = {} if check.counted_by else {"checked": rows_alone(query)}
+    query = check.counted(config)
+    # How many rows there are does not follow from what is written in them, and how many of them
+    # are not the first of their kind, not from which one is.
+    asked_of = {"affected": in_any_order(query, "affected"), "checked": rows_alone(query)}
+    rows = {} if check.totals else asked_of
     return {
         answer: _names(
             f"{table}.{name}"

@@ -40,10 +40,8 @@ def rows_alone(sql: str) -> str:
     DuckDB's plan prunes unused columns, but no window function and not every aggregate. A query
     that aggregates without groups, is distinct or chooses by a window stays as it is.
     """
-    parser = duckdb.connect()
-    text = parser.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
-    parsed = json.loads(text)
-    if parsed["error"]:
+    parsed = _parsed(sql)
+    if parsed is None:
         return sql
     node = parsed["statements"][0]["node"]
     if (
@@ -51,10 +49,39 @@ def rows_alone(sql: str) -> str:
         or node["aggregate_handling"] != "STANDARD_HANDLING" or not _counts_rows(node)
     ):  # fmt: skip
         return sql
-    node["select_list"] = json.loads(
-        parser.execute("SELECT json_serialize_sql('SELECT 1')").fetchall()[0][0]
-    )["statements"][0]["node"]["select_list"]
-    found = parser.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(parsed)])
+    one = _parsed("SELECT 1")
+    node["select_list"] = one["statements"][0]["node"]["select_list"] if one else []
+    return _as_sql(parsed)
+
+
+def in_any_order(sql: str, column: str) -> str:
+    """A query with as many rows where a column is true, though perhaps others of them.
+
+    Where the column compares a row's number within its group with a constant, how many are above it
+    follows from the groups alone, not from the order in which their rows are numbered.
+    """
+    parsed = _parsed(sql)
+    node = parsed["statements"][0]["node"] if parsed else {}
+    if parsed is None or node["type"] != "SELECT_NODE" or node["modifiers"] or node["qualify"]:
+        return sql
+    for one in node["select_list"]:
+        if (
+            one["alias"] == column and one["class"] == "COMPARISON"
+            and one["left"]["type"] == "WINDOW_ROW_NUMBER" and one["right"]["class"] == "CONSTANT"
+        ):  # fmt: skip
+            one["left"]["orders"] = []
+    return _as_sql(parsed)
+
+
+def _parsed(sql: str) -> Any:
+    """What DuckDB's parser makes of a query; None where it cannot say."""
+    text = duckdb.connect().execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
+    parsed = json.loads(text)
+    return None if parsed["error"] else parsed
+
+
+def _as_sql(parsed: Any) -> str:
+    found = duckdb.connect().execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(parsed)])
     return str(found.fetchall()[0][0])
 
 

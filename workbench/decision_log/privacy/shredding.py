@@ -16,7 +16,7 @@ from pathlib import Path
 
 from workbench.contracts.records import DecisionRecord
 from workbench.decision_log.append import LogClient
-from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.durable import flush, replace_durably
 from workbench.decision_log.privacy.opening import SHRED_ID
 from workbench.decision_log.privacy.vault import Subject, Vault
 from workbench.errors import KeyFileError, LogError
@@ -198,7 +198,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _flush(folder: Path) -> None:
     try:
-        flush_folder(folder)
+        flush(folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
 

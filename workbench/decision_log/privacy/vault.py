@@ -26,7 +26,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from workbench.contracts.private import subject_name
-from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.durable import flush, replace_durably
 from workbench.decision_log.privacy.commitments import SALT_BYTES, Opening, commitment, framed
 from workbench.decision_log.privacy.values import padded, parse_value
 from workbench.errors import KeyFileError, LockedError, VerificationError
@@ -235,8 +235,8 @@ class Vault:
         try:
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True, mode=0o700)
-                flush_folder(path.parent.parent)
-                flush_folder(path.parent.parent.parent)
+                flush(path.parent.parent)
+                flush(path.parent.parent.parent)
             replace_durably(path, data, mode=0o600)
         except OSError as error:
             raise KeyFileError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.contracts.records import DecisionRecord
-from workbench.decision_log.append import Appended
+from workbench.decision_log.append import Appended, Signed
 from workbench.decision_log.service.messages import MAXIMUM_BODY, raise_error, receive, send
 from workbench.decision_log.service.peers import address_of, peer_of, user_name
 from workbench.errors import LogError
@@ -82,13 +82,13 @@ class ServiceClient:
         last = answers[-1]
         indexes = tuple(index for answer in answers for index in answer.indexes)
         new = sum(answer.new for answer in answers)
-        return Appended(indexes, new, first, last.size, last.root, last.signed)
+        return Appended(indexes, new, first, last.size, last.told)
 
     def _append(self, entries: Sequence[bytes]) -> Appended:
         answer, _ = self._ask({"do": "append"}, entries)
-        checkpoint = answer.pop("checkpoint")
+        signed = Signed(answer.pop("root"), answer.pop("checkpoint"))
         facts = {**answer, "indexes": tuple(answer["indexes"])}
-        return Appended(**facts, signed=lambda: checkpoint)
+        return Appended(**facts, told=lambda: signed)
 
     def entries_of(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Entries of those decisions that are in the log, by id."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workbench.decision_log.durable import flush_folder, replace_durably
+from workbench.decision_log.durable import flush, replace_durably
 from workbench.decision_log.index_file import INDEX_FILE
 from workbench.decision_log.keys import key_files
 from workbench.decision_log.privacy.vault import VAULT_KEY, open_vault
@@ -197,7 +197,7 @@ def _move_vault(workspace: Workspace, service: ServiceUser, say: Say) -> None:
             _own(target, service, 0o700, lambda text: None)
             for path in sorted(files, key=lambda path: path.name == VAULT_KEY):
                 replace_durably(target / path.name, path.read_bytes(), mode=0o600)
-            flush_folder(service.keys)
+            flush(service.keys)
         for path in [*files, source.lock_file]:
             path.unlink()
         source.keys.rmdir()
