@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ContractError
-from workbench.forecasting import cold_start
+from workbench.forecasting import cold_start, views
 
 WINDOWS, LEVELS = [7, 14], [0.1, 0.5, 0.9]
 RATES = {"a": 0.3, "b": 3.0}  # units a day of new items by category
@@ -113,7 +113,7 @@ def test_the_trial_beats_the_mean_of_categories_that_are_mixed(connect):
     every = found.evidence[found.evidence["kind"] == "category"]
     assert every["weight"].tolist() == pytest.approx([1.0] * len(every))
     assert every["demand"].tolist() == pytest.approx(every["expected"].tolist())
-    told = cold_start.evidence_in_words(found.evidence)
+    told = views.evidence_in_words(found.evidence)
     assert told["item_id"].tolist() == brand["item_id"].tolist()
     assert "100% category x (its own)" in told["rests_on"].iloc[0]
 

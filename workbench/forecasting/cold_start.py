@@ -176,25 +176,6 @@ class SimilarItems:
         return pd.DataFrame(shown, columns=_SHOWN)
 
 
-def evidence_in_words(evidence: pd.DataFrame) -> pd.DataFrame:
-    """What each new item's forecast rests on, a row per item.
-
-    Args:
-        evidence: Of `SimilarItems.evidence`.
-
-    Returns:
-        item_id, rests_on, expected (units of the window).
-    """
-    rows = []
-    for item, groups in evidence.groupby(c.ITEM_ID, sort=False):
-        told = [
-            f"{weight:.0%} {kind} {name}{' (its own)' if own else ''}"
-            for kind, name, own, weight in groups[["kind", "name", "own", "weight"]].to_numpy()
-        ]
-        rows.append((item, "; ".join(told), float(groups["expected"].iloc[0])))
-    return pd.DataFrame(rows, columns=[c.ITEM_ID, "rests_on", "expected"])
-
-
 def fit_similar(
     known: pd.DataFrame,
     *,
