@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ContractError
-from workbench.forecasting import cold_start
+from workbench.forecasting import cold_start, views
 
 WINDOWS, LEVELS = [7, 14], [0.1, 0.5, 0.9]
 RATES = {"a": 0.3, "b": 3.0}  # units a day of new items by category
@@ -106,12 +106,16 @@ def test_the_trial_beats_the_mean_of_categories_that_are_mixed(connect):
     assert set(found.evidence["item_id"]) <= set(found.rows["item_id"])
     # the forest puts items of a brand together, which says what sells; the category says nothing
     new = cold_start.examples(connection, dc="", windows=WINDOWS).set_index("item_id")["brand"]
-    brand = found.evidence[found.evidence["rests_on"].str.startswith("brand")]
-    own = "brand " + new[~new.index.duplicated()].loc[brand["item_id"]].to_numpy() + ", its own"
-    assert brand["rests_on"].tolist() == own.tolist()
-    assert (brand["weight"] > 0.9).all()
-    every = found.evidence[found.evidence["rests_on"] == "category x, its own"]
+    brand = found.evidence[found.evidence["kind"] == "brand"]
+    assert brand["name"].tolist() == new[~new.index.duplicated()].loc[brand["item_id"]].tolist()
+    assert (brand["own"] & (brand["weight"] > 0.9)).all()
+    # the one category has all the weight, and what it sold is what all similar items sold
+    every = found.evidence[found.evidence["kind"] == "category"]
     assert every["weight"].tolist() == pytest.approx([1.0] * len(every))
+    assert every["demand"].tolist() == pytest.approx(every["expected"].tolist())
+    told = views.evidence_in_words(found.evidence)
+    assert told["item_id"].tolist() == brand["item_id"].tolist()
+    assert "100% category x (its own)" in told["rests_on"].iloc[0]
 
 
 def test_too_few_new_items_are_said_and_nothing_is_forecast(connect):

@@ -1,4 +1,4 @@
-"""Exponential smoothing of single items beside the global model."""
+"""Exponential smoothing of single items beside the forecast."""
 
 import numpy as np
 import pandas as pd
@@ -49,4 +49,4 @@ def test_both_methods_are_set_beside_what_sold(make_panel):
     start = trial.cutoffs[0]
     table = inspected.compare(panel, [1, 3], trial.forecaster_at(start), start, days=7)
     assert table["sold"].tolist() == panel.units[[1, 3], start + 1 : start + 8].sum(axis=1).tolist()
-    assert (table[["rmsse_smoothing", "rmsse_global"]] > 0).all(axis=None)
+    assert (table[["rmsse_smoothing", "rmsse_ours"]] > 0).all(axis=None)

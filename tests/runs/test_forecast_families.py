@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from own_business import write_exports
 
 from workbench.adapters.onnx_runtime import SequenceNetwork
-from workbench.forecasting import stored, surrogate
+from workbench.forecasting import stored, surrogate, views
 from workbench.tables.store import TableStore
 from workbench.workspace import open_workspace
 
@@ -94,7 +95,7 @@ def test_another_family_writes_the_same_tables(shop, family):
     # windows from four test cutoffs and the as-of date, days and a week from the last alone
     assert orders["cutoff"].nunique() == 5
     assert set(forecasts["serves"]) == {"replenishment", "tactical", "operational"}
-    keys = ["item_id", "location_id", "cutoff", "horizon_start", "horizon_end"]
+    keys = ["model", "item_id", "location_id", "cutoff", "horizon_start", "horizon_end"]
     steps = forecasts.sort_values([*keys, "quantile"]).groupby(keys)["value"].diff().dropna()
     assert (steps >= 0).all()
     assert (forecasts["value"] >= 0).all()
@@ -102,18 +103,25 @@ def test_another_family_writes_the_same_tables(shop, family):
     scores = pd.read_parquet(report / "tables/backtest_scores.parquet").set_index("model")
     # demand that is drawn evenly: any family worth its name beats last week by a wide margin
     assert scores.loc[family, "vw_pinball_skill"] > 0.1
-    _check_models(shop, report, manifest)
+    _check_models(shop, report, manifest, orders)
 
 
-def _check_models(shop, report, manifest):
-    """The models are kept whole, and lineage names them by their digest."""
-    kept = {"demand-windows.zip", "demand-days.zip"}
-    assert {model["name"] for model in manifest["models"]} == {*kept, surrogate.FILE}
-    for name in kept:
-        fitted = stored.restored((report / "models" / name).read_bytes(), serve=SequenceNetwork)
-        assert fitted.forecast is not None
-    events = "".join(path.read_text() for path in (shop / "lineage").rglob("*.json*"))
+def _check_models(shop, report, manifest, orders):
+    """The models are kept whole, say what was written, and lineage names them by their digest."""
+    kept = {"demand-windows.zip", "demand-days.zip", surrogate.FILE}
+    assert {model["name"] for model in manifest["models"]} == kept
+    events = "".join(path.read_text() for path in (shop / "lineage").glob("*.ndjson"))
     assert all(model["digest"] in events for model in manifest["models"])
+    store = TableStore(open_workspace(shop).tables)
+    tables = {name: store.current(name) for name in ("sales", "items", "locations", "calendar")}
+    with store.connect(versions=tables) as connection:
+        panel = views.panel_like(connection, manifest["parameters"])
+    data = (report / "models/demand-windows.zip").read_bytes()
+    again = stored.restored(data, serve=SequenceNetwork).forecast(panel).quantiles
+    last = orders[orders["cutoff"] == panel.last_day]
+    wide = last.pivot_table("value", ["item_id", "location_id"], ["horizon_end", "quantile"])
+    written = wide.loc[list(panel.series[["item_id", "location_id"]].itertuples(index=False))]
+    assert np.array_equal(written.to_numpy(), again.reshape(len(panel.series), -1))
 
 
 def test_an_unknown_family_is_refused_before_any_kernel(shop):

@@ -34,7 +34,7 @@ QUIET_DAYS: Final = 56  # at the start of the history: what sells there first ma
 GROUPS: Final = ("category", "department", "brand", "manufacturer")
 ATTRIBUTES: Final = ("price", "size")  # known before a single sale
 NUMBERS: Final = ("age", "days", "units", "stores", *ATTRIBUTES)
-_SHOWN: Final = [c.ITEM_ID, "rests_on", "weight", "demand"]
+_SHOWN: Final = [c.ITEM_ID, "kind", "name", "own", "weight", "demand", "expected"]
 _SHOWN_GROUPS: Final = ("department", "category", "brand")
 _ROWS_OF: Final = [
     c.MODEL, *SERIES, c.CUTOFF, c.HORIZON_START, c.HORIZON_END, c.QUANTILE, c.VALUE,
@@ -156,24 +156,23 @@ class SimilarItems:
         of group the one that weighs most is named.
 
         Returns:
-            item_id; rests_on: kind and name of a group, and whether it is the item's own; weight:
-            share of the forecast that rests on the group's items; demand: what they went on to sell
-            in the window, weighted.
+            item_id; kind and name of a group, own: whether the item is of it; weight: share of the
+            forecast that rests on the group's items; demand: what they went on to sell in the
+            window, weighted; expected: the same of all similar items together.
         """
         asked_leaves = self.forest.apply(_features(asked, self.numbers))
+        sold = self.learned[_window(window)].to_numpy(float)
         shown = []
         for row, item in asked.reset_index(drop=True).iterrows():
             together = self.leaves == asked_leaves[row]
             share = (together / np.maximum(together.sum(axis=0), 1)).mean(axis=1)
-            demand = share * self.learned[_window(window)].to_numpy(float)
             for kind in _SHOWN_GROUPS:
-                weight, sold = (
-                    pd.Series(v).groupby(self.learned[kind]).sum() for v in (share, demand)
-                )
-                name = weight.idxmax()
-                own = ", its own" if name == item[kind] else ""
-                told = f"{kind} {name}{own}"
-                shown.append((item[c.ITEM_ID], told, weight[name], sold[name] / weight[name]))
+                weights = pd.Series(share).groupby(self.learned[kind]).sum()
+                name, weight = weights.idxmax(), float(weights.max())
+                inside = (self.learned[kind] == name).to_numpy()
+                demand = float((share * sold)[inside].sum()) / weight
+                facts = (kind, name, name == item[kind], weight, demand, float(share @ sold))
+                shown.append((item[c.ITEM_ID], *facts))
         return pd.DataFrame(shown, columns=_SHOWN)
 
 

@@ -1,4 +1,4 @@
-"""Single items under the lens: exponential smoothing by statsmodels, beside the global model."""
+"""Single items under the lens: exponential smoothing by statsmodels, beside the forecast."""
 
 import warnings
 from collections.abc import Sequence
@@ -68,8 +68,8 @@ def compare(
         days: Horizon; must have passed.
 
     Returns:
-        item (empty, for the caller to name), sold, smoothing and global (units over the days),
-        rmsse_smoothing and rmsse_global; one row per series.
+        item (empty, for the caller to name), sold, smoothing and ours (units over the days),
+        rmsse_smoothing and rmsse_ours; one row per series.
     """
     ours = forecaster.point(panel, cutoff, [Window(day, 1) for day in range(1, days + 1)])
     past = panel.until(panel.first_day + pd.Timedelta(days=cutoff))
@@ -82,5 +82,5 @@ def compare(
             for f in (smooth, ours[row])
         ]
         table.append(["", sold.sum(), smooth.sum(), ours[row].sum(), *scaled])
-    columns = ["item", "sold", "smoothing", "global", "rmsse_smoothing", "rmsse_global"]
+    columns = ["item", "sold", "smoothing", "ours", "rmsse_smoothing", "rmsse_ours"]
     return pd.DataFrame(table, columns=columns)

@@ -213,6 +213,25 @@ def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -
     return table.loc[order, ["observed", "forecast", "forecasts"]].reset_index()
 
 
+def evidence_in_words(evidence: pd.DataFrame) -> pd.DataFrame:
+    """What each new item's forecast rests on, a row per item.
+
+    Args:
+        evidence: Of `cold_start.SimilarItems.evidence`.
+
+    Returns:
+        item_id, rests_on, expected (units of the window).
+    """
+    rows = []
+    for item, groups in evidence.groupby(c.ITEM_ID, sort=False):
+        told = [
+            f"{weight:.0%} {kind} {name}{' (its own)' if own else ''}"
+            for kind, name, own, weight in groups[["kind", "name", "own", "weight"]].to_numpy()
+        ]
+        rows.append((item, "; ".join(told), float(groups["expected"].iloc[0])))
+    return pd.DataFrame(rows, columns=[c.ITEM_ID, "rests_on", "expected"])
+
+
 def panel_like(connection: Connection, parameters: Mapping[str, Any]) -> Panel:
     """The panel that a forecast run built, from the parameters in its manifest."""
     locations = connection.execute("SELECT location_id, kind FROM locations").df()

@@ -46,7 +46,7 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
         " seasonal naive on the test weeks",
         subtitle="value-weighted pinball loss (bars), value-weighted MAPE (circles)",
         x="% less than naive",
-        height=max(340, 100 + 34 * len(table)),
+        height=190 + 34 * len(table),
     )
     names = [_name(model) for model in table["model"]]
     ours = table["model"] == best["model"]
@@ -358,14 +358,14 @@ def errors_over_time(errors: pd.DataFrame) -> "Figure":
 
 def inspected(history: pd.DataFrame, smoothing: pd.DataFrame, ours: pd.DataFrame, *, name: str,
               unit: str) -> "Figure":  # fmt: skip
-    """One item: exponential smoothing beside the global model."""
+    """One item: exponential smoothing beside our forecast."""
     import plotly.graph_objects as go
 
     gap = float(ours["value"].sum() / max(smoothing["mean"].sum(), 1e-9) - 1)
     word = "above" if gap >= 0 else "below"
     chart = theme.figure(
-        title=f"{name}: the global median lies {theme.share(abs(gap))} {word} smoothing",
-        subtitle=f"daily demand, {unit}; smoothing's mean with its 80% band, global median",
+        title=f"{name}: our median lies {theme.share(abs(gap))} {word} smoothing",
+        subtitle=f"daily demand, {unit}; smoothing's mean with its 80% band, our median",
         y=f"{unit} a day",
         height=360,
     )
@@ -391,7 +391,7 @@ def inspected(history: pd.DataFrame, smoothing: pd.DataFrame, ours: pd.DataFrame
         chart,
         [
             ("smoothing", last, float(smoothing["mean"].iloc[-1]), theme.MUTED),
-            ("global", last, float(np.asarray(ours["value"])[-1]), theme.COLOURS["ours"]),
+            ("ours", last, float(np.asarray(ours["value"])[-1]), theme.COLOURS["ours"]),
         ],
     )
     chart.update_layout(margin={"r": 80})
