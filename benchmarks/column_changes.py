@@ -83,7 +83,8 @@ def _kinds(values: pd.Series, random: np.random.Generator) -> Made:
         yield from _other_numbers(values, random)
     gone = pd.Series(random.random(len(values)) < 0.3, values.index)
     yield "some swapped", _partly(values, random, shuffled, 0.3), None
-    yield "some missing", values.astype(object).mask(gone, None), None
+    is_time = pd.api.types.is_datetime64_any_dtype(values)
+    yield "some missing", (values if is_time else values.astype(object)).mask(gone, None), None
 
 
 def _filled(values: pd.Series, random: np.random.Generator) -> Made:
