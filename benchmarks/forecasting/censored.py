@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.forecasting.intermittent import Array, m5, rows_of
+from benchmarks.forecasting.intermittent import Array, m5
+from benchmarks.forecasting.intermittent_page import rows_of
 from workbench.forecasting.censoring import long_zero_runs, recover
 from workbench.forecasting.intermittent import METHODS
 

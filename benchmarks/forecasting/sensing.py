@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.forecasting.intermittent import rows_of
+from benchmarks.forecasting.intermittent_page import rows_of
 from workbench.forecasting.config import SenseConfig
 from workbench.forecasting.replay import first_sales, judge, learn_from
 from workbench.forecasting.sensing import Belief, update

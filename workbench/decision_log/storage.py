@@ -155,7 +155,8 @@ class FolderStorage:
                 if os.fstat(descriptor).st_nlink == 1:  # else it is another file's name too
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            facts = os.fstat(descriptor)
+            with _named(self.root / LOCK):
+                facts = os.fstat(descriptor)
             self._lock = facts.st_ino, facts.st_dev
             self._check_lock()
             yield

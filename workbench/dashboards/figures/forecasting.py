@@ -41,9 +41,10 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
 
     table = scores[scores["model"] != "seasonal_naive"].sort_values("vw_pinball", ascending=False)
     best = table.iloc[-1]
+    name = _name(best["model"])
     chart = theme.figure(
-        title=f"{_name(best['model'])}: {theme.share(best['vw_pinball_skill'])} less loss than"
-        " seasonal naive on the test weeks",
+        title=f"{name[:1].upper()}{name[1:]}: {theme.share(best['vw_pinball_skill'])} less loss"
+        " than seasonal naive on the test weeks",
         subtitle="value-weighted pinball loss (bars), value-weighted MAPE (circles)",
         x="% less than naive",
         height=190 + 34 * len(table),
