@@ -260,6 +260,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
+    # A shell's background job ignores SIGINT, and so would every process that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["WORKBENCH_KEYS"] = f"{temporary}/keys"
         outcomes, found = soak(
