@@ -244,8 +244,9 @@ checks the entry's canonical form, looks its id up, hashes the path to a new roo
 comes before a write is begun (lookup, seal, frame, the call) and after it (waiting, the lock's
 check) takes about 40 microseconds; the rest goes on while the disk writes. So the ratio depends on
 the disk: the more a durable write costs, the nearer the two come, and with the cheapest ones SQLite
-is ahead by what its own code is faster than Python. Four runs one after the other gave 86, 82, 78
-and 84% by medians of rounds, 83, 80, 73 and 74% by whole times. Tried, with what it gave:
+is ahead by what its own code is faster than Python. Six runs of one evening gave 86, 82, 78, 84,
+88 and 92% by medians of rounds, 83, 80, 73, 74, 87 and 87% by whole times; batches 69, 53, 53, 62,
+48 and 60%. Tried, with what it gave:
 
 - files of the log published together after a tenth of a second, not at each append: 27% to 62%
 - no tile per append; the index out of the path; msgspec for the canonical form: to 62 to 72% on a
