@@ -5,6 +5,8 @@ import pytest
 from small_notebooks import write_sales
 
 from workbench.errors import TableError
+from workbench.lineage.journal import Journal
+from workbench.runs.check_lineage import check_workspace
 from workbench.runs.ledger import Ledger
 from workbench.runs.steps import Step, governed_step
 from workbench.tables.store import TableStore
@@ -70,3 +72,23 @@ def test_step_that_ends_badly_says_so(workspace, events, error, kind, status):
     assert [name for name, _, _ in events()] == ["START", kind]
     assert Ledger(workspace.ledger).latest()[0].status == status
     assert list(workspace.runtime.glob("0*")) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_step_that_is_stopped_while_it_tells_of_its_start_has_start_and_end(
+    workspace, events, monkeypatch, when
+):
+    append = Journal.append
+
+    def interrupted(self, event, *arguments, **options):
+        monkeypatch.setattr(Journal, "append", append)
+        if when == "after":
+            append(self, event, *arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        governed_step(workspace, _suppliers(workspace))
+    assert [name for name, _, _ in events()] == ["START", "ABORT"]
+    assert Ledger(workspace.ledger).latest()[0].status == "aborted"
+    assert [str(notice) for notice in check_workspace(workspace)] == []

@@ -90,6 +90,11 @@ class RunLineage:
         lineage._started, lineage._position = latest_event(journal, run), run.position
         return lineage
 
+    @property
+    def has_started(self) -> bool:
+        """Whether this object knows of a START."""
+        return self._started is not None
+
     def start(
         self,
         inputs: Sequence["TableVersion"] = (),

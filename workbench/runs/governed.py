@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import RunError, WorkbenchError
 from workbench.folders import locked
 from workbench.lineage.facts import FileVersion, JobDescription, ParentRun
-from workbench.lineage.lifecycle import Journal, RunLineage
+from workbench.lineage.lifecycle import Journal, RunLineage, open_runs
 from workbench.lineage.redaction import Redactor
 from workbench.runs.claims import claim, is_claimed
 from workbench.runs.context import MANIFEST_FILE, NOTEBOOK_FILE
@@ -71,13 +72,14 @@ def governed(
         row = _begin(workspace, ledger, row, force=force)
         lineage = run_lineage(workspace, row.run_id, job, parent)
         run = Governed(row, folder, lineage)
+        start = partial(lineage.start, inputs, parameters, files=files, as_of=row.as_of)
         try:
-            lineage.start(inputs, parameters, files=files, as_of=row.as_of)
+            start()
             with heartbeat(lineage):
                 yield run
         except BaseException as error:
             if run.report is None or not (run.report / MANIFEST_FILE).is_file():
-                _give_up(workspace, ledger, run, error, Redactor(parameters))
+                _give_up(workspace, ledger, run, error, Redactor(parameters), start)
             raise
 
 
@@ -147,7 +149,12 @@ def _begin(workspace: Workspace, ledger: Ledger, row: RunRow, *, force: bool) ->
 
 
 def _give_up(
-    workspace: Workspace, ledger: Ledger, run: Governed, error: BaseException, redactor: Redactor
+    workspace: Workspace,
+    ledger: Ledger,
+    run: Governed,
+    error: BaseException,
+    redactor: Redactor,
+    start: Callable[[], object],
 ) -> None:
     stopped = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
     status = "aborted" if stopped else "failed"
@@ -157,6 +164,8 @@ def _give_up(
         trace = "".join(traceback.format_exception(error))
 
     def tell() -> None:
+        if not run.lineage.has_started:
+            run.lineage = _from_start_on(workspace, run, start)
         if stopped:
             run.lineage.abort(message)
         else:
@@ -172,6 +181,16 @@ def _give_up(
             _make_room(workspace, run)
             with suppress(WorkbenchError):  # the next start says that the run was aborted
                 say()
+
+
+def _from_start_on(workspace: Workspace, run: Governed, start: Callable[[], object]) -> RunLineage:
+    """The events of a run that was stopped while it wrote START: that one stands, or is written."""
+    journal = Journal(workspace.lineage)
+    for begun in open_runs(journal):
+        if begun.run_id == run.row.run_id:
+            return RunLineage.resume(journal, begun)
+    start()
+    return run.lineage
 
 
 def _make_room(workspace: Workspace, run: Governed) -> None:
