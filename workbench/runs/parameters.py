@@ -72,7 +72,7 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"parameter {name!r}: unknown; expected one of {known}."
     if first["type"] == "missing":
         return f"parameter {name!r}: missing; give it a value."
-    reason = str(first["msg"])
+    reason = str(first["msg"]).removeprefix("Value error, ")
     reason = reason[0].lower() + reason[1:]
     shown = REDACTED if is_secret_name(name) else repr(first["input"])
     text = f"parameter {name!r}: {shown} is refused, {reason}; correct it."
