@@ -42,6 +42,7 @@ _CLOSE: Final = 0.15  # of the largest: ends of lines nearer than that have thei
 _LABEL_PIXELS: Final = 15
 CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
 CAPTION_PIXELS: Final = 28
+_PROSE: Final = 40  # characters from which text wants a line of its own on a phone
 _MOST_DECIMALS: Final = 4  # of a column
 
 
@@ -221,17 +222,21 @@ def share(value: float) -> str:
 def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> str:
     """A table for reports: title, right-aligned numbers, a note when rows are left out.
 
-    Numbers of one column have the same decimals, so that they can be compared at a glance.
+    Numbers of one column have the same decimals, so that they can be compared at a glance. On a
+    phone, sentences stand below the rest of their row.
     """
     if frame.empty:
         note = '<p class="wb-note">No rows.</p></div>'
         return f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>{note}'
-    kinds = ["num" if pd.api.types.is_numeric_dtype(kind) else "txt" for kind in frame.dtypes]
+    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    kinds = [
+        "num" if pd.api.types.is_numeric_dtype(kind) else "prose" if _is_prose(texts) else "txt"
+        for kind, texts in zip(frame.dtypes, columns, strict=True)
+    ]
     head = "".join(
         f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
     )
-    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
     rows = "".join(
         "<tr>"
         + "".join(
@@ -244,11 +249,19 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
     note = ""
     if total is not None and total > len(frame):
         note = f'<p class="wb-note">First {len(frame):,} of {total:,} rows.</p>'
+    beside = len(kinds) - kinds.count("prose")
+    folds = f' class="folds" style="--beside:{beside}"' if 0 < beside < len(kinds) else ""
     return (
         f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>'
-        f'<div class="wb-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div class="wb-scroll"><table{folds}><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
         f"</div>{note}</div>"
     )
+
+
+def _is_prose(texts: Sequence[str]) -> bool:
+    """Whether a column holds sentences, which need the width of a phone for themselves."""
+    return any(len(text) > _PROSE and " " in text for text in texts)
 
 
 def _texts(column: "pd.Series[Any]") -> list[str]:
