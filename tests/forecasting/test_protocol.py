@@ -9,6 +9,7 @@ import pytest
 
 from workbench.errors import ContractError
 from workbench.forecasting import protocol
+from workbench.forecasting.calibrated import Counts
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.protocol import Cost, Forecast, Task
 
@@ -95,6 +96,24 @@ def test_a_forecast_of_another_shape_is_refused(make_panel):
     panel = make_panel(series=3, days=40)
     with pytest.raises(ContractError, match=r"expected \(3, 2\) and \(3, 2, 2\)"):
         protocol.checked(_forecast(panel, mean=np.ones((3, 1))), panel, TASK, family="own")
+
+
+class _Unsure:
+    name, good_for = "unsure", "nothing"
+
+    def fit(self, history, task):
+        return self
+
+    def mean(self, history):
+        made = np.ones((len(history.series), 2))
+        made[2, 1] = np.nan
+        return made
+
+
+def test_expected_demand_that_is_missing_names_family_and_series(make_panel):
+    panel = make_panel(series=3, days=200)
+    with pytest.raises(ContractError, match=r"family 'unsure'.*1 series.*the first item 0002"):
+        Counts(_Unsure()).fit(panel, TASK)
 
 
 def test_a_plain_panel_holds_demand_alone():
