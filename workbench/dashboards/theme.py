@@ -44,6 +44,7 @@ CAPTION: Final = "caption"  # name of the annotation that a page shows as text b
 CAPTION_PIXELS: Final = 28
 _PROSE: Final = 40  # characters from which text wants a line of its own on a phone
 _MOST_DECIMALS: Final = 4  # of a column
+_LONG_TEXT: Final = 20  # characters of a cell that may be wrapped, but not word by word
 
 
 def figure(
@@ -229,10 +230,7 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
         note = '<p class="wb-note">No rows.</p></div>'
         return f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>{note}'
     columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
-    kinds = [
-        "num" if pd.api.types.is_numeric_dtype(kind) else "prose" if _is_prose(texts) else "txt"
-        for kind, texts in zip(frame.dtypes, columns, strict=True)
-    ]
+    kinds = [_kind(*pair) for pair in zip(frame.dtypes, columns, strict=True)]
     head = "".join(
         f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
@@ -259,9 +257,13 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
     )
 
 
-def _is_prose(texts: Sequence[str]) -> bool:
-    """Whether a column holds sentences, which need the width of a phone for themselves."""
-    return any(len(text) > _PROSE and " " in text for text in texts)
+def _kind(dtype: Any, texts: Sequence[str]) -> str:
+    """Class of a column's cells; on a phone, sentences fold and long texts keep a width."""
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "num"
+    if any(len(text) > _PROSE and " " in text for text in texts):
+        return "prose"
+    return "txt long" if max(map(len, texts)) > _LONG_TEXT else "txt"
 
 
 def _texts(column: "pd.Series[Any]") -> list[str]:
