@@ -116,6 +116,7 @@ def read_journal(data: bytes) -> None:
         held = framed[: 36 + len(record)]  # length, digest, record; what follows is no matter
         same(data[place:][: len(held)], held)
         place += len(framed)
+    list(journal.frames(data, alone=True))  # refuses what stands before a whole record
 
 
 def read_batch(data: bytes) -> None:
@@ -185,6 +186,11 @@ ASKED = journal.asked_batch(Frontier(), ENTRIES[0], SIGNER)
 EPOCH = bytes(range(16))
 MAGIC = journal.header(EPOCH).split(EPOCH)[0]
 JOURNAL = journal.header(EPOCH) + journal.frame(EPOCH, journal.BLOCK_BYTES, BATCH)
+DAMAGED = (
+    JOURNAL[: journal.BLOCK_BYTES]
+    + bytes(journal.BLOCK_BYTES)
+    + journal.frame(EPOCH, 2 * journal.BLOCK_BYTES, BATCH)
+)
 HASH = b64encode(bytes(32))
 NUMBERS = b"[0,-1,1e+21,1e-7,0.1,9007199254740993,1e16,333333333.3333333,-0,1E2,0.0001,1.0]"
 
@@ -200,7 +206,8 @@ TARGETS = [
            [tiles.parse_path, tiles._index_path]),
     Target("entry bundle", read_bundle,
            [tiles.encode_bundle(ENTRIES), b"\0\0\0\1x"], [tiles.decode_bundle]),
-    Target("journal", read_journal, [JOURNAL, JOURNAL + bytes(50), bytes(40)], [journal.frames]),
+    Target("journal", read_journal, [JOURNAL, JOURNAL + bytes(50), DAMAGED, bytes(40)],
+           [journal.frames]),
     Target("batch of the journal", read_batch, [BATCH, SEALED, ASKED],
            [journal.parse_batch, journal._sealed, journal._asked, journal._signed]),
     Target("tlog-proof", read_proof,

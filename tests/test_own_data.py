@@ -125,7 +125,9 @@ def test_log_and_lineage_of_own_data_hold(business):
 
 def test_the_shipped_example_goes_through_every_notebook(tmp_path):
     shop, keys = tmp_path / "corner shop", tmp_path / "keys"
-    printed = _run("init", str(shop), "--name", "corner", folder=tmp_path, keys=keys)
+    printed = _run(
+        "init", str(shop), "--name", "corner", "--currency", "EUR", folder=tmp_path, keys=keys
+    )
     assert f"cd '{shop}' && workbench demo" in printed
     example = "notebooks/sources/example/SOURCES.toml"
     assert f"workbench ingest {example} && workbench run --all" in printed

@@ -1,14 +1,14 @@
 """The command line: parse, call, print.
 
-Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage. Commands import
-what they need when they run, so that `workbench --help` answers at once.
+Exit codes: 0 done, 1 refused or failed with one clear sentence. Commands import what they need when
+they run, so that `workbench --help` answers at once.
 """
 
 import os
 import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +32,7 @@ from workbench.contracts.printable import printable
 from workbench.errors import WorkbenchError
 from workbench.lineage.redaction import redacted_text
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer exports only heirs
 _INTERRUPTED = 130  # what Typer exits with on Ctrl-C
 
 app = typer.Typer(
@@ -92,19 +93,30 @@ def _say_interrupted() -> None:
     sys.exit(1)
 
 
+def _say_wrong_usage(error: Any) -> None:
+    """One sentence; the command's help where a group was named without a command."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.exit(1)  # the help was printed
+    path = error.ctx.command_path if error.ctx else app.info.name
+    message = printable(redacted_text(error.format_message())).rstrip(".")
+    print(f"{path}: {message}; expected as '{path} --help' says.", file=sys.stderr)
+    sys.exit(1)
+
+
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app()
+        code = typer.main.get_command(app).main(prog_name=app.info.name, standalone_mode=False)
+        if code == _INTERRUPTED:
+            _say_interrupted()
+        sys.exit(code)
+    except _UsageError as error:
+        _say_wrong_usage(error)
     except WorkbenchError as error:
         print(f"workbench: {printable(redacted_text(str(error)))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        _say_interrupted()
-    except SystemExit as end:
-        if end.code != _INTERRUPTED:
-            raise
         _say_interrupted()
     except BrokenPipeError:
         # The reader of our output has gone (for example `| head`): not an error of ours.

@@ -80,21 +80,22 @@ TRIED = [
     "| **the same, within a factor of 2 (taken)** | 0.1348 | 0.2348 | 0.2261 | 0.3483 | 0.6069 |",
     "| the same, within a factor of 1.5 | 0.1338 | 0.2342 | 0.2255 | 0.3621 | 0.6082 |",
     "",
-    "What the forecast knows is not what made items too wide. Differences of roots of the 300 items"
-    " of most weight go together between stores with a mean correlation of 0.056 as errors of the"
-    " forecast at k = 391 and of 0.061 as errors of level and calendar (k = 335: 0.081 and 0.087)."
-    " Over all templates it is 0.16, though below 0.08 for half of the items: the others sold at"
-    " another level, or not at all, in all stores at once in some past windows. Ratios to a low level"
-    " put such windows at the ends of the order; leaving them out takes most of the excess away.",
+    "What the forecast knows is not what made items too wide. Differences of roots of the 300"
+    " items of most weight go together between stores with a mean correlation of 0.056 as errors"
+    " of the forecast at k = 391 and of 0.061 as errors of level and calendar (k = 335: 0.081 and"
+    " 0.087). Over all templates it is 0.16, though below 0.08 for half of the items: the others"
+    " sold at another level, or not at all, in all stores at once in some past windows. Ratios to"
+    " a low level put such windows at the ends of the order; leaving them out takes most of the"
+    " excess away.",
     "",
     "The order used until now, on the forecast of the tables above (d_1914 to d_1941): 0.1271 on"
     " levels 1 to 9, 0.2344 on level 10, 0.2237 on level 11; for sums of 28 days 0.390 on levels 1"
     " to 9 and 0.658 on level 10, now 0.380 and 0.566.",
     "",
-    "What is left: for days, level 10 is 0.0009 above chance, which takes sums of 28 days for far too"
-    " certain (tables above). Sums of the upper levels lie above their middle quantiles: they are"
-    " forecast too low in this window (`m5.md`), which no order of samples mends. `--past K` scores"
-    " the order taken and chance on earlier windows.",
+    "What is left: for days, level 10 is 0.0009 above chance, which takes sums of 28 days for far"
+    " too certain (tables above). Sums of the upper levels lie above their middle quantiles: they"
+    " are forecast too low in this window (`m5.md`), which no order of samples mends. `--past K`"
+    " scores the order taken and chance on earlier windows.",
 ]
 
 

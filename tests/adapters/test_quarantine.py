@@ -71,9 +71,16 @@ def test_of_equal_rows_the_first_stays_and_of_differing_ones_none(tmp_path, stor
     assert result.summary() == "stock: 6 read, 3 quarantined = 3 loaded"
     assert store.read("stock")["item_id"].tolist() == ["A", "C", "D"]
     differ = "key occurs more than once, with other values"
-    assert [(row, reason) for row, _, reason, _ in reasons(store)] == [
-        (3, differ), (5, "repeats row 1"), (6, differ),
+    assert [(row, *told) for row, _, *told in reasons(store)] == [
+        (3, differ, None), (5, "repeats an earlier row", "stock.csv:2"), (6, differ, None),
     ]  # fmt: skip
+
+
+def test_rows_of_days_to_come_are_told(tmp_path, store, ingest):
+    write(tmp_path, GOOD + "D,S1,2999-01-01,1,0\n")
+    (result,) = ingest(STOCK)
+    assert result.loaded == 4
+    assert "days to come, up to 2999-01-01" in result.lines()[1]
 
 
 def test_more_bad_rows_than_the_limit_refuse_the_source(tmp_path, store, ingest):

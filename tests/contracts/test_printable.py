@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workbench.contracts.printable import one_line, one_line_each, printable
+from workbench.contracts.printable import compared, one_line, one_line_each, printable
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,20 @@ def test_a_value_begins_no_line():
     assert one_line_each({"a\n": ["b\r", 1, None, ("\x1b",)]}) == {
         r"a\n": [r"b\u000d", 1, None, [r"\u001b"]]
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "decimals", "words"),
+    [
+        (-0.25, 0, "25% less"),
+        (0.1, 1, "10.0% more"),
+        (0.003, 0, "0.3% more"),
+        (0.0, 0, "0.0% more"),
+    ],
+)
+def test_a_change_is_said_without_a_sign(change, decimals, words):
+    assert compared(change, decimals=decimals) == words
+
+
+def test_a_loss_that_grew_is_no_negative_gain():
+    assert compared(0.52, "smaller larger") == "52% larger"

@@ -60,6 +60,13 @@ def test_a_table_with_two_columns_of_one_name_is_shown():
     assert cells(theme.table_html(frame, title="t")) == ["1", "2.50"]
 
 
+def test_a_column_of_sentences_keeps_a_width_that_a_phone_can_show():
+    frame = pd.DataFrame({"item": ["A1"], "reason": ["sold on 20 days; expected 26 or more"]})
+    page = theme.table_html(frame, title="t")
+    assert '<td class="txt">A1' in page
+    assert '<td class="txt long">sold' in page
+
+
 def test_markup_in_a_heading_or_a_cell_is_shown_as_written():
     chart = theme.figure("Sales of <b>Tea & Co</b>", "<script>alert(1)</script>")
     assert "&lt;b&gt;Tea &amp; Co" in chart.layout.title.text

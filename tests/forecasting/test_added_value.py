@@ -57,7 +57,7 @@ def test_value_is_added_by_segment_against_both_opponents(result):
         assert every.loc[against, "saved"] == pytest.approx(1 - money["pinball"] / money[column])
         assert every.loc[against, "low"] < every.loc[against, "saved"] < every.loc[against, "high"]
     assert errors.attrs["legacy_days"] in added_value.LEGACY_DAYS
-    assert "against the legacy mean" in added_value.reading(table, legacy_days=28)
+    assert "less) than the legacy mean of 28 days" in added_value.reading(table, legacy_days=28)
     first = errors.iloc[7]
     row = int(np.flatnonzero(panel.series["item_id"] == first["item_id"])[0])
     cutoff = panel.column(first["cutoff"])

@@ -113,5 +113,5 @@ def test_an_item_is_found_by_its_id_or_by_revenue(panel):
 def test_an_item_without_a_forecast_is_refused_with_where_it_has_one(panel):
     with pytest.raises(ContractError, match=r"'0003' at location_id '7'.*forecast at DC1"):
         item.find_row(panel, "0003", "7")
-    with pytest.raises(ContractError, match="it is not forecast"):
+    with pytest.raises(ContractError, match="end of the report of 10-forecast-demand"):
         item.find_row(panel, "none", "")

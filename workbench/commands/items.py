@@ -34,8 +34,9 @@ RULE = "duplicate-items"
 @app.command()
 def duplicates(
     least: Annotated[float, typer.Option(help="Least score, from 0 to 1.")] = 0.8,
+    limit: Annotated[int, typer.Option(min=1, help="How many pairs, the surest first.")] = 100,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Enter each pair as a proposal to merge.")
+        bool, typer.Option("--propose", help="Enter pairs not entered yet as proposals to merge.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,18 +54,20 @@ def duplicates(
         if current_item(aliases, pair.item_id) != current_item(aliases, pair.duplicate_id)
     ]
     records = [_proposal(pair, version.digest, author("analyst")) for pair in found]
-    if as_json and not propose:
-        facts = [{"id": r.id, **vars(pair)} for r, pair in zip(records, found, strict=True)]
-        say(json.dumps(facts, indent=1))
-        return
     if propose and records:
-        show(append(workspace, _fresh(workspace, records)), records, as_json=as_json)
+        chosen = _to_enter(workspace, records, limit)
+        show(append(workspace, chosen), chosen, as_json=as_json)
         return
-    for pair, record in zip(found, records, strict=True):
+    listed = list(zip(records, found, strict=True))[:limit]
+    if as_json:
+        say(json.dumps([{"id": record.id, **vars(pair)} for record, pair in listed], indent=1))
+        return
+    for record, pair in listed:
         say(f"{pair.score:.2f}  {pair.item_id} = {pair.duplicate_id}  ({record.id})")
         say(f"      {'; '.join(pair.evidence)}")
+    left = f", the surest {limit:,} listed (--limit)" if len(found) > limit else ""
     end = "; --propose enters them." if found else "."
-    say(f"{counted(len(found), 'pair')} among {counted(version.rows, 'item')}{end}")
+    say(f"{counted(len(found), 'pair')} among {counted(version.rows, 'item')}{left}{end}")
 
 
 @app.command()
@@ -257,21 +260,21 @@ def _proposal(pair: "Candidate", digest: str, by: "Author") -> "DecisionRecord":
     )  # fmt: skip
 
 
-def _fresh(workspace: Workspace, records: "list[DecisionRecord]") -> "list[DecisionRecord]":
-    """The records as they were entered before, where they were: a proposal is entered once."""
+def _to_enter(
+    workspace: Workspace, records: "list[DecisionRecord]", limit: int
+) -> "list[DecisionRecord]":
+    """The first that were not entered; where all were, the first as they are: each enters once."""
     from workbench.decision_log.service.access import log_client
 
     logged = log_client(workspace).entries_of([record.id for record in records])
-    times = {name: json.loads(entry)["recorded_at"] for name, entry in logged.items()}
-    return [
-        replace(
-            record, recorded_at=datetime.fromisoformat(times[record.id]),
-            actor=json.loads(logged[record.id])["actor"],
-        )
-        if record.id in times
-        else record
-        for record in records
-    ]  # fmt: skip
+    fresh = [record for record in records if record.id not in logged]
+    return fresh[:limit] or [_as_entered(r, json.loads(logged[r.id])) for r in records[:limit]]
+
+
+def _as_entered(record: "DecisionRecord", entry: dict[str, Any]) -> "DecisionRecord":
+    return replace(
+        record, recorded_at=datetime.fromisoformat(entry["recorded_at"]), actor=entry["actor"]
+    )
 
 
 def _detail(record: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from workbench.workspace import (
 )
 
 _SHIPPED = ("notebooks", "governance", "edge_models")
+_EXAMPLE = "notebooks/sources/example/SOURCES.toml"  # its amounts are in USD
 _IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\ngovernance/vault/\n.ipynb_checkpoints/\n"
 
 
@@ -38,9 +39,8 @@ def init(
     say(f"Workspace {workspace.name!r} in {workspace.root}")
     say(f"Verifier key of its decision log: {verifier_key(workspace.log_origin())}")
     say(f"Next: cd {shlex.quote(str(folder))} && workbench demo")
-    example = "notebooks/sources/example/SOURCES.toml"
-    say(f"  or, with data of your own: put your exports beside {example},")
-    say(f"  adapt it, then workbench ingest {example} && workbench run --all")
+    say(f"  or, with data of your own: put your exports beside {_EXAMPLE},")
+    say(f"  adapt it, then workbench ingest {_EXAMPLE} && workbench run --all")
 
 
 def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> Workspace:
@@ -69,6 +69,9 @@ def create_workspace(folder: Path, *, name: str = "", currency: str = "USD") -> 
         for shipped in _SHIPPED:
             skip = shutil.ignore_patterns("log", ".ipynb_checkpoints", "__pycache__")
             shutil.copytree(resource(shipped), folder / shipped, ignore=skip)
+        example = (folder / _EXAMPLE).read_text(encoding="utf-8")
+        example = example.replace('currency = "USD"', f'currency = "{currency}"')
+        (folder / _EXAMPLE).write_text(example, encoding="utf-8")
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
         text = f'[workspace]\nname = "{name}"\ncurrency = "{currency}"\n'

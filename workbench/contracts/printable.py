@@ -32,6 +32,21 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
+def compared(change: float, words: str = "less more", *, decimals: int = 0) -> str:
+    """A change as a share in words, never with a sign: −0.25 is `25% less`, 0.003 is `0.3% more`.
+
+    Args:
+        change: Share by which it is larger; below zero: smaller.
+        words: What it is when it is smaller, and when it is larger.
+        decimals: Of the per cent; one more where the change would be none.
+    """
+    smaller, larger = words.split()
+    size = f"{abs(change):.{decimals}%}"
+    if not size.strip("0.%"):
+        size = f"{abs(change):.{decimals + 1}%}"
+    return f"{size} {smaller if change < 0 else larger}"
+
+
 def one_line_each(value: Any) -> Any:
     """Facts with every text, keys too, on one line."""
     if isinstance(value, str):

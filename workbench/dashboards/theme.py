@@ -43,6 +43,7 @@ _LABEL_PIXELS: Final = 15
 CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
 CAPTION_PIXELS: Final = 28
 _MOST_DECIMALS: Final = 4  # of a column
+_LONG_TEXT: Final = 20  # characters of a cell that may be wrapped, but not word by word
 
 
 def figure(
@@ -226,12 +227,12 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
     if frame.empty:
         note = '<p class="wb-note">No rows.</p></div>'
         return f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>{note}'
-    kinds = ["num" if pd.api.types.is_numeric_dtype(kind) else "txt" for kind in frame.dtypes]
+    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    kinds = [_kind(*pair) for pair in zip(frame.dtypes, columns, strict=True)]
     head = "".join(
         f'<th class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
     )
-    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
     rows = "".join(
         "<tr>"
         + "".join(
@@ -249,6 +250,13 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
         f'<div class="wb-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         f"</div>{note}</div>"
     )
+
+
+def _kind(dtype: Any, texts: list[str]) -> str:
+    """Class of a column's cells; sentences keep a width, or a phone breaks them word by word."""
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "num"
+    return "txt long" if max(map(len, texts)) > _LONG_TEXT else "txt"
 
 
 def _texts(column: "pd.Series[Any]") -> list[str]:

@@ -20,7 +20,7 @@ from workbench.forecasting.families import MeanOf, Setting, Stack, blocks, learn
 from workbench.forecasting.features import Known, known_at, targets_at
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.global_quantiles import conformal_offsets, whole_quantiles
-from workbench.forecasting.panel import Panel
+from workbench.forecasting.panel import SERIES, Panel
 from workbench.forecasting.partitions import ask, share_of
 from workbench.forecasting.patterns import segment
 from workbench.forecasting.protocol import Fitted, Forecast, Task, known_by
@@ -137,13 +137,16 @@ class CountsFitted:
         return None if share is None else replace(self, latest=share)
 
     def forecast(self, history: Panel) -> Forecast:
-        mean = np.maximum(self.latest.mean(history), _LEAST_MEAN)
+        mean = np.maximum(self._mean(history), _LEAST_MEAN)
         return count_forecast(self.distribution, setting_of(history, self.task), mean)
+
+    def _mean(self, history: Panel) -> Array:
+        return _whole(self.latest.mean(history), self.latest, history, self.task.windows)
 
     def pit(self, history: Panel, actual: Array, *, seed: int) -> Array:
         """Randomised PIT of what the windows brought, shape (series, windows)."""
         cutoff = history.units.shape[1] - 1
-        mean = np.maximum(self.latest.mean(history), _LEAST_MEAN)
+        mean = np.maximum(self._mean(history), _LEAST_MEAN)
         setting, kind = setting_of(history, self.task), segment(history, cutoff)
         groups = groups_of(setting, mean, self.task.windows, known_at(history, cutoff))
         each = [
@@ -278,9 +281,34 @@ def expected(setting: Setting, early: Expects) -> MeanOf:
     def mean(cutoff: int, window: Window, _: Known) -> Array:
         if cutoff not in made:
             made.clear()
-            made[cutoff] = ask(early, "mean", known_by(setting.panel, cutoff))
+            history = known_by(setting.panel, cutoff)
+            made[cutoff] = _whole(ask(early, "mean", history), early, history, setting.windows)
         return np.asarray(made[cutoff][:, places[window]])
 
+    return mean
+
+
+def _whole(mean: Array, fitted: Expects, history: Panel, windows: Sequence[Window]) -> Array:
+    """What a fitted family expects, if it says so for every series and window.
+
+    Raises:
+        ContractError: The shape is another one, or a value is missing.
+    """
+    family = getattr(fitted, "name", type(fitted).__name__)
+    shape = (len(history.series), len(windows))
+    if mean.shape != shape:
+        raise ContractError(
+            f"family {family!r}: expected demand of shape {mean.shape}; expected {shape} (series,"
+            " windows): return one value for each."
+        )
+    missing = ~np.isfinite(mean).all(axis=1)
+    if missing.any():
+        item, location = history.series[SERIES].to_numpy()[int(np.flatnonzero(missing)[0])]
+        raise ContractError(
+            f"family {family!r}: expected demand of {int(missing.sum()):,} series is missing, the"
+            f" first item {item} at {location}; expected a number for every window: leave these"
+            " series out or mend the family."
+        )
     return mean
 
 

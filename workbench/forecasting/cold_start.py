@@ -24,7 +24,7 @@ import pandas as pd
 from workbench.contracts import columns as c
 from workbench.errors import ContractError
 from workbench.forecasting import losses
-from workbench.forecasting.added_value import share_saved
+from workbench.forecasting.added_value import loss_in_words, share_saved
 from workbench.forecasting.members import threads
 from workbench.forecasting.panel import SERIES, Connection
 
@@ -383,10 +383,10 @@ def _dearest(rows: pd.DataFrame, new: pd.DataFrame, window: int) -> pd.DataFrame
 
 def _reading(scores: pd.DataFrame, new: int, window: int) -> str:
     by = scores.set_index("method")
-    full, plain = by.loc["similar items"], by.loc["similar by attributes alone"]
+    similar = loss_in_words(by, "similar items")
+    alone = loss_in_words(by, "similar by attributes alone")
     return (
-        f"{new:,} items are new. On {int(full['items']):,} items that were new in the test weeks,"
-        f" {window} days ahead, similar items lose {full['saved']:.0%} less than their category's"
-        f" mean ({full['low']:.0%} to {full['high']:.0%}); by attributes alone, before a single"
-        f" sale, {plain['saved']:.0%} less ({plain['low']:.0%} to {plain['high']:.0%})."
+        f"{new:,} items are new. On {by['items']['similar items']:,.0f} items that were new in the"
+        f" test weeks, {window} days ahead, similar items lose {similar} than their category's"
+        f" mean; by attributes alone, before a single sale, {alone}."
     )

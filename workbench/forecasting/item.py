@@ -50,7 +50,7 @@ class Decomposition:
         ]
         return (
             f"Here {', '.join(words)}; {profile.idxmax()} sells most ({profile.max():+.1f} units),"
-            f" {profile.idxmin()} least ({profile.min():+.1f})."
+            f" {profile.idxmin()} least ({profile.min():+.1f}).".replace("-", "−")
         )
 
 
@@ -72,7 +72,11 @@ def find_row(panel: Panel, item_id: str, location_id: str) -> int:
     found = np.flatnonzero((keys[c.ITEM_ID] == item_id) & here)
     if not len(found):
         places = keys.loc[keys[c.ITEM_ID] == item_id, c.LOCATION_ID].tolist()
-        there = f"it is forecast at {', '.join(places[:5])}" if places else "it is not forecast"
+        there = (
+            f"it is forecast at {', '.join(places[:5])}"
+            if places
+            else "its reason stands at the end of the report of 10-forecast-demand"
+        )
         raise ContractError(
             f"item_id {item_id!r} at location_id {location_id!r}: no forecast; {there}; expected"
             f" one of {len(keys):,} series: name another item or location."

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.printable import compared
 from workbench.errors import ContractError
 from workbench.forecasting import losses
 from workbench.forecasting.config import SenseConfig
@@ -290,11 +291,12 @@ def _reading(scores: pd.DataFrame, later: FirstSales) -> str:
     """What the judged days say, in one sentence."""
     today, window = (scores[scores["target"] == target] for target in (TODAY, WEEK))
     middle = int((today["share"] - 0.5).abs().argmin())
-    now = today.iloc[middle]
+    now, words = today.iloc[middle], "smaller larger"
     return (
         f"Once {now['share']:.0%} of a usual day is in, the error of today's forecast is"
-        f" {now['gain']:.0%} smaller and that of the {later.days} days that begin with it"
-        f" {window['gain'].iloc[middle]:.1%} smaller ({len(later.cutoffs)} days judged)."
+        f" {compared(-now['gain'], words)} and that of the {later.days} days that begin with it"
+        f" {compared(-window['gain'].iloc[middle], words, decimals=1)}"
+        f" ({len(later.cutoffs)} days judged)."
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.printable import compared
 from workbench.contracts.sites import distribution_centre
 from workbench.forecasting import catalogue
 from workbench.forecasting.backtest import Backtest
@@ -77,8 +78,8 @@ def choice_reading(choice: pd.DataFrame, family: str = CHOSEN) -> str:
     if QUANTILES not in gain or family != CHOSEN:
         ours = "counts lose" if family == CHOSEN else f"{family} loses"
         return (
-            f"Before the test, {ours} {gain[family]:.1%} less than seasonal naive; the family that"
-            f" loses least is {choice['model'].iloc[0]}."
+            f"Before the test, {ours} {compared(-gain[family], decimals=1)} than seasonal naive;"
+            f" the family that loses least is {choice['model'].iloc[0]}."
         )
     counts, quantiles = gain[CHOSEN], gain[QUANTILES]
     verdict = (
@@ -86,8 +87,8 @@ def choice_reading(choice: pd.DataFrame, family: str = CHOSEN) -> str:
         else "counts are ahead" if counts > quantiles else "the quantile objective is ahead"
     )  # fmt: skip
     return (
-        f"Before the test, counts lose {counts:.1%} less than seasonal naive and the quantile"
-        f" objective {quantiles:.1%} less: {verdict}."
+        f"Before the test, counts lose {compared(-counts, decimals=1)} than seasonal naive and the"
+        f" quantile objective {compared(-quantiles, decimals=1)}: {verdict}."
     )
 
 
@@ -168,13 +169,9 @@ def headline(panel: Panel, result: Backtest) -> str:
     if centre:
         forecast = f"{centre:,} items at the centre and {shops:,} in single stores"
     return (
-        f"{forecast} forecast: {_less(float(best['vw_mape_skill']))} value-weighted error and"
-        f" {_less(float(best['vw_pinball_skill']))} pinball loss than seasonal naive"
+        f"{forecast} forecast: {compared(-float(best['vw_mape_skill']))} value-weighted error and"
+        f" {compared(-float(best['vw_pinball_skill']))} pinball loss than seasonal naive"
     )
-
-
-def _less(skill: float) -> str:
-    return f"{skill:.0%} less" if skill >= 0 else f"{-skill:.0%} more"
 
 
 def promotion_effect(panel: Panel, result: Backtest, *, window_days: int = 14) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.contracts import columns as c
 from workbench.contracts import tables
+from workbench.contracts.printable import compared
 from workbench.inventory.demand import SERIES
 from workbench.inventory.plan import Plan
 from workbench.inventory.policies import order_quantity
@@ -277,11 +278,10 @@ def headline(
         money: Writes an amount in a currency for people.
     """
     change = float(total_cost["ours"] / total_cost["legacy"] - 1)
-    word = "less" if change < 0 else "more"
     orders = int((proposals[c.PROPOSED] > 0).sum())
     stake = float(proposals[c.MONEY_AT_STAKE].sum())
     return (
-        f"Simulated: ours costs {abs(change):.1%} {word} than the tuned legacy;"
+        f"Simulated: ours costs {compared(change, decimals=1)} than the tuned legacy;"
         f" {orders:,} orders proposed for {len(proposals):,} series,"
         f" {money(stake, str(proposals[c.CURRENCY].iloc[0]))} at stake"
     )

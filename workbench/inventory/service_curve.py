@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from workbench.contracts.printable import compared
 from workbench.inventory.costs import Costs, cost_components
 from workbench.inventory.policies import base_stock_levels, trailing_statistics
 from workbench.inventory.simulate import StartState, Terms, simulate
@@ -134,17 +135,17 @@ def reading(curve: pd.DataFrame, family: str) -> str:
         cost = least[family] / least[other] - 1
         needs = (
             "never meets the fill rate of" if np.isnan(stock)
-            else f"needs {_change(stock)} stock for the same fill rate than"
+            else f"needs {compared(stock)} stock for the same fill rate than"
         )  # fmt: skip
         name = other.replace("_", " ")
-        parts.append(f"{needs} {name}, and at the best target of each it costs {_change(cost)}")
+        parts.append(f"{needs} {name}, and at the best target of each it costs {compared(cost)}")
     return f"Acting on this forecast {'; it '.join(parts)}."
 
 
 def finding(curve: pd.DataFrame, family: str) -> str:
     """The same in a few words."""
     parts = [
-        f"{_change(stock)} stock than {other.replace('_', ' ')}"
+        f"{compared(stock)} stock than {other.replace('_', ' ')}"
         for other, stock in _others(curve, family) if np.isfinite(stock)
     ]  # fmt: skip
     return f"The same service takes {' and '.join(parts)}" if parts else "No common fill rate"
@@ -160,7 +161,3 @@ def _others(curve: pd.DataFrame, family: str) -> list[tuple[str, float]]:
     """Every other family, and the stock that this one needs over theirs for the same service."""
     names = [str(name) for name in dict.fromkeys(curve["family"]) if name != family]
     return [(name, at_equal_service(curve, family, name)) for name in names]
-
-
-def _change(share: float) -> str:
-    return f"{abs(share):.0%} {'less' if share < 0 else 'more'}"

@@ -28,6 +28,7 @@ from workbench.runs import cluster, session
 from workbench.runs.context import STAGED_FOLDER, Context, load_context
 from workbench.runs.earlier import deliveries
 from workbench.runs.facts import check_record
+from workbench.runs.inputs import business_date
 from workbench.runs.proposed import for_planners, proposal_ids
 from workbench.runs.report import Report
 from workbench.tables.queries import Recorded
@@ -53,7 +54,7 @@ def _interactive() -> "Run":
     workspace = find_workspace()
     store = TableStore(workspace.tables)
     versions = {table: store.current(table) for table in store.tables()}
-    days = [version.last_observed for version in versions.values() if version.last_observed]
+    dated = any(version.last_observed for version in versions.values())
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     folder = workspace.reports / _INTERACTIVE / moment
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,7 @@ def _interactive() -> "Run":
     context = Context(
         run_id=run_id,
         notebook=_INTERACTIVE,
-        as_of=max(days, default=date.today()).isoformat(),
+        as_of=(business_date(store, versions) if dated else date.today()).isoformat(),
         folder=str(folder),
         workspace=str(workspace.root),
         inputs={table: version.version for table, version in versions.items()},
@@ -108,8 +109,14 @@ class Run(Report):
         """The pinned version of a table.
 
         Raises:
-            RunError: The notebook does not declare that it reads the table.
+            RunError: The notebook does not declare that it reads the table, or by hand: there is
+                no such table.
         """
+        if table not in self._versions and not self.governed:
+            raise RunError(
+                f"{self._context.notebook}: reads table {table!r}, which this workspace does not"
+                f" have; expected one of {', '.join(self._versions)}: ingest it, or name another."
+            )
         if table not in self._versions:
             raise RunError(
                 f"{self._context.notebook}: reads table {table!r} without declaring it; add it to"

@@ -23,7 +23,7 @@ from workbench.runs.ledger import Ledger
 from workbench.runs.manifest import read_manifest
 from workbench.runs.publish import LOG_FILE
 from workbench.tables.evidence import verify_version
-from workbench.tables.versions import check_files, contract_of, open_version, sha256_of
+from workbench.tables.versions import open_version, sha256_of
 from workbench.workspace import Workspace
 
 _MEMORY_MEGABYTES: Final = 512
@@ -139,10 +139,7 @@ class _Check:
             found = open_version(folder)
             if found.digest != digest:
                 return "altered", f"{folder}: its manifest has another digest than the event."
-            if _has_todays_contract(found):
-                verify_version(found, memory_megabytes=_MEMORY_MEGABYTES)
-            else:
-                check_files(found)
+            verify_version(found, memory_megabytes=_MEMORY_MEGABYTES)
         except TableError as error:
             return "altered", str(error)
         return None
@@ -210,14 +207,6 @@ class _Check:
                 f"{path}: does not say what the event says of the decision log; restore it from a"
                 " backup.",
             )  # fmt: skip
-
-
-def _has_todays_contract(version: Any) -> bool:
-    try:
-        contract_of(version)
-    except TableError:
-        return False
-    return True
 
 
 def _sha256(path: Path) -> str | None:

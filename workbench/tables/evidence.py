@@ -17,7 +17,7 @@ from workbench.tables import reading, staging
 from workbench.tables.blocks import BATCH_ROWS, BLOCK_ROWS, decoded_row, encoded_blocks
 from workbench.tables.build import content_columns, content_order, parquet_batches
 from workbench.tables.digest import digest
-from workbench.tables.versions import LEAVES, TableVersion, check_files, contract_of
+from workbench.tables.versions import LEAVES, TableVersion, check_files, written_contract
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def row_proof(version: TableVersion, row: int) -> RowProof:
             f"table {version.table!r} version {version.version}: no row {row}; expected 0 to"
             f" {version.rows - 1}."
         )
-    contract = contract_of(version)
+    contract = written_contract(version)
     index = row // BLOCK_ROWS
     hashes = _leaves(version)
     try:
@@ -120,7 +120,8 @@ def locate(version: TableVersion, by: Sequence[str], *, memory_megabytes: int) -
     Returns:
         One row per range: the columns of `by`, `first_row` and `last_row` (zero-based, inclusive).
     """
-    reading.select(version, columns=by)
+    contract = written_contract(version)
+    reading.check_names(contract, by)
     names = ", ".join(quoted(name) for name in by)
     rows = _numbered_rows(version, by)
     ranges = (
@@ -129,7 +130,7 @@ def locate(version: TableVersion, by: Sequence[str], *, memory_megabytes: int) -
         f" SELECT {names}, min(row) AS first_row, max(row) AS last_row FROM grouped"
         f" GROUP BY {names}, island ORDER BY first_row"
     )
-    if tuple(by) == contract_of(version).key[: len(by)]:
+    if tuple(by) == contract.key[: len(by)]:
         ranges = (
             f"SELECT {names}, min(row) AS first_row, max(row) AS last_row FROM ({rows})"
             f" GROUP BY {names} ORDER BY first_row"
@@ -145,7 +146,7 @@ def verify_version(version: TableVersion, *, memory_megabytes: int) -> None:
         TableAlteredError: Naming the file or digest that differs.
     """
     check_files(version)
-    contract = contract_of(version)
+    contract = written_contract(version)
     found = digest(parquet_batches(version.data_paths, contract.names), contract.columns)
     _same(version, "digest", found.root, version.digest)
     _same(version, LEAVES, b"".join(found.leaves).hex(), b"".join(_leaves(version)).hex())
@@ -167,12 +168,13 @@ def _same(version: TableVersion, what: str, found: str, expected: str) -> None:
 def _content_digest(version: TableVersion, contract: TableContract, memory_megabytes: int) -> str:
     columns = content_columns(contract)
     order = ", ".join(f"{quoted(name)} NULLS LAST" for name in content_order(contract))
-    sql = reading.select(version, columns=[column.name for column in columns])
+    names = ", ".join(quoted(column.name) for column in columns)
+    files = ", ".join(literal(str(path)) for path in version.data_paths)
     with (
         tempfile.TemporaryDirectory(prefix="workbench-") as work,
         staging.session(Path(work), memory_megabytes=memory_megabytes) as connection,
     ):
-        relation = connection.sql(f"{sql} ORDER BY {order}")
+        relation = connection.sql(f"SELECT {names} FROM read_parquet([{files}]) ORDER BY {order}")
         return digest(relation.to_arrow_reader(BATCH_ROWS), columns).root
 
 

@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from workbench.contracts.relation_checks import literal, quoted
+from workbench.contracts.relation_checks import SQL_TYPES, literal, quoted
 from workbench.contracts.schema import TableContract, Type
 from workbench.errors import TableError
 from workbench.tables.blocks import ARROW_TYPES
@@ -51,22 +51,33 @@ def connect(
 def select(
     version: TableVersion, *, as_of: date | None = None, columns: Sequence[str] | None = None
 ) -> str:
-    """SQL that reads a version, in key order.
+    """SQL that reads a version, in key order; columns that its contract got later are empty.
 
     Raises:
         TableError: A column is not in the table.
     """
     contract = contract_of(version)
-    for name in columns or ():
-        if name not in contract.names:
-            raise TableError(
-                f"table {version.table!r}: no column {name!r}; expected some of"
-                f" {', '.join(contract.names)}. Correct the name."
-            )
-    chosen = ", ".join(quoted(name) for name in columns or contract.names)
+    check_names(contract, columns or ())
+    chosen = ", ".join(_column(version, contract, name) for name in columns or contract.names)
     files = ", ".join(literal(str(path)) for path in version.data_paths)
     condition = f" WHERE {_known_by(contract, as_of)}" if as_of and contract.observed else ""
     return f"SELECT {chosen} FROM read_parquet([{files}]){condition}"
+
+
+def check_names(contract: TableContract, names: Iterable[str]) -> None:
+    """Refuse with `TableError` a name that is no column."""
+    for name in names:
+        if name not in contract.names:
+            raise TableError(
+                f"table {contract.name!r}: no column {name!r}; expected some of"
+                f" {', '.join(contract.names)}. Correct the name."
+            )
+
+
+def _column(version: TableVersion, contract: TableContract, name: str) -> str:
+    if name in version.schema:
+        return quoted(name)
+    return f"CAST(NULL AS {SQL_TYPES[contract.column(name).type]}) AS {quoted(name)}"
 
 
 def _known_by(contract: TableContract, as_of: date) -> str:

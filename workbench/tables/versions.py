@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.contracts import tables
-from workbench.contracts.schema import Origin, TableContract, Type
+from workbench.contracts.schema import Column, Origin, TableContract, Type
 from workbench.errors import ContractError, TableAlteredError, TableError
 
 MANIFEST: Final = "manifest.json"
@@ -231,22 +231,41 @@ def _check_identity(version: TableVersion, content: dict[str, Any], path: Path) 
         )
 
 
-def contract_of(version: TableVersion) -> TableContract:
-    """The contract that a version was written under.
+def written_contract(version: TableVersion) -> TableContract:
+    """What a version's own manifest says of its columns: enough to prove rows of it, for ever.
 
     Raises:
-        TableError: The contract has changed since, or the table is no longer canonical.
+        TableError: An older manifest names no key, and the table is no longer canonical.
     """
-    try:
-        contract = tables.contract(version.table)
-    except ContractError as error:
-        raise TableError(f"{version.path}: {error}") from error
+    columns = tuple(Column(name, kind) for name, kind in version.schema.items())
+    if version.key:
+        return TableContract(version.table, version.key, columns, run_columns=version.run_columns)
+    return replace(_todays(version), columns=columns)
+
+
+def contract_of(version: TableVersion) -> TableContract:
+    """Today's contract, under which a version is read.
+
+    Raises:
+        TableError: The version lacks a column of it that may not be empty, has one that it does
+            not know, or holds one in another type or place.
+    """
+    contract = _todays(version)
     current = {column.name: column.type for column in contract.columns}
-    if current != dict(version.schema):
-        changed = sorted(set(current.items()) ^ set(version.schema.items()))
+    later = {column.name for column in contract.columns if column.nullable} - set(version.schema)
+    expected = {name: kind for name, kind in current.items() if name not in later}
+    if list(expected.items()) != list(version.schema.items()):
+        changed = sorted(set(expected.items()) ^ set(version.schema.items()))
         raise TableError(
             f"{version.path}: table {version.table!r} was written under another contract"
             f" ({', '.join(dict(changed)) or 'order of columns'} differ); expected today's columns."
             " Run the step that wrote it again."
         )
     return contract
+
+
+def _todays(version: TableVersion) -> TableContract:
+    try:
+        return tables.contract(version.table)
+    except ContractError as error:
+        raise TableError(f"{version.path}: {error}") from error

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.contracts.printable import compared
 from workbench.dashboards import theme
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def skill_by_model(scores: pd.DataFrame) -> "Figure":
     best = table.iloc[-1]
     name = _name(best["model"])
     chart = theme.figure(
-        title=f"{name[:1].upper()}{name[1:]}: {theme.share(best['vw_pinball_skill'])} less loss"
-        " than seasonal naive on the test weeks",
+        title=f"{name[:1].upper()}{name[1:]}: {compared(-best['vw_pinball_skill'], decimals=1)}"
+        " loss than seasonal naive on the test weeks",
         subtitle="value-weighted pinball loss (bars), value-weighted MAPE (circles)",
         x="% less than naive",
         height=190 + 34 * len(table),
@@ -88,7 +89,7 @@ def skill_by_segment(segments: pd.DataFrame) -> "Figure":
         go.Bar(
             y=[
                 f"{name}<br><span style='font-size:11px'>{share:.0%} of value, bias"
-                f" {bias * 100:+.0f}%</span>".replace("-", "−")
+                f" {round(bias * 100):+d}%</span>".replace("-", "−").replace("+0%", "0%")
                 for name, share, bias in table[["segment", "value_share", "bias"]].to_numpy()
             ],
             x=table["vw_pinball_skill"] * 100, orientation="h",
@@ -111,8 +112,8 @@ def added_value(table: pd.DataFrame) -> "Figure":
     segments = list(dict.fromkeys(table["segment"]))
     every = table[table["segment"] == "all"].set_index("against")["saved"]
     chart = theme.figure(
-        title=f"{theme.share(every['legacy'])} less loss than the legacy forecast,"
-        f" {theme.share(every['seasonal naive'])} less than seasonal naive",
+        title=f"{compared(-every['legacy'], decimals=1)} loss than the legacy forecast,"
+        f" {compared(-every['seasonal naive'], decimals=1)} than seasonal naive",
         subtitle="value-weighted pinball loss saved, 90% intervals by item",
         x="% less than the opponent",
         height=120 + 52 * len(segments),

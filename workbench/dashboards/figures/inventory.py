@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.printable import compared
 from workbench.dashboards import theme
 
 if TYPE_CHECKING:
@@ -142,9 +143,8 @@ def cost_by_policy(totals: pd.DataFrame, *, currency: str) -> "Figure":
 
     ours, legacy = (_number(totals, name, c.TOTAL_COST) for name in ("ours", "legacy"))
     change = ours / legacy - 1
-    word = "less" if change < 0 else "more"
     figure = theme.figure(
-        title=f"Ours costs {theme.share(abs(change))} {word} than the tuned legacy (simulated)",
+        title=f"Ours costs {compared(change, decimals=1)} than the tuned legacy (simulated)",
         subtitle=f"holding, ordering and lost margin in the test period, {currency}",
         x=currency,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workbench.contracts.printable import compared
 from workbench.dashboards import theme
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ def gain_through_the_day(scores: pd.DataFrame) -> "Figure":
     if scores.empty:
         return theme.nothing_to_plot("No order carries a time of day: nothing to sense")
     last = scores.groupby("target").tail(1).set_index("target")["gain"]
+    words = "smaller larger"
     chart = theme.figure(
-        title=f"Late in the day, today's error is {theme.share(last['today'])} smaller and the"
-        f" window's {theme.share(last['window'])}",
+        title=f"Late in the day, today's error is {compared(-last['today'], words, decimals=1)}"
+        f" and the window's {compared(-last['window'], words, decimals=1)}",
         subtitle="pinball loss that is left, % of the forecast as it was; dotted: what sold plus"
         " the plan of the rest",
         x="of a usual day's sales that are in, %",

@@ -21,7 +21,7 @@
   }
   // Sets the heading's lines anew for a width, and makes room for them.
   function fitted(layout, width) {
-    if (!layout.title || !layout.title.text) return;
+    if (!layout.title || !layout.title.text) return 0;
     var lines = layout.title.text.split('<br>'), family = layout.font.family;
     var bold = lines.filter(function (line) { return line.indexOf('<b>') === 0; });
     var small = lines.filter(function (line) { return line.indexOf('<b>') !== 0; });
@@ -32,15 +32,27 @@
       below.map(function (row) { return open ? open[0] + row + '</span>' : row; })).join('<br>');
     layout.margin.t += extra; layout.height += extra;
     if (width <= 520) layout.margin.r = Math.min(layout.margin.r, 16);
+    return 28 + 20 * heading.length + 16 * below.length;
+  }
+  // A legend above the plot, whose entries a narrow page sets one below the other: pixels that it lacks.
+  function lacking(element, heading) {
+    var full = element._fullLayout, legend = full.legend;
+    if (!full.showlegend || !legend || legend.y < 1 || !legend._height) return 0;
+    return Math.max(0, Math.ceil(heading + legend._height - full._size.t));
   }
   function draw(element) {
     var text = document.getElementById(element.dataset.source).textContent;
     var chart = JSON.parse(dark.matches && !printing ? recoloured(text) : text);
     var width = printing ? PAPER : element.clientWidth;
-    fitted(chart.layout, width);
+    var heading = fitted(chart.layout, width);
     chart.layout.width = width;
     element.style.minHeight = chart.layout.height + 'px';
     element.drawnWidth = width;
+    Plotly.react(element, chart.data, chart.layout, {displayModeBar: false});
+    var more = lacking(element, heading);
+    if (!more) return;
+    chart.layout.margin.t += more; chart.layout.height += more;
+    element.style.minHeight = chart.layout.height + 'px';
     Plotly.react(element, chart.data, chart.layout, {displayModeBar: false});
   }
   function drawAll(again) {
