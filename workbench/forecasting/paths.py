@@ -34,7 +34,6 @@ Codes = npt.NDArray[np.int64]
 Block = tuple[slice, Array]
 SamplesOf = Callable[[slice], Array]
 _LEVEL_DAYS = 28  # before an origin: the level that its window's demand is compared with
-_ALIKE = 2.0  # times the level of today, or a part of it: templates beyond tell of something else
 _ALIKE_LEAST = 0.25  # units a day that levels are compared with: below, chance makes the ratio
 _HALF = 0.5  # units: what steadies the spread of the roots of low counts
 _TIE = 1e-6  # units: chance puts equal days of equal levels in order, and no others
@@ -50,12 +49,14 @@ class PathConfig:
         seed: Of what breaks ties.
         most: Templates at most, the latest.
         block: Series that are held at once.
+        alike: A series takes windows that began at its level of today, times or over this.
     """
 
     paths: int = 100
     seed: int = 1
     most: int = 52
     block: int = 1_000
+    alike: float = 2.0
 
 
 def path_levels(paths: int) -> Array:
@@ -105,10 +106,17 @@ def template_origins(last: int, days: int, *, most: int) -> list[int]:
     return found
 
 
-def templates(units: npt.NDArray[np.floating], origins: Sequence[int], days: int) -> Array:
-    """Demand of past windows, shape (series, days, templates)."""
-    windows = [units[:, origin + 1 : origin + 1 + days] for origin in origins]
-    return np.stack(windows, axis=-1).astype(np.float64)
+def templates(
+    units: npt.NDArray[np.floating], origins: Sequence[int], days: int, span: int = 1
+) -> Array:
+    """Demand of past windows, shape (series, days, templates); `span` days count as one."""
+    windows = [
+        units[:, origin + 1 : origin + 1 + days * span]
+        .reshape(len(units), days, span)
+        .sum(axis=2, dtype=np.float64)
+        for origin in origins
+    ]
+    return np.stack(windows, axis=-1)
 
 
 def levels_before(units: npt.NDArray[np.floating], origins: Sequence[int]) -> Array:
@@ -125,17 +133,22 @@ def path_blocks(
     config: PathConfig,
     *,
     days: int,
+    span: int = 1,
     mean: Array | None = None,
     whole: npt.NDArray[np.bool_] | None = None,
 ) -> Iterator[Block]:
     """Joint sample paths of all series, block by block.
+
+    Longer periods than days are ordered by windows as long as history holds eight of; periods
+    beyond keep the order of the last one within: what is high stays high.
 
     Args:
         units: Demand up to the cutoff, shape (series, days known).
         labels: Name of each series, which seeds what breaks its ties.
         samples_of: Ascending samples of some series, shape (rows, days, paths).
         config: Number of paths.
-        days: Days ahead.
+        days: Days ahead, or longer periods.
+        span: Days of each period.
         mean: Expected demand that the samples are moved to, shape (series, days); none leaves them.
         whole: Which series sell in whole units; all by default.
 
@@ -143,17 +156,27 @@ def path_blocks(
         Rows of the block and its paths, shape (rows, days, paths); path p is one future for all
         series.
     """
-    origins = template_origins(units.shape[1] - 1, days, most=config.most)
+    reach = days if span == 1 else _within(units.shape[1], days, span)
+    origins = template_origins(units.shape[1] - 1, reach * span, most=config.most)
+    ordered_as = np.minimum(np.arange(days), reach - 1)
     for start in range(0, len(units), config.block):
         rows = slice(start, min(start + config.block, len(units)))
         samples = samples_of(rows)
         if mean is not None:
             samples = moved_to(samples, mean[rows], whole=None if whole is None else whole[rows])
-        chance = _chance(labels[rows], (1 + days, config.paths), config.seed)
-        yield rows, deal(samples, surprises(units[rows], origins, chance))
+        chance = _chance(labels[rows], (1 + reach, config.paths), config.seed)
+        order = surprises(units[rows], origins, chance, span=span, alike=config.alike)
+        yield rows, deal(samples, order[:, ordered_as])
 
 
-def surprises(units: npt.NDArray[np.floating], origins: Sequence[int], chance: Array) -> Array:
+def surprises(
+    units: npt.NDArray[np.floating],
+    origins: Sequence[int],
+    chance: Array,
+    *,
+    span: int = 1,
+    alike: float = 2.0,
+) -> Array:
     """How far demand was from its level on each path's past days, shape (series, days, paths).
 
     As a difference of square roots, whose spread is nearly the same whatever the level was: what
@@ -164,17 +187,18 @@ def surprises(units: npt.NDArray[np.floating], origins: Sequence[int], chance: A
         origins: Columns of the last day before each past window.
         chance: Numbers from 0 to 1 of each series, shape (series, 1 + days, paths); the first row
             chooses templates, the others put equal days in order.
+        span: Days that count as one.
+        alike: See `PathConfig`.
 
     Source: Anscombe 1948, "The transformation of Poisson, binomial and negative-binomial data",
     Biometrika 35.
     """
     levels = levels_before(units, origins)
     now = units[:, -_LEVEL_DAYS:].mean(axis=1, dtype=np.float64)
-    chosen = _dealt(_alike(levels, now), chance[:, 0])
-    demand = np.take_along_axis(
-        templates(units, origins, chance.shape[1] - 1), chosen[:, None], axis=-1
-    )
-    usual = np.take_along_axis(levels, chosen, axis=-1)[:, None]
+    chosen = _dealt(_alike(levels, now, alike), chance[:, 0])
+    past = templates(units, origins, chance.shape[1] - 1, span)
+    demand = np.take_along_axis(past, chosen[:, None], axis=-1)
+    usual = span * np.take_along_axis(levels, chosen, axis=-1)[:, None]
     return np.asarray(np.sqrt(demand + _HALF + _TIE * chance[:, 1:]) - np.sqrt(usual + _HALF))
 
 
@@ -232,14 +256,19 @@ def quantiles_of(paths: Array, levels: Array) -> Array:
     return samples_between(np.sort(paths, axis=-1), path_levels(paths.shape[-1]), levels)
 
 
-def _alike(levels: Array, now: Array) -> npt.NDArray[np.bool_]:
+def _within(known: int, days: int, span: int) -> int:
+    """Periods of so many days that eight past windows hold, a week apart; at least one."""
+    return max(1, min(days, (known - _LEVEL_DAYS - 7 * (_FEWEST - 1)) // span))
+
+
+def _alike(levels: Array, now: Array, factor: float) -> npt.NDArray[np.bool_]:
     """Past windows that began at a level like that of today, shape (series, templates).
 
     What a launch, a delisting or an empty shelf did to an item in all stores at once says nothing
     of one that sells as ever. All windows where none is alike.
     """
     ratio = (levels + _ALIKE_LEAST) / (now + _ALIKE_LEAST)[:, None]
-    found = (ratio <= _ALIKE) & (ratio >= 1 / _ALIKE)
+    found = (ratio <= factor) & (ratio >= 1 / factor)
     return np.where(found.any(axis=1, keepdims=True), found, True)
 
 
