@@ -88,6 +88,7 @@ def test_an_ingest_that_fails_changes_no_table(workspace):
     assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
     assert str(refused).endswith("No table was changed, also not locations.")
     assert store.current("locations") == before
+    assert store.versions("locations") == [before]
     assert store.tables() == ["loads", "locations", "quarantine"]
 
 
