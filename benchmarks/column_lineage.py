@@ -162,7 +162,8 @@ def main() -> None:
             reduced_source(folder / "source")
         workspace = small_demo(folder)
         scores, refused = [], {}
-        for name in options.steps:
+        for given in options.steps:  # a notebook by its number, or whole name
+            name = given if given in (INGEST, TWIN) else given.partition("-")[0]
             job = name if name in (INGEST, TWIN) else notebook(workspace, name).stem
             said = stated(workspace, job)
             kept = folder / f"seen-{name}-{search.seed}{'-every' * search.every}.json"
