@@ -227,3 +227,8 @@ def test_suggest_writes_a_description_that_ingests_and_replaces_none(workspace, 
     result = call("--suggest", "locations.csv", "--out", "first.toml")
     assert "first.toml: 1 sources described, 0 open points." in result.output
     assert "exists" in str(call("--suggest", "locations.csv", "--out", "first.toml").exception)
+
+
+def test_nothing_is_set_aside_where_nothing_was_ingested(workspace):
+    result = CliRunner().invoke(app, ["quarantine"])
+    assert (result.exit_code, result.output) == (0, "0 bad rows set aside.\n")
