@@ -110,8 +110,7 @@ def page(case: Case, made: dict[str, Outcome], truth: Stack) -> str:
         f"`python -m benchmarks.forecasting.families` on {os.cpu_count()} cores,"
         f" {platform.system()}, Python {platform.python_version()}; load average"
         f" {os.getloadavg()[0]:.1f} at the end, so that CPU seconds and not seconds are told.", "",
-        f"{case.name}: {len(case.panel.series):,} items over all shops and items in one shop,"
-        " windows of"
+        f"{case.name} (items over all shops and items in one shop), windows of"
         f" {', '.join(str(w.length) for w in case.task.windows)} days from"
         f" {len(case.cutoffs)} weekly cutoffs that end the year; fitted once, as of the first of"
         " them, one thread. Loss is pinball loss times price over sales, mean of"

@@ -23,8 +23,9 @@ from workbench.forecasting.protocol import Task
 
 Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
-SEQUENCES = 20_000  # most pairs of series and cutoff to learn from
-STEPS = 2_000  # most updates of the weights
+SEQUENCES = 60_000  # most pairs of series and cutoff to learn from
+FEW = 20_000  # where the usual cutoffs give half of so many pairs, every period is one
+STEPS = 4_000  # most updates of the weights
 PASSES = 8  # most of them over the same pairs: more learn few series by heart
 _BATCH = 64
 _CALM = 0.3  # of the last layer's random weights: training starts close to what is usual
@@ -64,7 +65,7 @@ def train(history: Panel, task: Task, *, sequences: int = SEQUENCES, steps: int 
 
 def training_set(history: Panel, task: Task, *, sequences: int) -> tuple[Inputs, Array32]:
     """Inputs of past cutoffs and demand over the recent level, shape (pairs, windows)."""
-    cutoffs = _cutoffs(history, task, sequences)
+    cutoffs = _cutoffs(history, task, min(FEW, sequences))
     rng = np.random.default_rng(task.seed)
     share = min(1.0, sequences / (len(cutoffs) * len(history.units)))
     parts = []
@@ -86,10 +87,10 @@ def _some(history: Panel, rows: npt.NDArray[np.int64]) -> Panel:
     return replace(history.of(rows.tolist()), categories=replace(whole, codes=whole.codes[rows]))
 
 
-def _cutoffs(history: Panel, task: Task, sequences: int) -> list[int]:
-    """Those of `training_cutoffs`; every period where they would give half the pairs, or fewer."""
+def _cutoffs(history: Panel, task: Task, few: int) -> list[int]:
+    """Those of `training_cutoffs`; every period where they give half of `few` pairs, or fewer."""
     cutoffs = training_cutoffs(history, task)
-    if 2 * len(cutoffs) * len(history.units) <= sequences:
+    if 2 * len(cutoffs) * len(history.units) <= few:
         return list(range(cutoffs[0], cutoffs[-1] + 1))
     return cutoffs
 
