@@ -54,7 +54,8 @@ def demo(workspace: Path, series: int) -> Case:
                         max_series=series)  # fmt: skip
     last = panel.units.shape[1] - 1
     cutoffs = tuple(last - REACH - 7 * k for k in reversed(range(CUTOFFS)))
-    return Case("Complete Journey", panel, Task(WINDOWS, LEVELS), cutoffs)
+    which = f"the {series:,} series with most selling days" if series else "all series"
+    return Case(f"Complete Journey, {which}", panel, Task(WINDOWS, LEVELS), cutoffs)
 
 
 def outcomes(case: Case) -> Stack:
@@ -109,8 +110,7 @@ def page(case: Case, made: dict[str, Outcome], truth: Stack) -> str:
         f"`python -m benchmarks.forecasting.families` on {os.cpu_count()} cores,"
         f" {platform.system()}, Python {platform.python_version()}; load average"
         f" {os.getloadavg()[0]:.1f} at the end, so that CPU seconds and not seconds are told.", "",
-        f"Complete Journey, {len(case.panel.series):,} series (items over all shops and items in"
-        " one shop; with --series, those with most selling days), windows of"
+        f"{case.name} (items over all shops and items in one shop), windows of"
         f" {', '.join(str(w.length) for w in case.task.windows)} days from"
         f" {len(case.cutoffs)} weekly cutoffs that end the year; fitted once, as of the first of"
         " them, one thread. Loss is pinball loss times price over sales, mean of"
@@ -120,7 +120,6 @@ def page(case: Case, made: dict[str, Outcome], truth: Stack) -> str:
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]  # fmt: skip
     purpose = catalogue.table().set_index("model")["good_for"].to_dict()
-    purpose["deep"] = "large panels whose series share shapes over time that no feature names"
     for _, row in table.iterrows():
         name, cost = row["model"], made[row["model"]].cost
         lines.append(
@@ -154,15 +153,18 @@ def _differences(case: Case, truth: Stack, made: dict[str, Outcome]) -> list[str
 
 
 def _segments(case: Case, truth: Stack, made: dict[str, Outcome]) -> list[str]:
-    names = [n for n in made if n not in ("naive", "croston", "adida", "seasonal_naive")]
-    table = by_segment(case, truth, made)
+    """A row per family; the least of a segment is bold."""
+    table = by_segment(case, truth, made).drop(columns="seasonal_naive")
+    least = table.min(axis=1)
     lines = ["## By kind of site and demand pattern", "", "Loss over that of seasonal naive.", "",
-             "| segment | " + " | ".join(names) + " |",
-             "|---|" + "--:|" * len(names)]  # fmt: skip
-    for segment, row in table.iterrows():
-        least = min(row[n] for n in names)
-        cells = [f"**{row[n]:.3f}**" if row[n] == least else f"{row[n]:.3f}" for n in names]
-        lines.append(f"| {segment} | " + " | ".join(cells) + " |")
+             "| family | " + " | ".join(table.index) + " |",
+             "|---|" + "--:|" * len(table)]  # fmt: skip
+    for name, column in table.items():
+        cells = [
+            f"**{value:.3f}**" if value == least[segment] else f"{value:.3f}"
+            for segment, value in column.items()
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 

@@ -168,7 +168,8 @@ def jobs(
         if name not in OUT_OF_REACH:
             made[name, ITEMS] = bottom_up(one)
     if given.deep:
-        made["deep", DEPARTMENTS] = shared_out(lambda panel: in_another(given.deep, panel))
+        deep = partial(in_another, given.deep)
+        made |= {("deep", DEPARTMENTS): shared_out(deep), ("deep", ITEMS): bottom_up(deep)}
     return made
 
 

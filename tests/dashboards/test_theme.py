@@ -74,3 +74,16 @@ def test_markup_in_a_heading_or_a_cell_is_shown_as_written():
     page = theme.table_html(pd.DataFrame({"name": ["<img src=x onerror=alert(1)>"]}), title="<i>t")
     assert "<img" not in page
     assert "<i>" not in page
+
+
+def test_a_column_of_sentences_folds_below_the_rest_of_its_row_on_a_phone():
+    sentence = "steady sellers with a season, seen alone; aggregates"
+    page = theme.table_html(pd.DataFrame({"model": ["ets"], "good_for": [sentence]}), title="t")
+    assert '<table class="folds" style="--beside:1">' in page
+    assert f'<td class="prose">{sentence}</td>' in page
+
+
+@pytest.mark.parametrize("text", ["ets", "0123456789abcdef" * 4])
+def test_a_column_of_names_or_digests_stays_beside_the_rest_of_its_row(text):
+    page = theme.table_html(pd.DataFrame({"model": [text], "cpu_seconds": [1.5]}), title="t")
+    assert "folds" not in page

@@ -16,6 +16,7 @@ from workbench.forecasting.protocol import Task
 
 LEVELS = np.array([0.1, 0.5, 0.9])
 TASK = Task(windows=(Window(1, 7), Window(1, 14)), levels=LEVELS)
+DILATIONS = (1, 2, 4, 8, 16)
 TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="torch (extra `deep`) is missing")
 
 
@@ -36,7 +37,7 @@ def panel(make_panel):
 def by_hand(weights, past, ahead):
     """The network written out day by day: a convolution is a sum over earlier days."""
     state = past
-    for place, dilation in enumerate(deep_graph.DILATIONS):
+    for place, dilation in enumerate(DILATIONS):
         kernel = weights[f"conv{place}"]
         made = np.zeros((len(past), kernel.shape[0], past.shape[2]))
         for day in range(past.shape[2]):
@@ -65,6 +66,17 @@ def test_the_same_weights_give_the_same_bytes(weights):
     first, again = (deep_graph.onnx_of(weights) for _ in range(2))
     assert hashlib.sha256(first).digest() == hashlib.sha256(again).digest()
     assert len(first) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "shares"),
+    [(1, 1, [0, 1, 0, 0, 0, 0, 0]), (5, 1, [0, 0, 0, 0, 0, 1, 0]),
+     (1, 7, [1 / 7] * 7), (6, 3, [1 / 3, 1 / 3, 0, 0, 0, 0, 1 / 3])],
+)  # fmt: skip
+def test_a_window_is_told_by_its_weekdays(start, length, shares):
+    monday = protocol.plain_panel(np.ones((1, 8)), first_day="2024-01-01")
+    found = deep.weekday_shares(monday, 0, Window(start, length))
+    assert found == pytest.approx(shares)
 
 
 def test_its_inputs_do_not_change_with_the_future(panel):
@@ -99,10 +111,28 @@ def test_training_without_torch_says_what_to_install(panel):
         deep_training.train(panel, TASK)
 
 
+def test_a_sample_of_series_is_learned_from_as_all_of_them_are(panel):
+    # Features that look at an item's category must not change with who else is in the sample.
+    history = protocol.known_by(panel, 200)
+    every, few = (
+        deep_training.training_set(history, TASK, sequences=pairs)[0].ahead.reshape(-1, deep.WIDTH)
+        for pairs in (10**6, 60)
+    )
+    assert 0 < len(few) < len(every)
+    assert set(map(bytes, few)) <= set(map(bytes, every))
+
+
+def test_before_training_it_says_what_is_usual():
+    # Of demand spread evenly from 1 to 100 times the level, 10% lies below 10, half below 50.
+    ratio = np.arange(1, 101, dtype=np.float32)[:, None]
+    bias = deep_training.usual_steps(ratio, np.ones((100, 1)), LEVELS)
+    assert np.cumsum(np.log1p(np.exp(bias))) == pytest.approx([10, 50, 90], rel=1e-5)
+
+
 @TORCH
 def test_the_same_seed_trains_the_same_bytes(panel):
     history = protocol.known_by(panel, 150)
-    one, two = (deep_training.train(history, TASK, sequences=300, epochs=2) for _ in range(2))
+    one, two = (deep_training.train(history, TASK, sequences=300, steps=20) for _ in range(2))
     assert one == two
 
 
@@ -121,7 +151,7 @@ def test_torch_and_the_served_file_compute_the_same(weights, panel):
 @TORCH
 def test_training_learns_promotions(panel):
     # Demand doubles under promotion (see conftest): a fortnight of it must be expected higher.
-    data = deep_training.train(protocol.known_by(panel, 240), TASK, sequences=4_000, epochs=8)
+    data = deep_training.train(protocol.known_by(panel, 240), TASK, sequences=4_000, steps=500)
     inputs = deep.inputs_at(panel, 240, TASK.windows)
     place = deep.AHEAD.index("display_ahead")
     shown, bare = inputs.ahead.copy(), inputs.ahead.copy()
@@ -129,3 +159,19 @@ def test_training_learns_promotions(panel):
     network = SequenceNetwork(data)
     lift = network(inputs.past, shown)[:, :, 1] / network(inputs.past, bare)[:, :, 1]
     assert 1.4 < np.median(lift) < 2.8
+
+
+@TORCH
+def test_few_series_are_not_learned_by_heart(panel):
+    # Worse than a forecast of the mean so far, for every series alike over the recent level, would
+    # be a network that has learned the noise of its few series, or not even their size.
+    few = panel.of(range(12))
+    network = SequenceNetwork(deep_training.train(protocol.known_by(few, 180), TASK))
+    ours, usual = [], []
+    for cutoff in range(180, 245, 7):
+        inputs = deep.inputs_at(few, cutoff, TASK.windows)
+        expected = network(inputs.past, inputs.ahead)[:, :, 1] * inputs.base
+        sold = [few.units[:, cutoff + 1 : cutoff + 1 + w.length].sum(axis=1) for w in TASK.windows]
+        ours.append(np.abs(expected - np.stack(sold, axis=1)).sum())
+        usual.append(np.abs(inputs.base - np.stack(sold, axis=1)).sum())
+    assert sum(ours) < sum(usual)

@@ -42,6 +42,7 @@ _CLOSE: Final = 0.15  # of the largest: ends of lines nearer than that have thei
 _LABEL_PIXELS: Final = 15
 CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
 CAPTION_PIXELS: Final = 28
+_PROSE: Final = 40  # characters from which text wants a line of its own on a phone
 _MOST_DECIMALS: Final = 4  # of a column
 _LONG_TEXT: Final = 20  # characters of a cell that may be wrapped, but not word by word
 
@@ -222,7 +223,8 @@ def share(value: float) -> str:
 def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> str:
     """A table for reports: title, right-aligned numbers, a note when rows are left out.
 
-    Numbers of one column have the same decimals, so that they can be compared at a glance.
+    Numbers of one column have the same decimals, so that they can be compared at a glance. On a
+    phone, sentences stand below the rest of their row.
     """
     if frame.empty:
         note = '<p class="wb-note">No rows.</p></div>'
@@ -245,17 +247,22 @@ def table_html(frame: pd.DataFrame, *, title: str, total: int | None = None) -> 
     note = ""
     if total is not None and total > len(frame):
         note = f'<p class="wb-note">First {len(frame):,} of {total:,} rows.</p>'
+    beside = len(kinds) - kinds.count("prose")
+    folds = f' class="folds" style="--beside:{beside}"' if 0 < beside < len(kinds) else ""
     return (
         f'<div class="wb-table"><p class="wb-table-title">{html.escape(title)}</p>'
-        f'<div class="wb-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div class="wb-scroll"><table{folds}><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
         f"</div>{note}</div>"
     )
 
 
-def _kind(dtype: Any, texts: list[str]) -> str:
-    """Class of a column's cells; sentences keep a width, or a phone breaks them word by word."""
+def _kind(dtype: Any, texts: Sequence[str]) -> str:
+    """Class of a column's cells; on a phone, sentences fold and long texts keep a width."""
     if pd.api.types.is_numeric_dtype(dtype):
         return "num"
+    if any(len(text) > _PROSE and " " in text for text in texts):
+        return "prose"
     return "txt long" if max(map(len, texts)) > _LONG_TEXT else "txt"
 
 

@@ -1,9 +1,10 @@
 """A compact global sequence model: one temporal convolutional network of all series.
 
-Dilated causal convolutions read the last twelve weeks of demand and promotions of a series; what is
-known ahead of a window joins them, and the network gives quantiles of the window's demand over the
-recent level, which cannot cross. torch trains it (`deep_training.py`, extra `deep`); what is kept
-is an ONNX file (`deep_graph.py`), and forecasting from it needs no torch.
+Dilated causal convolutions read the last nine weeks of demand and promotions of a series. What is
+known ahead of a window joins them, with recent means and those of the same weekdays. The network
+gives quantiles of the window's demand over the recent level, which cannot cross. torch trains it
+(`deep_training.py`, extra `deep`); what is kept is an ONNX file (`deep_graph.py`), and forecasting
+from it needs no torch.
 
 Source: Bai, Kolter and Koltun 2018, "An empirical evaluation of generic convolutional and recurrent
 networks for sequence modeling"; Wen et al. 2017, "A multi-horizon quantile recurrent forecaster",
@@ -24,15 +25,16 @@ from workbench.forecasting.protocol import Task
 
 Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
-DAYS = 84  # of the past that the network reads
+DAYS = 63  # of the past that the network reads: as far as its last convolution sees
 CHANNELS = 3  # demand over the recent level, display, mailer
 AHEAD = (
-    "weekday", "weekend_days", "event_days", "days_before_holiday", "length", "lead",
-    "price_to_quarter", "price_change", "display_ahead", "mailer_ahead", "category_trend", "is_dc",
-    "zero_share_91", "spread_28",
+    "event_days", "days_before_holiday", "length", "lead", "price_to_quarter", "price_change",
+    "display_ahead", "mailer_ahead", "category_trend", "is_dc", "zero_share_91", "spread_28",
+    "mean_7", "mean_28", "same_weekday_4", "same_weekday_8",
 )  # fmt: skip
-WIDTH = len(AHEAD) + 1  # and the logarithm of the recent level
+WIDTH = len(AHEAD) + 8  # and the window's share of each weekday, the logarithm of the recent level
 _PLACES = [NAMES.index(name) for name in AHEAD]
+_RATIOS = [AHEAD.index(n) for n in AHEAD if n.startswith(("spread", "mean", "same_weekday"))]
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,21 @@ def inputs_at(panel: Panel, cutoff: int, windows: tuple[Window, ...]) -> Inputs:
     for window in windows:
         span = {"start": window.start, "length": window.length}
         columns = features_at(panel, cutoff, **span, known=known)[:, _PLACES]
-        ahead.append(np.column_stack([np.nan_to_num(columns, nan=1.0), np.log(known.level)]))
+        columns = np.nan_to_num(columns, nan=1.0)
+        columns[:, _RATIOS] = np.log1p(columns[:, _RATIOS])
+        shares = np.tile(weekday_shares(panel, cutoff, window), (len(columns), 1))
+        ahead.append(np.column_stack([columns, shares, np.log(known.level)]))
         base.append(known.level * window.length)
     return Inputs(
         past, np.stack(ahead, axis=1).astype(np.float32), np.stack(base, axis=1).astype(float)
     )
+
+
+def weekday_shares(panel: Panel, cutoff: int, window: Window) -> Array:
+    """Share of the window's days that is each weekday, Monday first, shape (7,)."""
+    first = panel.first_day.dayofweek + cutoff + window.start
+    days = np.bincount((first + np.arange(window.length)) % 7, minlength=7)
+    return days / window.length
 
 
 class Served(Protocol):

@@ -1,8 +1,12 @@
 """The sequence model as an ONNX graph, written from its weights.
 
-past ─► causal convolutions, dilated 1, 2, 4, 8, 16, each added to what came in ─► last day ─┐
-ahead ──────────────────────────────────────────────────────────────────────────► matrix ────┴►
+past ─► five causal convolutions, each added to what came in ─► state of the last day ─┐
+ahead ────────────────────────────────────────────────────────────────────► matrix ────┴►
 relu ─► matrix ─► relu ─► matrix ─► softplus ─► summed over levels: quantiles that cannot cross
+
+The convolutions are those of dilation 1, 2, 4, 8 and 16. Only their last day is read, and that
+rests on every second day of the layer below: so each strides over two days, which computes the same
+with a seventh of the work.
 """
 
 from collections.abc import Mapping
@@ -14,8 +18,9 @@ import numpy.typing as npt
 from workbench.forecasting.deep import CHANNELS, DAYS, WIDTH
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
-DILATIONS = (1, 2, 4, 8, 16)
+LAYERS = 5
 KERNEL = 3
+STRIDE = 2
 HIDDEN = 24
 DENSE = 48
 _OPSET = 17
@@ -25,7 +30,7 @@ _IR_VERSION = 8
 def shapes(levels: int) -> dict[str, tuple[int, ...]]:
     """Shape of every weight."""
     result: dict[str, tuple[int, ...]] = {}
-    for place in range(len(DILATIONS)):
+    for place in range(LAYERS):
         result[f"conv{place}"] = (HIDDEN, HIDDEN if place else CHANNELS, KERNEL)
         result[f"conv{place}_bias"] = (HIDDEN,)
     return result | {
@@ -42,7 +47,9 @@ def onnx_of(weights: Weights) -> bytes:
     levels = weights["levels_bias"].shape[0]
     nodes = [*_convolutions(helper), *_dense(helper)]
     constants: dict[str, npt.NDArray[Any]] = {
-        "last_day": np.array(DAYS - 1, np.int64), "windows_axis": np.array([1], np.int64),
+        "newest": np.array([KERNEL - 1], np.int64), "end": np.array([DAYS], np.int64),
+        "days_axis": np.array([2], np.int64), "stride": np.array([STRIDE], np.int64),
+        "windows_axis": np.array([1], np.int64),
         "levels_axis": np.array(2, np.int64), **{f"w_{k}": v for k, v in weights.items()},
     }  # fmt: skip
 
@@ -62,19 +69,23 @@ def onnx_of(weights: Weights) -> bytes:
 
 
 def _convolutions(helper: Any) -> list[Any]:
-    nodes, source = [], "past"
-    for place, dilation in enumerate(DILATIONS):
+    make, nodes, source = helper.make_node, [], "past"
+    for place in range(LAYERS):
         nodes += [
-            helper.make_node(
+            make(
                 "Conv", [source, f"w_conv{place}", f"w_conv{place}_bias"], [f"c{place}"],
-                dilations=[dilation], kernel_shape=[KERNEL], pads=[dilation * (KERNEL - 1), 0],
+                kernel_shape=[KERNEL], strides=[STRIDE],
             ),
-            helper.make_node("Relu", [f"c{place}"], [f"r{place}"]),
+            make("Relu", [f"c{place}"], [f"r{place}"]),
         ]  # fmt: skip
         if place:  # the first one changes the number of channels
-            nodes.append(helper.make_node("Add", [f"r{place}", source], [f"a{place}"]))
+            days = [source, "newest", "end", "days_axis", "stride"]
+            nodes += [
+                make("Slice", days, [f"s{place}"]),
+                make("Add", [f"r{place}", f"s{place}"], [f"a{place}"]),
+            ]
         source = f"a{place}" if place else f"r{place}"
-    return [*nodes, helper.make_node("Gather", [source, "last_day"], ["state"], axis=2)]
+    return [*nodes, make("Flatten", [source], ["state"], axis=1)]
 
 
 def _dense(helper: Any) -> list[Any]:
