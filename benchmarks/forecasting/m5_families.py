@@ -185,12 +185,13 @@ def page(found: dict[tuple[str, str], Scored]) -> str:
         "`python -m benchmarks.forecasting.m5_families`, one thread. Data: M5 competition, research"
         " use only. Trained on d_1495 to d_1913 (447 of 1,941 days are at hand), scored on d_1914"
         " to d_1941 with the published validation weights and scales. Settings are the catalogue's,"
-        f' nothing was chosen on this data. "{ITEMS}" is bottom-up, every item in every store;'
-        f' "{DEPARTMENTS}" forecasts the departments of stores and gives items their share of the'
-        " last 28 days: all families do that; those that would take more than four CPU-minutes on"
-        f" 30,490 series ({', '.join(OUT_OF_REACH)}) only that. Prices, benefit days (promotions)"
-        " and events are known to families that can use them. What is scored is the expected demand"
-        " of each day.",
+        " nothing was chosen on the scored window; the sequence model's size and inputs were, on"
+        f' windows that end with d_1913 or before. "{ITEMS}" is bottom-up, every item in every'
+        f' store; "{DEPARTMENTS}" forecasts the departments of stores and gives items their share'
+        " of the last 28 days: all families do that; those that would take more than four"
+        f" CPU-minutes on 30,490 series ({', '.join(OUT_OF_REACH)}) only that. Prices, benefit days"
+        " (promotions) and events are known to families that can use them. What is scored is the"
+        " expected demand of each day.",
         "",
         "| family | series |" + m5_page.heads() + " CPU s |",
         "|---|---" + "|--:" * 14 + "|",
