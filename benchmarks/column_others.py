@@ -11,6 +11,8 @@ import pandas as pd
 
 from benchmarks.column_shops import chains
 from benchmarks.column_steps import Tables
+from workbench.monitoring.alarms import error_changes
+from workbench.monitoring.config import DriftConfig
 
 ERRORS: Final = "tables/backtest_errors.parquet"
 _PERIOD: Final = pd.Timedelta(days=28)
@@ -21,9 +23,11 @@ def others(job: str, inputs: Tables, *, seed: int) -> list[Tables]:
     if job == "00":
         return [{**inputs, **chain} for chain in chains(inputs, seed=seed)]
     made = {
-        "simulate-supply": two_currencies, "30": two_currencies_and_open_orders, "60": near_alarm,
-    }  # fmt: skip
-    return [{**inputs, **made[job](inputs)}] if job in made else []
+        "simulate-supply": [two_currencies],
+        "30": [two_currencies_and_open_orders],
+        "60": [near_alarm, one_place],
+    }
+    return [{**inputs, **change(inputs)} for change in made.get(job, [])]
 
 
 def two_currencies(inputs: Tables) -> Tables:
@@ -43,13 +47,39 @@ def two_currencies_and_open_orders(inputs: Tables) -> Tables:
 
 def near_alarm(inputs: Tables) -> Tables:
     """Later errors that just raise an alarm, and fewer promotions in the last period."""
-    errors, plans = inputs[ERRORS], inputs["promotions"]
-    cutoffs = np.sort(errors["cutoff"].unique())
-    later = errors["cutoff"] >= cutoffs[len(cutoffs) // 2]
-    worse = errors["absolute_error"].mask(later, errors["absolute_error"] * 2.1)
+    plans = inputs["promotions"]
     late = plans["valid_from"] > inputs["sales"]["date"].max() - _PERIOD
     lost = late & (np.random.default_rng(1).random(len(plans)) < 0.7)
     return {
-        ERRORS: errors.assign(absolute_error=worse),
+        ERRORS: _just_alarming(inputs[ERRORS], _centre(inputs)),
         "promotions": plans[~lost].reset_index(drop=True),
     }
+
+
+def one_place(inputs: Tables) -> Tables:
+    """Errors are known of the centre and one store, and each kind of promotion was at one store."""
+    errors, plans, centre = inputs[ERRORS], inputs["promotions"], _centre(inputs)
+    stores = sorted(set(errors["location_id"]) - {centre})
+    errors = errors[errors["location_id"].isin([centre, stores[0]])].reset_index(drop=True)
+    places = {kind: stores[n % len(stores)] for n, kind in enumerate(sorted(set(plans["kind"])))}
+    kept = plans["location_id"] == plans["kind"].map(places)
+    return {
+        ERRORS: _just_alarming(errors, centre),
+        "promotions": plans[kept].reset_index(drop=True),
+    }
+
+
+def _centre(inputs: Tables) -> str:
+    places = inputs["locations"]
+    return str(places.loc[places["kind"] == "dc", "location_id"].iloc[0])
+
+
+def _just_alarming(errors: pd.DataFrame, centre: str) -> pd.DataFrame:
+    """Later errors made larger until the whole interval is 1% beyond what is acceptable."""
+    default = DriftConfig()
+    ratios, split = error_changes(errors, dc=centre, level=default.error_level, seed=default.seed)
+    limit = 1.01 * (1 + default.tolerance)
+    factor = limit / ratios.set_index("scope")["low"]  # the interval grows as the errors do
+    kind = np.where(errors["location_id"] == centre, "distribution centre", "stores")
+    by_row = pd.Series(kind, errors.index).map(factor).where(errors["cutoff"] >= split, 1.0)
+    return errors.assign(absolute_error=errors["absolute_error"] * by_row)

@@ -3,27 +3,36 @@
 Run: python -m benchmarks.forecasting.months [--out FILE] [--data DIR]
 
 Months of four weeks. Judged are whole years that the forecast has not seen, from several cutoffs a
-year apart where history allows. Peers: last month again, and the same month a year before.
+year apart where history allows. Peers: last month again, and the same month a year before. Then
+months of all M5 items over all stores and in each: what each node expects by itself, what the sums
+of the series are, and what reconciled months are, which add up in every path.
 """
 
 import argparse
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from benchmarks.forecasting import m5_data
 from benchmarks.forecasting.trials import tx3
-from workbench.forecasting import months
-from workbench.forecasting.patterns import pattern_of
+from workbench.forecasting import coherent, coherent_months, losses, months, paths
+from workbench.forecasting.panel import Panel
+from workbench.forecasting.patterns import pattern_of, segment
+from workbench.forecasting.protocol import plain_panel
 from workbench.forecasting.temporal import MONTH_DAYS
 
 OUT = Path(__file__).parents[1] / "results" / "forecasting_months.md"
 Array = npt.NDArray[np.float64]
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
+_KNOWN, _AHEAD = (9, 11), 3  # months known at each cutoff, and judged after it
+_PATHS = paths.PathConfig(paths=100)
+_RATIOS = (0.1127, 0.1171)  # measured loss at these cutoffs when errors were ratios
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,137 @@ def judge(case: Case) -> list[list[str]]:
     return rows
 
 
+def sites_panel(m5: m5_data.M5) -> Panel:
+    """M5 as a business with a centre: every item as a whole, and in each of its stores."""
+    item = m5.tree.codes[m5.tree.names.index("10 item")]
+    whole = m5.tree.sums(m5.units)[m5.tree.nodes("10 item")]
+    first = np.unique(item, return_index=True)[1]
+    keys = pd.concat([m5.keys.iloc[first].assign(store_id="centre"), m5.keys])
+    plain = plain_panel(np.concatenate([whole, m5.units]), ahead=0)
+    series = pd.DataFrame(
+        {"item_id": keys["item_id"], "location_id": keys["store_id"], "category": keys["cat_id"]}
+    ).reset_index(drop=True)
+    return replace(plain, series=series, is_dc=np.arange(len(keys)) < len(first))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one cutoff's months showed.
+
+    Attributes:
+        errors: Absolute error of each node's own months, of sums from below, reconciled, and what
+            sold; shape (nodes, 4).
+        inside: Share of outcomes in the central 80% and 95% intervals and pinball loss over demand,
+            by themselves and off paths, of items and of items in stores; shape (2, 2, 3).
+        off: Units by which items differ from the sums of their stores, at most: expected months by
+            themselves, reconciled, and paths.
+        seconds: CPU, forecast and paths.
+    """
+
+    errors: Array
+    inside: Array
+    off: tuple[float, float, float]
+    seconds: float
+
+
+def judge_sites(panel: Panel, known: int) -> Judged:
+    """Forecast months after so many known, and compare them with what came."""
+    days = panel.units.shape[1] - (months.monthly(panel.units).shape[1] - known) * MONTH_DAYS
+    past = panel.until(panel.first_day + pd.Timedelta(days=days - 1))
+    alone = months.forecast_months(
+        past.units, segment(past, days - 1), months=_AHEAD, levels=LEVELS,
+        season_of_group=past.category,
+    )  # fmt: skip
+    begun = time.process_time()
+    sites = coherent.sites_of(past)
+    found = coherent_months.coherent_months(sites, past, months=_AHEAD, count=_PATHS.paths)
+    drawn = np.empty((len(panel.series), _AHEAD, _PATHS.paths), dtype=np.float32)
+    for rows, values in found.series_paths(_PATHS):
+        drawn[rows] = values
+    spent = time.process_time() - begun
+    after = slice(days, days + _AHEAD * MONTH_DAYS)
+    came = months.monthly(sites.tree.sums(sites.units(panel)[:, after]))
+    below = sites.tree.sums(found.base[sites.tree.nodes(coherent.BOTTOM)])
+    errors = [np.abs(one - came).sum(axis=1) for one in (found.base, below, found.mean)]
+    joint = np.rint(paths.quantiles_of(drawn, LEVELS))
+    inside = _inside(past, came[sites.node], (alone.quantiles, joint))
+    off = [_off(panel, one) for one in (found.base[sites.node], found.mean[sites.node], drawn)]
+    return Judged(
+        np.column_stack([*errors, came.sum(axis=1)]), inside, (off[0], off[1], off[2]), spent
+    )
+
+
+def _inside(past: Panel, came: Array, made: Sequence[Array]) -> Array:
+    """Per kind of site and forecast, of what was ever sold: see `Judged.inside`."""
+    sold = past.units.any(axis=1)
+    result = np.empty((2, len(made), 3))
+    for row, kind in enumerate((past.is_dc & sold, ~past.is_dc & sold)):
+        for place, one in enumerate(made):
+            actual, found = came[kind], one[kind]
+            for column, (a, b) in enumerate(((1, 3), (0, 4))):
+                inside = (actual >= found[..., a]) & (actual <= found[..., b])
+                result[row, place, column] = inside.mean()
+            loss = losses.pinball(actual.ravel(), found.reshape(-1, len(LEVELS)), LEVELS)
+            result[row, place, 2] = loss.sum() / len(LEVELS) / actual.sum()
+    return result
+
+
+def _off(panel: Panel, values: npt.NDArray[np.floating]) -> float:
+    """Largest difference between an item and the sum of its stores."""
+    item = pd.factorize(panel.series["item_id"])[0]
+    difference = np.zeros((item.max() + 1, *values.shape[1:]))
+    sign = np.where(panel.is_dc, 1, -1).reshape(-1, *[1] * (values.ndim - 1))
+    np.add.at(difference, item, sign * values)
+    return float(np.abs(difference).max())
+
+
+def sites_section(data: Path) -> list[str]:
+    """What adding up does to months of M5."""
+    panel = sites_panel(m5_data.load(data))
+    judged = [judge_sites(panel, known) for known in _KNOWN]
+    tree = coherent.sites_of(panel).tree
+    known = ", ".join(map(str, _KNOWN))
+    errors = np.sum([one.errors for one in judged], axis=0)
+    inside = np.mean([one.inside for one in judged], axis=0)
+    off = np.max([one.off for one in judged], axis=0)
+    lines = [
+        "", "## M5 over all stores and in each: months that add up", "",
+        f"Cutoffs after {known} months, {_AHEAD} months ahead, {_PATHS.paths} joint paths of"
+        f" {len(panel.series):,} series; {max(one.seconds for one in judged):.1f} CPU seconds for"
+        " a forecast with its paths at most. Error over demand: what each node expects by itself,"
+        " the sums of items in stores, and reconciled.", "",
+        "| level | nodes | by itself | from below | reconciled |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for place, name in enumerate(("total", "category", "item", "item in a store")):
+        rows = errors[tree.level == place]
+        shown = rows[rows[:, 3] > 0]
+        told = shown.sum(axis=0)
+        lines.append(
+            f"| {name} | {len(shown):,} | "
+            + " | ".join(f"{told[k] / told[3]:.4f}" for k in range(3)) + " |"
+        )  # fmt: skip
+    lines += ["", "| months | 80%, by itself | 80%, paths | 95%, by itself | 95%, paths | loss,"
+              " until now | loss, by itself | loss, paths |", "|---" * 8 + "|"]  # fmt: skip
+    lines += [
+        f"| {name} | {100 * part[0, 0]:.1f} | {100 * part[1, 0]:.1f} | {100 * part[0, 1]:.1f}"
+        f" | {100 * part[1, 1]:.1f} | {until_now} | {part[0, 2]:.4f} | {part[1, 2]:.4f} |"
+        for name, part, until_now in zip(("item", "item in a store"), inside, _RATIOS, strict=True)
+    ]
+    return [
+        *lines, "",
+        f"Items differ from the sums of their stores by up to {off[0]:,.0f} units in a month as"
+        f" each is expected by itself, by {off[1]:.0e} reconciled, and by {off[2]:.0f} in any"
+        " path. Shares within intervals in %; loss is pinball loss over demand, mean of five"
+        " levels. Until now errors were ratios, and quantiles of an item and of its stores knew"
+        " nothing of each other. Chosen after 8, 10 and 12 months: roots over ratios, cube roots"
+        " and logarithms with an offset; means of samples over levels as what is reconciled; all"
+        " past windows over those that began at a level like today's. What falls short: outcomes"
+        " of items leave the 95% interval of the paths twice as often as they should. Tails of a"
+        " store are those of all series like it, but how stores of one item go together in them is"
+        " known from that item's own few past months alone.",
+    ]  # fmt: skip
+
+
 def page(data: Path) -> str:
     lines = [
         "# Months far ahead", "",
@@ -111,7 +251,7 @@ def page(data: Path) -> str:
                   "| months ahead | within 80% | within 95% | ours | last month | a year before |",
                   "|---|---|---|---|---|---|",
                   *("| " + " | ".join(row) + " |" for row in rows)]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *sites_section(data)]) + "\n"
 
 
 def main() -> None:

@@ -88,6 +88,7 @@ def test_an_ingest_that_fails_changes_no_table(workspace):
     assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
     assert str(refused).endswith("No table was changed, also not locations.")
     assert store.current("locations") == before
+    assert store.versions("locations") == [before]
     assert store.tables() == ["loads", "locations", "quarantine"]
 
 
@@ -226,3 +227,8 @@ def test_suggest_writes_a_description_that_ingests_and_replaces_none(workspace, 
     result = call("--suggest", "locations.csv", "--out", "first.toml")
     assert "first.toml: 1 sources described, 0 open points." in result.output
     assert "exists" in str(call("--suggest", "locations.csv", "--out", "first.toml").exception)
+
+
+def test_nothing_is_set_aside_where_nothing_was_ingested(workspace):
+    result = CliRunner().invoke(app, ["quarantine"])
+    assert (result.exit_code, result.output) == (0, "0 bad rows set aside.\n")

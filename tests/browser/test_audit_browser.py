@@ -1,5 +1,6 @@
 """The audit page as an auditor sees it: file and live page, over a real log, in a browser."""
 
+import getpass
 import importlib.util
 import shutil
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from workbench.commands import auditing
+from workbench.contracts.records import DecisionRecord
 from workbench.dashboards import audit
+from workbench.decision_log.append import open_log
 from workbench.runs.run import run_notebook
 from workbench.workspace import open_workspace
 
@@ -119,6 +122,23 @@ def test_a_log_that_was_changed_is_told_at_the_top(audited, tmp_path):
     health = auditing.health(space)
     assert health.holds is False
     assert "✗ The log does not hold" in audit.head_html(health)
+
+
+def test_an_older_log_that_was_put_back_does_not_hold(audited, tmp_path):
+    shutil.copytree(audited.root, tmp_path / "copy")
+    space = open_workspace(tmp_path / "copy")
+    shutil.copytree(space.log, tmp_path / "older")
+    record = DecisionRecord(
+        id="o1", kind="outcome", recorded_at="2026-01-01T00:00:00.000000Z", actor=getpass.getuser(),
+        role="analyst", as_of="2026-01-01",
+    )  # fmt: skip
+    open_log(space).append([record])
+    assert auditing.health(space).holds is True
+    shutil.rmtree(space.log)
+    (tmp_path / "older").rename(space.log)
+    health = auditing.health(space)
+    assert health.holds is False
+    assert "checkpoint that this machine saw" in health.sentence
 
 
 def test_without_a_log_the_page_says_so(tmp_path):

@@ -57,6 +57,8 @@ def test_verify_since_a_kept_checkpoint(filled, logs, tmp_path):
     (filled.log / "checkpoint").write_text(kept.read_text())
     with pytest.raises(VerificationError, match="smaller than 4"):
         call("verify", "--since", str(newer))
+    with pytest.raises(VerificationError, match="4 of the checkpoint that this machine saw"):
+        call("verify", "--since", str(kept))
     with pytest.raises(LogError, match="cannot be read"):
         call("verify", "--since", str(tmp_path / "missing"))
 

@@ -24,7 +24,7 @@ def test_trace_of_a_decision_shows_what_it_rests_on(filled, trace, facts):
         "in force from 2018-01-01 until before 2018-01-08", "tier manual",
         "lgbm version 1  sha256 bbbb",
         "30-set-policy  as of 2017-12-31", "Simulated saving 3%",
-        "no report and no lineage of it here",
+        "no report of it here, and no lineage of its completion",
         "version not kept here", "override to 7: promotion", "← this decision",
         "every entry above is proven", "digests shortened; --json shows them whole",
     ):  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from workbench.errors import ContractError
 from workbench.explain.contributions import contributions_in_units, group_contributions
-from workbench.explain.reasons import reasons_by_series
+from workbench.explain.reasons import reading, reasons_by_series
 
 RAW = arrays(float, (5, 4), elements=st.floats(-3, 3))
 
@@ -81,3 +81,16 @@ def test_reasons_name_the_three_strongest_drivers_in_order():
     reasons = reasons_by_series(contributions)["reasons"].iloc[0]
     assert reasons[0] == "price -6.0 units"
     assert reasons[1:] == ["recent sales +4.0 units", "promotion +1.0 units"]
+
+
+def test_a_driver_that_moves_nothing_is_no_reason():
+    rows = pd.DataFrame(
+        {
+            "item_id": ["1", "1", "2"], "location_id": "DC1",
+            "horizon_start": pd.Timestamp("2018-01-01"), "horizon_end": pd.Timestamp("2018-01-10"),
+            "driver": ["price", "trend", "price"], "contribution": [-0.05, 0.04, 0.0],
+        }
+    )  # fmt: skip
+    found = reasons_by_series(rows)
+    assert found["reasons"].tolist() == [["price -0.1 units"]]
+    assert reading(pd.Series({"price": 0.03, "trend": 0.02})).startswith("No driver moves")

@@ -132,7 +132,7 @@ def test_the_comparison_names_levels_with_a_forecast_of_their_own(made):
 
 def test_rows_keep_the_contracts_and_say_what_they_serve(panel, made):
     seen = horizons.look_ahead(made[0], LEVELS, config=CONFIG, items=3)
-    months, _ = horizons.month_rows(panel, months_ahead=3, levels=LEVELS, first=1)
+    months, _ = horizons.month_rows(made[0], months_ahead=3, levels=LEVELS, config=CONFIG)
     final = made[2][1].final
     levels = final.distribution.levels
     windows = backtest.forecast_rows(panel, final, 364, [Window(1, 14)], levels)

@@ -1,4 +1,4 @@
-"""Conformal quantiles of ratios."""
+"""Conformal quantiles of ratios and of differences of roots."""
 
 import numpy as np
 import pytest
@@ -56,3 +56,23 @@ def test_forecasts_that_were_never_wrong_have_no_spread():
     sold = np.full((3, 5, 1), 7.0)
     fitted = fit_ratio_quantiles(sold, sold, np.zeros(5, dtype=np.int64), LEVELS, block=1)
     assert fitted.quantiles(np.full((5, 1), 7.0), np.zeros(5, dtype=np.int64)) == pytest.approx(7)
+
+
+def test_roots_keep_what_came_where_the_forecast_stays_and_grow_slowly_where_it_does_not():
+    # 99 outcomes of one series, forecast 20 each time: quantiles for 20 again are the 10th, 50th
+    # and 90th outcome. For a forecast f they are (root(f + 1/2) + root(a + 1/2) - root(20.5))^2 -
+    # 1/2: from next to nothing to 9,900 is a step of roots, not a factor of thousands.
+    actual = np.random.default_rng(3).permutation(np.arange(1.0, 100))[:, None, None] * 100
+    levels = np.array([0.1, 0.5, 0.9])
+    found = fit_ratio_quantiles(
+        np.full(actual.shape, 20.0), actual, np.zeros(1, dtype=int), levels, block=1, roots=True
+    )
+    own = found.quantiles(np.array([[20.0]]), np.zeros(1, dtype=int))[0, 0]
+    assert own == pytest.approx([1000, 5000, 9000])
+    for forecast in (0.0, 400.0):
+        moved = found.quantiles(np.array([[forecast]]), np.zeros(1, dtype=int))[0, 0]
+        by_hand = [
+            ((forecast + 0.5) ** 0.5 + (a + 0.5) ** 0.5 - 20.5**0.5) ** 2 - 0.5
+            for a in (1000, 5000, 9000)
+        ]
+        assert moved == pytest.approx(by_hand)

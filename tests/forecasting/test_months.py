@@ -65,7 +65,8 @@ def test_leads_beyond_what_could_be_tried_grow_as_the_root():
     found = forecast(history(8, walk=0.2), 8)
     assert found.trials == (5, 4, 3, 2, 1, 0, 0, 0)
     assert "intervals of the first 3, beyond which they grow" in found.reading
-    width = np.log(found.quantiles[:, :, 2] / found.quantiles[:, :, 0]).mean(axis=0)
+    roots = np.sqrt(found.quantiles + 0.5)
+    width = (roots[:, :, 2] - roots[:, :, 1]).mean(axis=0)
     assert width[7] / width[3] == pytest.approx(np.sqrt(8 / 4), rel=0.03)
 
 
@@ -74,3 +75,12 @@ def test_a_history_of_less_than_six_months_gives_none():
     assert found.mean.shape == (60, 0)
     assert found.reading == "History is shorter than 6 months of four weeks: no months."
     assert forecast(history(13), 0).reading == "No months ahead were asked for."
+
+
+def test_past_launches_do_not_put_endless_months_within_reach():
+    # 60 series from next to nothing to 30 to 70 units a month: one error in nine is a ratio of 100,
+    # and as the upper quantile would put thousands within reach of series that sell 70 at most.
+    rng = np.random.default_rng(2)
+    total = np.where(np.arange(12) < 6, 0.5, rng.uniform(30, 70, (60, 12)))
+    found = forecast(np.repeat(total / 28, 28, axis=1), 1)
+    assert 70 < found.quantiles[:, 0, 2].mean() < 4 * 70

@@ -37,7 +37,7 @@ def test_each_day_keeps_its_own_distribution():
     assert np.sort(draw(units, samples), axis=-1) == pytest.approx(samples)
 
 
-def test_paths_rank_as_their_templates_did():
+def test_paths_rank_as_past_demand_lay_above_its_level():
     # Distinct past values and as many paths as templates: ranks are those of scipy's rankdata.
     rng = np.random.default_rng(4)
     units = rng.gamma(2, 3, (3, 28 + DAYS + 7 * 19))
@@ -46,20 +46,36 @@ def test_paths_rank_as_their_templates_did():
     config = paths.PathConfig(paths=20, most=20)
     ((_, found),) = paths.path_blocks(units, "abc", lambda rows: samples[rows], config, days=DAYS)
     past = np.stack(
-        [units[:, o + 1 : o + 1 + DAYS] / units[:, o - 27 : o + 1].mean(axis=1)[:, None]
-         for o in origins], axis=-1,
+        [np.sqrt(units[:, o + 1 : o + 1 + DAYS] + 0.5)
+         - np.sqrt(units[:, o - 27 : o + 1].mean(axis=1) + 0.5)[:, None] for o in origins],
+        axis=-1,
     )  # fmt: skip
     assert (stats.rankdata(found, axis=-1) == stats.rankdata(past, axis=-1)).all()
 
 
+def test_past_launches_in_all_stores_do_not_tie_stores_that_sell_as_ever():
+    # 30 items in 8 stores, independent Poisson days; until some day each item sold in no store.
+    # Sums over stores have the sum of the variances, but for windows that began in the first weeks
+    # of sale. Ratios to the level before made it five times the sum.
+    rng = np.random.default_rng(6)
+    launched = np.repeat(rng.integers(150, 250, 30), 8)[:, None]
+    units = rng.poisson(3.0, (240, 420)) * (np.arange(420) >= launched)
+    own = stats.poisson.ppf(paths.path_levels(PATHS), 3.0)
+    found = draw(units, np.broadcast_to(own, (240, DAYS, PATHS)).copy())
+    items = found.reshape(30, 8, DAYS, PATHS)
+    ratio = items.sum(axis=1).var(axis=-1).mean() / items.var(axis=-1).sum(axis=1).mean()
+    assert ratio == pytest.approx(1, abs=0.2)
+
+
 def test_sums_of_independent_days_spread_as_much_as_a_level_of_28_days_is_uncertain():
-    # Poisson days, independent: what n of them bring less n times the mean of the 28 days before
-    # has variance n rate (1 + n / 28). Days alone, as quantiles give them, leave out the second.
+    # Poisson days, independent, less the mean of the 28 days before: variance rate (1 + 1 / 28), of
+    # which two days of a window share rate / 28. That is a correlation of 1 / 29; each day keeps
+    # its own variance, the rate. Days alone, as quantiles give them, leave the correlation out.
     units, rate, samples = poisson_case(series=300)
     total = draw(units, samples).sum(axis=1)
     assert total.mean(axis=1) == pytest.approx(DAYS * samples.mean(axis=(1, 2)))
     ratio = total.var(axis=1) / (DAYS * rate)
-    assert ratio.mean() == pytest.approx(1 + DAYS / 28, abs=0.06)
+    assert ratio.mean() == pytest.approx(1 + (DAYS - 1) / 29, abs=0.06)
 
 
 def test_what_moves_all_days_and_series_together_widens_their_sums():

@@ -38,7 +38,7 @@ def test_a_valid_journal_exits_with_0(workspace, shared):
     result = invoke("validate", "--schemas", str(shared("vectors/openlineage/spec")))
     assert (result.exit_code, result.stdout) == (
         0,
-        "2 events of 1 runs in 1 files, 0 open: no problems\n",
+        "2 events of 1 run in 1 file, 0 open: no problems\n",
     )
 
 

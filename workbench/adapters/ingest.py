@@ -133,10 +133,12 @@ def ingest_sources(
         ContractError: Too many rows break the contract of their table.
     """
     results: list[IngestResult] = []
+    staged: list[TableVersion] = []
     try:
         with registers.held(store):
             for source in description.source:
                 for result in _written(store, source, description.folder, key, run_id, asked):
+                    staged.append(result.version)
                     _refuse_other_currency(store, result, currency)
                     results.append(result)
                     for line in result.lines():
@@ -146,6 +148,10 @@ def ingest_sources(
             for version in kept:
                 registered(version)
     except (ContractError, SourceError) as error:
+        # Else a later load of the same rows would find them as made by this run, which failed.
+        for version in staged:
+            if run_id and version.run_id == run_id:
+                store.discard(version)
         told = f", also not {_listed([result.table for result in results])}" if results else ""
         raise type(error)(f"{error} No table was changed{told}.") from error
     return results

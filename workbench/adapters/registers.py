@@ -90,7 +90,8 @@ def bad_rows(
         for version in (_deliveries(store, table)[1:] if earlier else _deliveries(store, table)[:1])
     }
     whose = zip(frame[c.LOADED_TABLE], frame[c.LOADED_VERSION], strict=True)
-    return frame[[pair in in_force for pair in whose]]
+    # A list, empty where there is no row, would be one of columns.
+    return frame.loc[pd.Series([pair in in_force for pair in whose], frame.index, dtype=bool)]
 
 
 def _deliveries(store: TableStore, table: str) -> list[str]:

@@ -26,13 +26,21 @@ _PLACES: Final = (("Data", "Input"), ("Calculation", "Run"), ("Model", "Model"))
 
 def health(workspace: Workspace) -> Health:
     """Verify the whole log now, and count runs by how they ended."""
+    from workbench.decision_log.cosignature import Quorum
+    from workbench.decision_log.keys import KeptCheckpoint
     from workbench.decision_log.verify import CANNOT_SEE, verify_log
+    from workbench.decision_log.witnessing import configured_witnesses
 
     runs = tuple(_runs(workspace))
     if not (workspace.log / "checkpoint").is_file():
         return Health("No decision is logged yet.", None, runs)
     try:
-        report = verify_log(workspace.log, pinned_key(workspace.log_origin()))
+        report = verify_log(
+            workspace.log,
+            pinned_key(workspace.log_origin()),
+            seen=KeptCheckpoint(workspace.log_origin()).read(),
+            quorum=Quorum(tuple(one.verifier for one in configured_witnesses(workspace)), 0),
+        )
     except WorkbenchError as error:
         return Health(f"The log does not hold: {error}", False, runs)
     notes = (f"Log {report.checkpoint.origin}.", CANNOT_SEE)

@@ -53,7 +53,8 @@ def _print_report(report: "ValidationReport") -> None:
     for problem in report.problems:
         say(problem)
     say(
-        f"{report.events:,} events of {report.runs:,} runs in {report.files} files,"
+        f"{counted(report.events, 'event')} of {counted(report.runs, 'run')} in"
+        f" {counted(report.files, 'file')},"
         f" {len(report.open_runs)} open: {_problems(len(report.problems))}"
     )
 

@@ -80,7 +80,8 @@ def verify(
         report = verify_log(
             folder,
             key or _pinned(folder, where),
-            since=_read(since) if since else _kept_here(where),
+            since=_read(since) if since else None,
+            seen=_kept_here(where),
             progress=progress,
             quorum=known,
         )

@@ -68,7 +68,7 @@ def trace(
             refuse_place(path)
     workspace = find_workspace()
     history = open_history(workspace)
-    facts: dict[str, Any] = {"checkpoint": _checkpoint(history)}
+    facts: dict[str, Any] = {"checkpoint": _checkpoint(history), **_newer_seen(history)}
     try:
         if run or model:
             _show_many(history, run, model, facts, as_json=as_json)
@@ -207,3 +207,14 @@ def _parse(day: str) -> date:
 def _checkpoint(history: "DecisionHistory") -> dict[str, Any]:
     signed = history.checkpoint
     return {"origin": signed.origin, "size": signed.size, "root": signed.root.hex()}
+
+
+def _newer_seen(history: "DecisionHistory") -> dict[str, int]:
+    """Size of the newest checkpoint that this machine saw, where the log has fewer entries."""
+    from workbench.decision_log.keys import KeptCheckpoint
+    from workbench.decision_log.rotation import claimed
+
+    kept = KeptCheckpoint(history.checkpoint.origin)
+    note = kept.read()
+    size = claimed(note, str(kept.path)).size if note else 0
+    return {"seen_here": size} if size > history.checkpoint.size else {}

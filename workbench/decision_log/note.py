@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nacl.signing import SigningKey
 
+from workbench.contracts.printable import one_line
 from workbench.errors import KeyFileError, VerificationError
 
 ED25519: Final = b"\x01"
@@ -167,8 +168,11 @@ def open_note(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[V
                 raise VerificationError(f"note: the signature of {name!r} is wrong.")
             signed.append(verifier)
     if not signed:
-        names = ", ".join(v.name for v in verifiers)
-        raise VerificationError(f"note: not signed by any trusted key; expected {names}.")
+        names = ", ".join(f"{v.name}+{v.key_id.hex()}" for v in verifiers)
+        by = ", ".join(one_line(f"{name}+{key_id.hex()}") for name, key_id, _ in signatures)
+        raise VerificationError(
+            f"note: not signed by any trusted key; expected {names}, found {by}."
+        )
     return text, signed
 
 

@@ -6,7 +6,7 @@ the stored one byte for byte; the root must be the one that the checkpoint signs
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +35,7 @@ from workbench.errors import VerificationError
 from workbench.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, tree_root
 
 _KEPT = "checkpoint kept earlier"
+_SEEN = "checkpoint that this machine saw"
 CANNOT_SEE = (
     "From what this machine holds nobody can see that an older, validly signed log was put back"
     " together with what the machine remembers: keep a checkpoint elsewhere, give it with --since."
@@ -90,6 +91,7 @@ def verify_log(
     key: str,
     *,
     since: bytes | None = None,
+    seen: bytes | None = None,
     quorum: Quorum | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
@@ -103,7 +105,9 @@ def verify_log(
         raise VerificationError(
             f"{folder / CHECKPOINT}: not found; expected the folder of a decision log."
         )
-    return verify_storage(FolderStorage(folder), key, since=since, quorum=quorum, progress=progress)
+    return verify_storage(
+        FolderStorage(folder), key, since=since, seen=seen, quorum=quorum, progress=progress
+    )
 
 
 def verify_storage(
@@ -111,6 +115,7 @@ def verify_storage(
     key: str,
     *,
     since: bytes | None = None,
+    seen: bytes | None = None,
     quorum: Quorum | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
@@ -120,6 +125,7 @@ def verify_storage(
         storage: Of the log.
         key: Verifier key, name+id+base64, from outside the log.
         since: A checkpoint kept earlier that this log must extend.
+        seen: The newest one that this machine saw, which it must extend as well.
         quorum: Witnesses known from outside the log, and how many must have cosigned.
         progress: Called with entries done and in all.
     """
@@ -127,17 +133,20 @@ def verify_storage(
     note = storage.read(CHECKPOINT) or b""
     checkpoint = open_or_claimed(note, verifier, CHECKPOINT)
     cosigned = (quorum or Quorum()).check(note, verifier)
-    kept = open_or_claimed(since, verifier, _KEPT) if since is not None else None
-    if kept and kept.size > checkpoint.size:
-        raise VerificationError(
-            f"{CHECKPOINT}: size {checkpoint.size} is smaller than {kept.size} of the checkpoint"
-            " kept earlier: entries were removed or an older log was put back."
-        )
+    notes = {_KEPT: since, _SEEN: seen}
+    given = {what: note for what, note in notes.items() if note is not None}
+    kept = {what: open_or_claimed(note, verifier, what) for what, note in given.items()}
+    for what, earlier in kept.items():
+        if earlier.size > checkpoint.size:
+            raise VerificationError(
+                f"{CHECKPOINT}: size {checkpoint.size} is smaller than {earlier.size} of the"
+                f" {what}: entries were removed or an older log was put back."
+            )
     rebuilt = _Rebuilder(storage, checkpoint, kept, KeyChain(verifier))
     rebuilt.run(progress)
     rebuilt.keys.check(note, CHECKPOINT)
-    if since is not None:
-        rebuilt.keys.check_kept(since, _KEPT)
+    for what, earlier_note in given.items():
+        rebuilt.keys.check_kept(earlier_note, what)
     files = other_files(storage, checkpoint.size)
     if (
         files.beyond
@@ -148,7 +157,7 @@ def verify_storage(
             f"{files.beyond[0]}: lies beyond the checkpoint's {checkpoint.size} entries: an older"
             " checkpoint was put back, or the file was added."
         )
-    kept_size = kept.size if kept else None
+    kept_size = next((earlier.size for earlier in kept.values()), None)
     return VerificationReport(
         checkpoint, checkpoint.size, files, rebuilt.clock_steps, kept_size, cosigned,
         rebuilt.pruned, rebuilt.keys.followed(),
@@ -178,7 +187,11 @@ class _Rebuilder:
     """Rebuilds every tile from the entries and compares."""
 
     def __init__(
-        self, storage: Storage, checkpoint: Checkpoint, kept: Checkpoint | None, keys: KeyChain
+        self,
+        storage: Storage,
+        checkpoint: Checkpoint,
+        kept: Mapping[str, Checkpoint],
+        keys: KeyChain,
     ) -> None:
         self.clock_steps = 0
         self.pruned: tuple[PrunedRun, ...] = ()
@@ -311,11 +324,12 @@ class _Rebuilder:
         return last[0] if last else EMPTY_ROOT
 
     def _compare_kept(self, size: int) -> None:
-        if self._kept and size == self._kept.size and self._root() != self._kept.root:
-            raise VerificationError(
-                f"the first {size} entries: their root is not the one that the checkpoint kept"
-                " earlier signs; history was rewritten, or the log was forked."
-            )
+        for what, earlier in self._kept.items():
+            if size == earlier.size and self._root() != earlier.root:
+                raise VerificationError(
+                    f"the first {size} entries: their root is not the one that the {what} signs;"
+                    " history was rewritten, or the log was forked."
+                )
 
     def _compare(self, path: str, hashes: list[bytes]) -> None:
         if self._read(path, len(hashes)) != b"".join(hashes):

@@ -69,11 +69,11 @@ class PackedReport:
         lines += [cosigned.sentence() for cosigned in self.cosignatures]
         lines += [_told(entry) for entry in self.entries]
         if self.policies:
-            lines.append(f"{self.policies:,} texts of policies have the digests in these records.")
+            lines.append(f"Policy texts with the digests in these records: {self.policies:,}.")
         if self.blocks:
             lines.append(
-                f"{self.blocks:,} blocks of input rows lead to table digests in these records,"
-                f" {self.with_rows:,} are here themselves."
+                f"Blocks of input rows that lead to table digests in these records:"
+                f" {self.blocks:,}; here themselves: {self.with_rows:,}."
             )
         folders = sorted({name.partition("/")[0] for name in self.unsigned})
         folders = ["names of columns in rows" if name == "rows" else name for name in folders]

@@ -13,7 +13,7 @@ bottom series are kept; the order is a heuristic (Kourentzes and Athanasopoulos 
 "Cross-temporal coherent forecasts for Australian tourism", Annals of Tourism Research 75).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from workbench.forecasting.forecaster import Forecaster
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.hierarchy import Codes, Hierarchy, hierarchy
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.reconcile import reconcile_weighted
+from workbench.forecasting.reconcile import reconcile_known
 
 Array = npt.NDArray[np.float64]
 TOTAL, CATEGORY, ITEM, BOTTOM = "total", "category", "item", "series"
@@ -63,6 +63,11 @@ class Sites:
     def units(self, panel: Panel) -> Array:
         """Demand of the bottom series, shape (bottom, days)."""
         return self.split(panel.units.astype(np.float64))
+
+    def names(self, panel: Panel) -> list[str]:
+        """A name of each bottom series, which no other one has."""
+        keys = panel.series.iloc[self.source]
+        return (keys[c.ITEM_ID] + "\0" + keys[c.LOCATION_ID]).tolist()
 
     def split(self, values: Array) -> Array:
         """Values of the bottom series from those of the panel's rows; what is left is elsewhere."""
@@ -126,31 +131,16 @@ class Coherent:
     def blocks(self, config: paths.PathConfig) -> Iterator[paths.Block]:
         """Joint paths of the bottom series, block by block."""
         bottom = self.sites.tree.nodes(BOTTOM)
-        keys = self.panel.series.iloc[self.sites.source]
-        labels = (keys[c.ITEM_ID] + "\0" + keys[c.LOCATION_ID]).tolist()
         return paths.path_blocks(
-            self.sites.units(self.panel), labels, self._samples(config.paths), config,
-            days=self.days, mean=self.mean[bottom],
+            self.sites.units(self.panel), self.sites.names(self.panel),
+            self._samples(config.paths), config, days=self.days, mean=self.mean[bottom],
         )  # fmt: skip
 
     def series_paths(self, config: paths.PathConfig) -> Iterator[tuple[Codes, Array]]:
-        """Joint paths of the panel's series: rows of the panel, (rows, days, paths).
-
-        Items are worked off whole, so that what is held is a block of items at a time.
-        """
-        own = self.sites.node - self.sites.tree.nodes(BOTTOM).start
-        sums = self.sites.tree.matrix[self.sites.tree.nodes(ITEM)].tocsc()
-        items = np.zeros((sums.shape[0], self.days * config.paths), np.float32)
-        for rows, values in self.blocks(config):
-            items += sums[:, rows] @ values.reshape(len(values), -1)
-            found = np.flatnonzero((own >= rows.start) & (own < rows.stop))
-            if len(found):
-                yield found, values[own[found] - rows.start]
-        whole = np.flatnonzero(self.panel.is_dc)
-        place = self.sites.node[whole] - self.sites.tree.nodes(ITEM).start
-        for start in range(0, len(whole), config.block):
-            part = slice(start, start + config.block)
-            yield whole[part], items[place[part]].reshape(-1, self.days, config.paths).astype(float)
+        """Joint paths of the panel's series: rows of the panel, (rows, days, paths)."""
+        return series_paths(
+            self.sites, self.panel, self.blocks(config), days=self.days, config=config
+        )
 
     def _samples(self, count: int) -> paths.SamplesOf:
         """Ascending samples of a block of bottom series, as their own days are distributed."""
@@ -160,6 +150,40 @@ class Coherent:
             self.panel, cutoff, windows, paths.path_levels(count)
         )
         return lambda rows: of_rows(self.sites.source[rows])
+
+
+def series_paths(
+    sites: Sites,
+    panel: Panel,
+    blocks: Iterable[paths.Block],
+    *,
+    days: int,
+    config: paths.PathConfig,
+) -> Iterator[tuple[Codes, Array]]:
+    """Joint paths of the panel's series from those of the bottom: rows, (rows, days, paths).
+
+    Items are worked off whole, so that what is held is a block of items at a time.
+
+    Args:
+        sites: How the series add up.
+        panel: The series.
+        blocks: Of the bottom series.
+        days: Days of each path, or longer periods.
+        config: Number of paths, and items at a time.
+    """
+    own = sites.node - sites.tree.nodes(BOTTOM).start
+    sums = sites.tree.matrix[sites.tree.nodes(ITEM)].tocsc()
+    items = np.zeros((sums.shape[0], days * config.paths), np.float32)
+    for rows, values in blocks:
+        items += sums[:, rows] @ values.reshape(len(values), -1)
+        found = np.flatnonzero((own >= rows.start) & (own < rows.stop))
+        if len(found):
+            yield found, values[own[found] - rows.start]
+    whole = np.flatnonzero(panel.is_dc)
+    place = sites.node[whole] - sites.tree.nodes(ITEM).start
+    for start in range(0, len(whole), config.block):
+        part = slice(start, start + config.block)
+        yield whole[part], items[place[part]].reshape(-1, days, config.paths).astype(float)
 
 
 @dataclass(frozen=True)
@@ -200,7 +224,8 @@ def before(
     if cumulative:
         sums = windows.mean(panel, cutoff, cumulative)
         own = temporal.reconcile_windows(own, cumulative, sums)
-    return Before(sites, _base(panel, sites, own), _variance(sites, panel, days), panel, daily)
+    variance = reference_variance(sites.tree, sites.units(panel), days)
+    return Before(sites, _base(panel, sites, own), variance, panel, daily)
 
 
 def error_ratios(past: Sequence[Before], panel: Panel) -> Array:
@@ -232,8 +257,7 @@ def coherent(given: Before, ratios: Array) -> Coherent:
     """
     tree = given.sites.tree
     variance = given.variance * ratios[tree.level]
-    variance[np.isnan(given.base).any(axis=1)] = np.inf
-    mean = reconcile_weighted(tree, np.nan_to_num(given.base), variance)
+    mean = reconcile_known(tree, given.base, variance)
     return Coherent(given.sites, given.base, mean, given.panel, given.forecaster)
 
 
@@ -329,14 +353,19 @@ def _aggregates(panel: Panel, units: Array, days: int) -> Array:
     )
 
 
-def _variance(sites: Sites, panel: Panel, days: int) -> Array:
+def reference_variance(tree: Hierarchy, units: Array, days: int) -> Array:
     """Error variance of each node: a day's part of that of the whole horizon, from the past.
 
     The reference forecast is the mean of the four weeks before. Errors of a sum of days count what
     errors of single days hide: those of large sums go together from day to day.
+
+    Args:
+        tree: How bottom series add up.
+        units: Their demand, shape (bottom, days known).
+        days: Of the horizon.
     """
-    units = sites.tree.sums(sites.units(panel)[:, -_ERROR_DAYS - _LEVEL_DAYS - days :])
-    before = np.cumsum(np.pad(units, ((0, 0), (1, 0))), axis=1)
+    recent = tree.sums(units[:, -_ERROR_DAYS - _LEVEL_DAYS - days :])
+    before = np.cumsum(np.pad(recent, ((0, 0), (1, 0))), axis=1)
     level = (before[:, _LEVEL_DAYS:-days] - before[:, : -days - _LEVEL_DAYS]) / _LEVEL_DAYS
     sold = before[:, _LEVEL_DAYS + days :] - before[:, _LEVEL_DAYS:-days]
     error = sold - days * level

@@ -6,7 +6,8 @@
     strategic       months        which contracts, capacity and budgets to commit to
 
 Days, weeks and the first month come from the same joint paths: they add up path by path, over time
-and over sites. Months beyond the paths are forecast as months (`months.py`).
+and over sites. Months beyond the paths are forecast as months (`months.py`) and add up over sites
+in paths of their own (`coherent_months.py`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -28,9 +29,9 @@ from workbench.contracts.tables import (
 )
 from workbench.forecasting import months, paths, temporal
 from workbench.forecasting.coherent import Coherent
+from workbench.forecasting.coherent_months import CoherentMonths, coherent_months
 from workbench.forecasting.global_model import Window
 from workbench.forecasting.panel import Panel
-from workbench.forecasting.patterns import segment
 from workbench.forecasting.views import top_series
 
 Array = npt.NDArray[np.float64]
@@ -150,27 +151,35 @@ def total_table(seen: Ahead, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.Da
 
 
 def month_rows(
-    panel: Panel, *, months_ahead: int, levels: Array, first: int
-) -> tuple[pd.DataFrame, months.Months]:
-    """Rows of `forecasts` for months, without run_id, and what they rest on.
+    forecast: Coherent,
+    *,
+    months_ahead: int,
+    levels: Array,
+    config: paths.PathConfig,
+) -> tuple[pd.DataFrame, CoherentMonths]:
+    """Rows of `forecasts` for months beyond those of the paths, without run_id, and their forecast.
 
     Args:
-        panel: History up to the cutoff.
-        months_ahead: How many.
+        forecast: Of days; months that lie within them are in `look_ahead`.
+        months_ahead: How many, those within included.
         levels: Quantile levels, ascending.
-        first: Months that the paths cover already.
+        config: Number of paths.
     """
-    found = months.forecast_months(
-        panel.units, segment(panel, panel.units.shape[1] - 1), months=months_ahead, levels=levels,
-        season_of_group=panel.category,
-    )  # fmt: skip
-    count = found.mean.shape[1]
-    windows = temporal.whole_windows(count * temporal.MONTH_DAYS, temporal.MONTH_DAYS)[first:]
-    rows = quantile_rows(
-        panel, np.arange(len(panel.series)), windows, found.quantiles[:, first:], levels,
-        serves=STRATEGIC, model=months.MODEL,
-    )  # fmt: skip
-    return rows, found
+    panel, first = forecast.panel, forecast.days // temporal.MONTH_DAYS
+    found = coherent_months(forecast.sites, panel, months=months_ahead, count=config.paths)
+    windows = temporal.whole_windows(found.months * temporal.MONTH_DAYS, temporal.MONTH_DAYS)[
+        first:
+    ]
+    parts = [
+        quantile_rows(
+            panel, rows, windows, np.rint(paths.quantiles_of(values[:, first:], levels)), levels,
+            serves=STRATEGIC, model=months.MODEL,
+        )
+        for rows, values in (found.series_paths(config) if windows else ())
+    ]  # fmt: skip
+    none = quantile_rows(panel, np.arange(0), [], np.zeros(0), levels, serves=STRATEGIC,
+                         model=months.MODEL)  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else none, found
 
 
 def quantile_rows(

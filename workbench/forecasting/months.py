@@ -2,7 +2,7 @@
 
 A month is four weeks; thirteen make a year. What a series sold in past months is smoothed to a
 level, for each lead as it was best, times a season where there is one. How far off such forecasts
-were in the past, at each lead apart, gives the intervals.
+were in the past, at each lead apart and as differences of square roots, gives the intervals.
 
     fewer than 6 months known        no forecast: nothing could be tried
     less than 2 years                no season: one year cannot tell it from what happened in it
@@ -13,7 +13,7 @@ were in the past, at each lead apart, gives the intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +37,10 @@ class Months:
     """Forecast of months ahead.
 
     Attributes:
-        quantiles: Whole units, never crossing, shape (series, months, levels); no months where
-            history is too short.
-        mean: Expected demand, shape (series, months).
+        mean: Level times season, shape (series, months); no months where history is too short.
+        spread: What stands around it, one of each lead.
+        group: Of each series: whose errors are pooled.
+        levels: Quantile levels, ascending.
         trials: Past trials of each lead, shape (months,).
         alphas: Smoothing constant of each lead that was best in them: the near future follows the
             latest month, the far one an average.
@@ -47,12 +48,41 @@ class Months:
         asked: Months that were asked for.
     """
 
-    quantiles: Array
     mean: Array
+    spread: tuple[RatioQuantiles, ...]
+    group: Groups
+    levels: Array
     trials: tuple[int, ...]
     alphas: tuple[float, ...]
     seasonal: bool
     asked: int
+
+    @property
+    def quantiles(self) -> Array:
+        """Whole units, never crossing, shape (series, months, levels)."""
+        return np.rint(self.samples(slice(None)))
+
+    @property
+    def expected(self) -> Array:
+        """Mean of the quantiles, expected demand where levels are those of equally likely samples.
+
+        Shape (series, months). Above the level: what a series may sell more has no bound.
+        """
+        every, result = slice(None), np.empty(self.mean.shape)
+        for place in range(len(self.spread)):
+            result[:, place] = self._of_lead(place, every).mean(axis=1)
+        return result
+
+    def samples(self, rows: slice) -> Array:
+        """Quantiles of some series, not rounded, shape (rows, months, levels)."""
+        result = np.empty((*self.mean[rows].shape, len(self.levels)))
+        for place in range(len(self.spread)):
+            result[:, place] = self._of_lead(place, rows)
+        return result
+
+    def _of_lead(self, place: int, rows: slice) -> Array:
+        own = replace(self.spread[place], size=self.spread[place].size[rows])
+        return own.quantiles(self.mean[rows, place : place + 1], self.group[rows])[:, 0]
 
     @property
     def reading(self) -> str:
@@ -100,15 +130,17 @@ def forecast_months(
     count = known.shape[1]
     if count < _FEWEST_MONTHS or not months:
         none = np.zeros((len(known), 0))
-        return Months(np.zeros((*none.shape, len(levels))), none, (), (), False, months)
+        return Months(none, (), group, levels, (), (), False, months)
     season = season_of(known, kind)[kind]
     level = known / season[:, np.arange(count) % YEAR_MONTHS]
     alphas = _best_alphas(level, months)
     ahead = season[:, (count + np.arange(months)) % YEAR_MONTHS]
     latest = {alpha: smoothed(level, alpha)[:, -1] for alpha in set(alphas)}
     mean = np.stack([latest[alpha] for alpha in alphas], axis=1) * ahead
-    quantiles, trials = _spread(level, alphas, mean, _pooled(group), levels)
-    return Months(quantiles, mean, trials, alphas, count >= 2 * YEAR_MONTHS, months)
+    pooled = _pooled(group)
+    spread, trials = _spread(level, alphas, pooled, levels)
+    seasonal = count >= 2 * YEAR_MONTHS
+    return Months(mean, spread, pooled, levels, trials, alphas, seasonal, months)
 
 
 def season_of(known: Array, group: Groups) -> Array:
@@ -176,21 +208,20 @@ def _loss(level: Array, alpha: float, lead: int) -> float:
 
 
 def _spread(
-    level: Array, alphas: Sequence[float], mean: Array, group: Groups, levels: Array
-) -> tuple[Array, tuple[int, ...]]:
-    """Quantiles around the mean, and how often each lead was tried."""
-    trials = tuple(max(0, level.shape[1] - _FIRST_TRIAL + 1 - h) for h in range(1, 1 + len(mean.T)))
-    result = np.empty((*mean.shape, len(levels)))
+    level: Array, alphas: Sequence[float], group: Groups, levels: Array
+) -> tuple[tuple[RatioQuantiles, ...], tuple[int, ...]]:
+    """What stands around the mean of each lead, and how often it was tried."""
+    trials = tuple(max(0, level.shape[1] - _FIRST_TRIAL + 1 - h) for h in range(1, 1 + len(alphas)))
+    result: list[RatioQuantiles] = []
     longest, learned = 1, None
     for place, count in enumerate(trials):
         lead = place + 1
         if count >= _FEWEST_TRIALS or learned is None:
             made, came = _trials(level, alphas[place], lead)
-            fitted = fit_ratio_quantiles(made, came, group, levels, block=1)
-            longest, learned = lead, fitted
+            learned = fit_ratio_quantiles(made, came, group, levels, block=1, roots=True)
+            longest = lead
             wider = np.sqrt((count + 1) / count)
         else:
             wider = np.sqrt(lead / longest * (trials[longest - 1] + 1) / trials[longest - 1])
-        ratios = RatioQuantiles(learned.size * wider, learned.factor)
-        result[:, place] = ratios.quantiles(mean[:, place : place + 1], group)[:, 0]
-    return np.rint(result), trials
+        result.append(replace(learned, size=learned.size * wider))
+    return tuple(result), trials

@@ -59,6 +59,12 @@ def reconcile_weighted(
     return tree.sums(result)
 
 
+def reconcile_known(tree: Hierarchy, base: Array, variance: Array) -> Array:
+    """`reconcile_weighted` where NaN says that a node above the bottom has no forecast."""
+    known = np.isfinite(base).all(axis=1)
+    return reconcile_weighted(tree, np.nan_to_num(base), np.where(known, variance, np.inf))
+
+
 def structural_variance(tree: Hierarchy) -> Array:
     """Number of bottom series below each node: what variances are if all errors were alike."""
     return np.asarray(tree.matrix.sum(axis=1), dtype=np.float64).ravel()

@@ -35,8 +35,14 @@ def run_facts(workspace: Workspace, row: RunRow) -> dict[str, Any]:
 
 
 def differences(workspace: Workspace, first: RunRow, second: RunRow) -> list[tuple[str, Any, Any]]:
-    """Name and both values of every fact that differs; None where a run lacks it."""
-    one, two = _flat(run_facts(workspace, first)), _flat(run_facts(workspace, second))
+    """Name and both values of every fact that differs; None where a run lacks it.
+
+    Where one left no report, what the ledger says of both is compared: tables by version.
+    """
+    if first.report and second.report:
+        one, two = _flat(run_facts(workspace, first)), _flat(run_facts(workspace, second))
+    else:
+        one, two = _flat(asdict(first)), _flat(asdict(second))
     return [
         (name, one.get(name), two.get(name))
         for name in sorted({*one, *two})

@@ -13,6 +13,7 @@ The format of the digest is in `docs/table-digest.md`.
 import contextlib
 import errno
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -121,6 +122,13 @@ class TableStore:
         version = self._build(folder, table, rows, facts)
         watching.tell_staged(version)
         return version
+
+    def discard(self, staged: TableVersion) -> None:
+        """Remove a version that was staged here and never became current."""
+        home = self.root / staged.table
+        with locked(home):
+            if self._pointer(staged.table) != f"{staged.version}\n".encode():
+                shutil.rmtree(home / staged.version, ignore_errors=True)
 
     def publish(self, staged: TableVersion) -> TableVersion:
         """Bring a staged version into the store and make it current; repeating changes nothing.

@@ -47,6 +47,13 @@ def _verdict(facts: dict[str, Any]) -> list[Text]:
     texts = [
         Text(f"not checkable here: {place}", style="yellow") for place in facts["not_checkable"]
     ]
+    if facts.get("seen_here"):
+        seen = (
+            f"this machine saw {facts['seen_here']:,} entries, the log has {signed['size']:,}: an"
+            " older one was put back, or the newest wait for the next writer; ask 'workbench log"
+            " verify'"
+        )
+        texts.append(Text(seen, style="yellow"))
     if facts["decisions"]:
         texts.append(Text("digests shortened; --json shows them whole", style="dim"))
     elif not facts.get("summary"):

@@ -68,7 +68,7 @@ class RunReports:
 
 def _without_report(event: Mapping[str, Any] | None, recorded: Mapping[str, str]) -> dict[str, Any]:
     if event is None:
-        return missing("no report and no lineage of it here").facts()
+        return missing("no report of it here, and no lineage of its completion").facts()
     if recorded:
         return missing("its report is not here").facts()
     return {"state": "no report"}  # steps such as ingest leave none

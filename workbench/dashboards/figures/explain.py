@@ -7,6 +7,7 @@ import pandas as pd
 
 from workbench.dashboards import theme
 from workbench.explain.contributions import BASELINE
+from workbench.explain.reasons import LEAST_UNITS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -18,8 +19,10 @@ def driver_sizes(sizes: "pd.Series[float]", *, window_days: int) -> "Figure":
 
     ordered = sizes.sort_values()
     chart = theme.figure(
-        title=f"{str(ordered.index[-1]).capitalize()} moves the forecast most,"
-        f" {ordered.iloc[-1]:.1f} units on average",
+        title=f"{str(ordered.index[-1]).capitalize()}: {ordered.iloc[-1]:.1f} units on average,"
+        " more than any other driver"
+        if ordered.iloc[-1] >= LEAST_UNITS
+        else "No driver moves the forecast",
         subtitle=f"mean size of contributions to {window_days} days of demand, units per series",
         x="units",
         height=360,
@@ -70,10 +73,10 @@ def waterfall(row: "pd.Series[float]", *, name: str, window_days: int) -> "Figur
 
     drivers = row.drop(BASELINE)
     drivers = drivers.loc[drivers.abs().sort_values(ascending=False).index]
-    top = drivers.index[0]
+    most = f"{drivers.index[0]} {drivers.iloc[0]:+,.1f}".replace("-", "−")
     chart = theme.figure(
-        title=f"{name}: {top} {'adds' if drivers.iloc[0] >= 0 else 'takes'}"
-        f" {abs(drivers.iloc[0]):,.1f} of {row.sum():,.0f} units",
+        title=f"{name}: {row.sum():,.0f} units expected, "
+        + (most if abs(drivers.iloc[0]) >= LEAST_UNITS else "no driver moves them"),
         subtitle=f"expected demand of the next {window_days} days, units, from the usual level",
         y="units",
         height=400,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from workbench.contracts import columns as c
+from workbench.contracts.printable import counted
 from workbench.dashboards import theme
 from workbench.readiness import coverage, score
 
@@ -207,7 +208,7 @@ def items_by_selling_days(bands: pd.DataFrame, *, enough: int) -> "Figure":
         )  # fmt: skip
     figure.update_layout(barmode="group", showlegend=True)
     figure.update_traces(textfont={"size": 11}, cliponaxis=False)
-    figure.update_xaxes(type="category", tickangle=0)
+    figure.update_xaxes(type="category")
     top = max(float(values.max()) for values, _ in shares.values())
     figure.update_yaxes(tickformat=".0%", range=[0, 1.15 * top])
     return figure
@@ -296,12 +297,13 @@ def reach_of_tables(inventory: pd.DataFrame) -> "Figure":
     if rows.empty:
         return theme.nothing_to_plot("No table at hand records days")
     newest, oldest = rows["last"].iloc[-1], rows.iloc[0]
-    lag = (newest - oldest["last"]).days
-    title = (
-        f"All {len(rows)} tables with days end within {max(lag, 1)} day{'s' if lag > 1 else ''}"
-        if lag <= 7
-        else f"{oldest['table'].replace('_', ' ').capitalize()} end {lag} days before the newest"
-    )
+    lag, name = (newest - oldest["last"]).days, oldest["table"].replace("_", " ").capitalize()
+    if len(rows) == 1:
+        title = f"{name} alone have days, up to {newest:%Y-%m-%d}"
+    elif lag <= 7:
+        title = f"All {len(rows)} tables with days end within {counted(max(lag, 1), 'day')}"
+    else:
+        title = f"{name} end {lag} days before the newest"
     figure = theme.figure(title=title, subtitle="first to last day of every table that has days")
     for row in rows.itertuples(index=False):
         name = str(row.table).replace("_", " ")

@@ -40,6 +40,15 @@
     if (!full.showlegend || !legend || legend.y < 1 || !legend._height) return 0;
     return Math.max(0, Math.ceil(heading + legend._height - full._size.t));
   }
+  // Text at the end of a bar or point that a narrow page cuts at the right edge: pixels that it lacks.
+  function cut(element, width) {
+    var edge = element.getBoundingClientRect().left + width, over = 0;
+    element.querySelectorAll('.bartext, .textpoint text').forEach(function (text) {
+      var box = text.getBoundingClientRect();
+      if (box.left > edge - width / 2) over = Math.max(over, box.right - edge);
+    });
+    return over > 1 ? Math.min(Math.ceil(over) + 4, width / 4) : 0;
+  }
   function draw(element) {
     var text = document.getElementById(element.dataset.source).textContent;
     var chart = JSON.parse(dark.matches && !printing ? recoloured(text) : text);
@@ -49,9 +58,9 @@
     element.style.minHeight = chart.layout.height + 'px';
     element.drawnWidth = width;
     Plotly.react(element, chart.data, chart.layout, {displayModeBar: false});
-    var more = lacking(element, heading);
-    if (!more) return;
-    chart.layout.margin.t += more; chart.layout.height += more;
+    var more = lacking(element, heading), right = cut(element, width);
+    if (!more && !right) return;
+    chart.layout.margin.t += more; chart.layout.height += more; chart.layout.margin.r += right;
     element.style.minHeight = chart.layout.height + 'px';
     Plotly.react(element, chart.data, chart.layout, {displayModeBar: false});
   }

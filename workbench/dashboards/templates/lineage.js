@@ -155,14 +155,14 @@ function room() {
   return {w: r.width - (panel.hidden || !wide ? 0 : 320), h: r.height - (panel.hidden || wide ? 0 : panel.offsetHeight)};
 }
 function fit(whole) { // all of it; at first no smaller than can be read, the rest is a drag away
-  const pad = 24, wide = innerWidth > 600, across = (svg.clientWidth - 2 * pad) / extent.w;
+  const pad = 24, foot = 24, wide = innerWidth > 600, across = (svg.clientWidth - 2 * pad) / extent.w;
   const least = whole === true ? .05 : wide ? .68 : .6;
-  const tall = extent.h * Math.min(1.25, Math.max(across, least)) + 2 * pad;
+  const tall = extent.h * Math.min(1.25, Math.max(across, least)) + 2 * pad + foot;
   stage.style.height = `${Math.round(Math.max(wide ? 420 : 320, Math.min(innerHeight * (wide ? .74 : .64), tall)))}px`;
-  const r = room(), k = Math.min((r.w - 2 * pad) / extent.w, (r.h - 2 * pad) / extent.h, 1.25);
+  const r = room(), k = Math.min((r.w - 2 * pad) / extent.w, (r.h - 2 * pad - foot) / extent.h, 1.25);
   at.k = Math.max(k, least);
   at.x = extent.w * at.k <= r.w - 2 * pad + 1 ? (r.w - extent.w * at.k) / 2 : pad;
-  at.y = (r.h - extent.h * at.k) / 2;
+  at.y = (r.h - foot - extent.h * at.k) / 2; // the foot says how many are shown
   if (chosen !== null && at.k > k) { const n = nodes.get(chosen); at.x = r.w / 2 - n.px * at.k; at.y = r.h / 2 - n.py * at.k; }
   apply();
 }
