@@ -22,6 +22,11 @@ from workbench.workspace import (
 )
 
 _SHIPPED = ("notebooks", "governance", "edge_models")
+_ASKS_NOBODY = (  # JupyterLab would ask for news, its own newest version and a list of extensions
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
 _EXAMPLE = "notebooks/sources/example/SOURCES.toml"  # its amounts are in USD
 _IGNORED = "data/\nreports/\nlineage/\ngovernance/log/\ngovernance/vault/\n.ipynb_checkpoints/\n"
 
@@ -178,7 +183,9 @@ def lab(
     command += [
         f"--ServerApp.root_dir={workspace.root}",
         "--LabApp.default_url=/lab/tree/notebooks",
-        "--log-level=ERROR",  # the address with its token then stands alone
+        *_ASKS_NOBODY,
+        "--log-level=ERROR",
+        "--LabApp.log_level=ERROR",  # the address with its token stands alone
     ]
     if not browser:
         command.append("--no-browser")
