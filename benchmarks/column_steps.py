@@ -22,6 +22,7 @@ from unittest import mock
 import duckdb
 import nbformat
 import pandas as pd
+import pyarrow as pa
 
 from workbench.adapters import completejourney
 from workbench.adapters.ingest import DEMO_SOURCES
@@ -36,6 +37,7 @@ from workbench.resources import resource
 from workbench.runs import artefacts
 from workbench.runs.context import Context
 from workbench.runs.inputs import business_date
+from workbench.tables.reading import to_frame
 from workbench.tables.store import TableStore
 from workbench.tables.versions import TableVersion
 from workbench.workspace import Workspace
@@ -145,7 +147,9 @@ class _QuietRun(artefacts.Run):
         self.load(self.frames, self.as_of)
         yield self.connection
 
-    def write(self, table: str, rows: pd.DataFrame, **_: Any) -> Any:
+    def write(self, table: str, rows: pd.DataFrame | pa.Table, **_: Any) -> Any:
+        if isinstance(rows, pa.Table):
+            rows = to_frame(rows, contract(table))
         names = [name for name in contract(table).names if name in rows]
         self.made[table] = rows[names]
         return mock.MagicMock(rows=len(rows), digest="")
