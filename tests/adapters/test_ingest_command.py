@@ -73,16 +73,21 @@ def test_missing_description_is_refused(workspace):
     assert isinstance(result.exception, SourceError)
 
 
-def test_an_ingest_that_fails_changes_no_table(workspace):
-    call(workspace / "sources.toml")
-    store = TableStore(open_workspace(workspace).tables)
-    before = store.current("locations")
-    (workspace / "locations.csv").write_text("id\nS1\nS2\nS3\n")
+def add_a_faulty_source(workspace):
+    """It is read after the first, and refused for its date."""
     (workspace / "calendar.csv").write_text("day,event\n2024-13-01,Feast\n")
     second = SOURCES.replace("erp", "feasts").replace("locations", "calendar")
     second = second.replace('location_id = "id"', 'date = "day"\nevent = "event"')
     second = second.replace('kind = "store"', 'type = "public"')
     (workspace / "sources.toml").write_text(SOURCES + second)
+
+
+def test_an_ingest_that_fails_changes_no_table(workspace):
+    call(workspace / "sources.toml")
+    store = TableStore(open_workspace(workspace).tables)
+    before = store.current("locations")
+    (workspace / "locations.csv").write_text("id\nS1\nS2\nS3\n")
+    add_a_faulty_source(workspace)
     refused = call(workspace / "sources.toml").exception
     assert isinstance(refused, SourceError)
     assert "calendar.csv line 2, column 'day' holds '2024-13-01'" in str(refused)
@@ -90,6 +95,21 @@ def test_an_ingest_that_fails_changes_no_table(workspace):
     assert store.current("locations") == before
     assert store.versions("locations") == [before]
     assert store.tables() == ["loads", "locations", "quarantine"]
+
+
+def test_a_refused_ingest_takes_no_version_of_earlier_loads_away(workspace):
+    call(workspace / "sources.toml")
+    store = TableStore(open_workspace(workspace).tables)
+    first = store.current("locations")
+    (workspace / "locations.csv").write_text("id\nS1\nS2\nS3\n")
+    call(workspace / "sources.toml")
+    second = store.current("locations")
+    (workspace / "locations.csv").write_text("id\nS1\nS2\n")  # the first again, then a refusal
+    add_a_faulty_source(workspace)
+    assert isinstance(call(workspace / "sources.toml").exception, SourceError)
+    assert store.current("locations") == second
+    assert store.versions("locations") == [first, second]
+    store.verify_version(first)
 
 
 def test_amounts_in_another_currency_than_the_workspace_are_refused(workspace):

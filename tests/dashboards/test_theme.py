@@ -87,3 +87,12 @@ def test_a_column_of_sentences_folds_below_the_rest_of_its_row_on_a_phone():
 def test_a_column_of_names_or_digests_stays_beside_the_rest_of_its_row(text):
     page = theme.table_html(pd.DataFrame({"model": [text], "cpu_seconds": [1.5]}), title="t")
     assert "folds" not in page
+
+
+@pytest.mark.parametrize(("ends", "spread"), [((0.0, 0.01), True), ((0.0, 5.0), False)])
+def test_labels_of_lines_that_end_close_together_on_the_axis_are_spread(ends, spread):
+    chart = theme.figure(title="t", subtitle="s", y="units", height=300)
+    chart.add_scatter(x=[0, 1], y=[10.0, ends[0]])
+    theme.labels_at_ends(chart, [(str(y), 1, y, "black") for y in ends])
+    shifts = [label.yshift for label in chart.layout.annotations if label.xshift == 6]
+    assert (abs(shifts[0] - shifts[1]) >= 12) is spread

@@ -1,5 +1,7 @@
 """Panels with known demand, simulated for these tests."""
 
+from dataclasses import replace
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -39,6 +41,24 @@ def make_panel():
             price=np.full((series, days), 2.0, np.float32), promoted=promoted, first_day=FIRST,
             is_dc=place % 2 == 1, events=np.zeros((2, days + AHEAD), np.float32),
         )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_sites(make_panel):
+    """Items at the centre (all stores), the first of them in one store too, others there alone."""
+
+    def make(centre, shared, alone):
+        made = make_panel(series=centre + shared + alone, share=0.0)
+        at_centre = np.arange(len(made.series)) < centre
+        items = np.r_[:centre, :shared, centre : centre + alone]
+        keys = made.series.assign(
+            item_id=[f"{i:03d}" for i in items], location_id=np.where(at_centre, "DC1", "7")
+        )
+        units = made.units.copy()
+        units[:shared] += units[centre : centre + shared]  # the store's sales are among all stores'
+        return replace(made, series=keys, units=units, is_dc=at_centre)
 
     return make
 

@@ -16,17 +16,9 @@ CONFIG = paths.PathConfig(paths=40, block=17)
 
 
 @pytest.fixture(scope="module")
-def panel(make_panel):
+def panel(make_sites):
     """30 items at the centre, 20 of them in one store too, and 10 items in a store alone."""
-    made = make_panel(series=60, share=0.0)
-    places = np.arange(60)
-    items = np.where(places < 30, places, places - 30 + 10 * (places >= 50))
-    keys = made.series.assign(
-        item_id=[f"{i:03d}" for i in items], location_id=np.where(places < 30, "DC1", "7")
-    )
-    units = made.units.copy()
-    units[:20] += units[30:50]  # what the store sells is part of what all stores sell
-    return replace(made, series=keys, units=units, is_dc=places < 30)
+    return make_sites(centre=30, shared=20, alone=10)
 
 
 @pytest.fixture(scope="module")

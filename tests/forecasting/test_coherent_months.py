@@ -1,7 +1,5 @@
 """Months that add up: over stores, elsewhere, items and categories, in points and in each path."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,17 +10,9 @@ MONTHS, CONFIG = 4, paths.PathConfig(paths=40, block=7)
 
 
 @pytest.fixture(scope="module")
-def panel(make_panel):
+def panel(make_sites):
     """20 items at the centre, 10 of them in one store too, and 5 items in a store alone."""
-    made = make_panel(series=35, share=0.0)
-    places = np.arange(35)
-    items = np.where(places < 20, places, places - 20 + 10 * (places >= 30))
-    keys = made.series.assign(
-        item_id=[f"{i:03d}" for i in items], location_id=np.where(places < 20, "DC1", "7")
-    )
-    units = made.units.copy()
-    units[:10] += units[20:30]  # what the store sells is part of what all stores sell
-    return replace(made, series=keys, units=units, is_dc=places < 20)
+    return make_sites(centre=20, shared=10, alone=5)
 
 
 @pytest.fixture(scope="module")

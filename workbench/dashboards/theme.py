@@ -8,6 +8,7 @@ import html
 import math
 import re
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -38,7 +39,7 @@ _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _HEADER_PIXELS: Final = 76  # title and subtitle
 _FOOTER_PIXELS: Final = 84  # axis title and caption
 _TITLE_CHARACTERS: Final = 62  # fit on one line at 720 px; a page wraps again by its own width
-_CLOSE: Final = 0.15  # of the largest: ends of lines nearer than that have their labels spread
+_CLOSE: Final = 0.15  # of what is drawn: ends of lines nearer than that have their labels spread
 _LABEL_PIXELS: Final = 15
 CAPTION: Final = "caption"  # name of the annotation that a page shows as text below the figure
 CAPTION_PIXELS: Final = 28
@@ -158,7 +159,9 @@ def labels_at_ends(chart: "Figure", ends: Sequence[tuple[str, Any, float, str]])
     ordered = sorted(ends, key=lambda end: end[2])
     middle = (len(ordered) - 1) / 2
     values = [end[2] for end in ordered]
-    close = max(values) - min(values) < _CLOSE * max(map(abs, values))
+    heights = [y for trace in chart.data for y in (trace.y if trace.y is not None else ())]
+    drawn = [abs(float(y)) for y in heights if isinstance(y, Real) and math.isfinite(y)]
+    close = max(values) - min(values) < _CLOSE * max([*drawn, *map(abs, values)])
     for place, (text, x, y, colour) in enumerate(ordered):
         chart.add_annotation(
             text=text, x=x, y=y, xanchor="left", showarrow=False, xshift=6,

@@ -11,11 +11,8 @@ The format of the digest is in `docs/table-digest.md`.
 """
 
 import contextlib
-import errno
-import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,15 +24,14 @@ from workbench.contracts import tables as contracts
 from workbench.contracts.schema import Origin
 from workbench.errors import TableError, TableNotFoundError
 from workbench.folders import (
-    link_or_copy,
     locked,
-    move_into_place,
     replace_durably,
     work_folder,
 )
 from workbench.tables import evidence, reading, watching
 from workbench.tables.build import Facts, build_version
 from workbench.tables.evidence import RowProof
+from workbench.tables.placement import linked, settled, writing
 from workbench.tables.staging import Rows
 from workbench.tables.versions import TableVersion, check_files, contract_of, open_version
 
@@ -177,15 +173,15 @@ class TableStore:
 
     def _build(self, root: Path, table: str, rows: Rows, facts: Facts) -> TableVersion:
         home = root / contracts.contract(table).name
-        with _writing(home), work_folder(home) as work:
+        with writing(home), work_folder(home) as work:
             version = build_version(work, table, rows, facts, memory_megabytes=self._memory)
-            return _settled(version, home)
+            return settled(version, home)
 
     def _publish(self, version: TableVersion) -> TableVersion:
         home = self.root / version.table
-        with _writing(home):
+        with writing(home):
             if version.path.parent != home:
-                version = _linked(version, home)
+                version = linked(version, home)
             with locked(home):
                 replace_durably(home / CURRENT, f"{version.version}\n".encode())
         return version
@@ -357,46 +353,3 @@ class TableStore:
     def row_proof(self, version: TableVersion, row: int) -> RowProof:
         """Proof that a row is in a version; see `evidence.row_proof`."""
         return evidence.row_proof(open_version(version.path), row)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Tell a refusal of the file system in one sentence that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise TableError(
-            f"{folder}: cannot be written ({error.strerror or error}); expected room on the disk"
-            " and permission to write. Earlier versions are unchanged: mend that and run again."
-        ) from error
-
-
-def _settled(version: TableVersion, home: Path) -> TableVersion:
-    """Move a built version to its final name; if it is there already, that one stands.
-
-    A damaged version of the same content is moved aside, under a hidden name, for inspection.
-    """
-    target = home / version.version
-    with locked(home):
-        for _ in range(2):
-            try:
-                move_into_place(version.path, target)
-                break
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-            try:
-                check_files(open_version(target))
-                break
-            except TableError:
-                target.rename(home / f".damaged-{version.version}-{secrets.token_hex(4)}")
-    return open_version(target)
-
-
-def _linked(version: TableVersion, home: Path) -> TableVersion:
-    with work_folder(home) as work:
-        folder = work / "version"
-        folder.mkdir()
-        for path in sorted(version.path.iterdir()):
-            link_or_copy(path, folder / path.name)
-        return _settled(replace(version, path=folder), home)

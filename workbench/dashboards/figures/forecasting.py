@@ -389,13 +389,11 @@ def inspected(history: pd.DataFrame, smoothing: pd.DataFrame, ours: pd.DataFrame
             )
         )  # fmt: skip
     last = smoothing["date"].iloc[-1]
-    theme.labels_at_ends(
-        chart,
-        [
-            ("smoothing", last, float(smoothing["mean"].iloc[-1]), theme.MUTED),
-            ("ours", last, float(np.asarray(ours["value"])[-1]), theme.COLOURS["ours"]),
-        ],
-    )
+    ends = [
+        ("smoothing", last, float(smoothing["mean"].iloc[-1]), theme.MUTED),
+        ("ours", last, float(np.asarray(ours["value"])[-1]), theme.COLOURS["ours"]),
+    ]
+    theme.labels_at_ends(chart, ends)
     chart.update_layout(margin={"r": 80})
     chart.update_yaxes(rangemode="tozero")
     return chart
