@@ -128,3 +128,20 @@ def test_too_few_new_items_are_said_and_nothing_is_forecast(connect):
     )
     assert found.rows.empty
     assert "New items have no forecast" in found.reading
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(35, "0 items are new. On "), (110, "none from 2017-08-05 on whose 14 days")]
+)
+def test_items_that_were_new_weeks_ago_are_not_forecast_as_new(connect, days, told):
+    def without_launches(sales):
+        first = sales.groupby("item_id")["date"].transform("min")
+        return sales[first <= LAST - pd.Timedelta(days=days)]
+
+    found = cold_start.cold_start(
+        connect(change=without_launches), dc="", windows=WINDOWS, levels=LEVELS, test_weeks=8,
+        seed=1,
+    )  # fmt: skip
+    assert told in found.reading
+    assert found.rows.empty
+    assert found.evidence.empty

@@ -330,21 +330,21 @@ def cold_start(
     """
     windows = sorted(windows)
     known = examples(connection, dc=dc, windows=windows)
-    last = pd.Timestamp(known[c.CUTOFF].max() if len(known) else 0)
+    last = pd.Timestamp(connection.execute("SELECT max(date) FROM sales").fetchone()[0])
     begun = last - pd.Timedelta(days=7 * test_weeks)
     window = min(windows, key=lambda n: abs(n - 14))
+    rows, evidence = pd.DataFrame(columns=_ROWS_OF), pd.DataFrame(columns=_SHOWN)
     try:
         scores = _judged(known, begun, window, windows, levels, seed)
         similar = fit_similar(known, by=last, windows=windows, seed=seed)
     except ContractError as error:
-        rows, evidence, scores = (pd.DataFrame(columns=n) for n in (_ROWS_OF, _SHOWN, ["method"]))
+        scores = pd.DataFrame(columns=["method"])
         return ColdStart(scores, rows, evidence, f"New items have no forecast: {error}")
     new = known[known[c.CUTOFF] == last].reset_index(drop=True)
-    rows = forecast_new(similar, new, levels)
-    top = _dearest(rows, new, window).head(shown)
-    return ColdStart(
-        scores, rows, similar.evidence(top, window), _reading(scores, len(new), window)
-    )
+    if len(new):
+        rows = forecast_new(similar, new, levels)
+        evidence = similar.evidence(_dearest(rows, new, window).head(shown), window)
+    return ColdStart(scores, rows, evidence, _reading(scores, len(new), window))
 
 
 def _judged(
@@ -354,6 +354,11 @@ def _judged(
     fit = partial(fit_similar, known, by=begun, windows=windows, seed=seed)
     full, plain = fit(), fit(numbers=ATTRIBUTES)
     test = known[(known[c.CUTOFF] >= begun) & known[_window(window)].notna()]
+    if test.empty:
+        raise ContractError(
+            f"new items: none from {begun:%Y-%m-%d} on whose {window} days have ended; expected"
+            " some to judge by: their forecast begins when items are launched."
+        )
     mean, pooled = category_quantiles(test, full.learned, window, levels)
     actual, nominal = test[_window(window)].to_numpy(float), np.asarray(levels, float)
     made = {
